@@ -1,0 +1,3 @@
+"""
+The configuration: TOML read into frozen, typed settings.
+"""

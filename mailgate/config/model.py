@@ -1,0 +1,296 @@
+"""
+Every setting, its default and what is allowed. A component gets the part that is its own.
+
+Times are seconds and sizes are bytes. Paths in the file are relative to the file's own
+folder; in the settings they are absolute.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Section(BaseModel):
+    """
+    A table of the configuration file.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class GatewayMode(StrEnum):
+    """
+    Whether verdicts are carried out or only written down.
+    """
+
+    ACTIVE = "active"
+    OBSERVE = "observe"
+
+
+class CheckMode(StrEnum):
+    """
+    How far a check may go.
+    """
+
+    OFF = "off"
+    OBSERVE = "observe"
+    SCORE = "score"
+    ENFORCE = "enforce"
+
+
+class EnforcedAction(StrEnum):
+    """
+    What a check in mode C{enforce} brings about when it finds something against a message.
+    """
+
+    TAG = "tag"
+    DEFER = "defer"
+    QUARANTINE = "quarantine"
+    REJECT = "reject"
+    DISCARD = "discard"
+
+
+class OnError(StrEnum):
+    """
+    What follows when a check fails or overruns its deadline.
+    """
+
+    IGNORE = "ignore"
+    DEFER = "defer"
+    QUARANTINE = "quarantine"
+
+
+Seconds = Annotated[float, Field(gt=0)]
+Days = Annotated[int, Field(ge=1, le=3650)]
+Bytes = Annotated[int, Field(ge=1)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+HostName = Annotated[str, Field(max_length=253, pattern=rf"^{_LABEL}(?:\.{_LABEL})*$")]
+Endpoint = Annotated[str, Field(description="host:port, [IPv6]:port")]
+Network = Annotated[str, Field(description="an address or a network, 192.0.2.0/24")]
+
+
+class Listener(Section):
+    """
+    C{[[listener]]}: one place where mail comes in.
+    """
+
+    name: Name = "mx"
+    address: Endpoint
+    role: Literal["mx"] = "mx"
+
+
+class Tls(Section):
+    """
+    C{[tls]}: the certificate for STARTTLS.
+    """
+
+    certificate: Path | None = None
+    """PEM file with the chain; without one a self-signed certificate is made in the data folder."""
+
+    key: Path | None = None
+
+
+class Limits(Section):
+    """
+    C{[limits]}: what one client may cost.
+    """
+
+    message_bytes: Bytes = 50 * 1024 * 1024
+    header_bytes: Bytes = 256 * 1024
+    command_bytes: Annotated[int, Field(ge=512, le=65536)] = 2048
+    recipients: Annotated[int, Field(ge=100, le=10000)] = 100
+    errors: Annotated[int, Field(ge=1, le=1000)] = 10
+    command_seconds: Seconds = 300
+    session_seconds: Seconds = 3600
+    handshake_seconds: Seconds = 30
+    reply_seconds: Seconds = 180
+    check_seconds: Seconds = 30
+    memory_bytes: Bytes = 256 * 1024 * 1024
+    free_bytes: Bytes = 256 * 1024 * 1024
+    drain_seconds: Seconds = 30
+
+
+class Policy(Section):
+    """
+    C{[policy]}: from which total on what happens.
+    """
+
+    tag: float = 5
+    quarantine: float = 8
+    reject: float = 15
+
+
+class Check(Section):
+    """
+    What every C{[checks.NAME]} table has.
+    """
+
+    mode: CheckMode = CheckMode.SCORE
+    action: EnforcedAction = EnforcedAction.REJECT
+    on_error: OnError = OnError.IGNORE
+    deadline: Annotated[float, Field(gt=0, le=30)] = 5
+
+
+class HeloCheck(Check):
+    """
+    C{[checks.helo]}: what the client calls itself.
+    """
+
+    exempt_networks: tuple[Network, ...] = ("127.0.0.0/8", "::1/128")
+    syntax_score: float = 3
+    literal_score: float = 1
+    forged_literal_score: float = 4
+    own_name_score: float = 6
+
+
+class HeadersCheck(Check):
+    """
+    C{[checks.headers]}: the headers that every message must have.
+    """
+
+    missing_from_score: float = 4
+    duplicate_from_score: float = 4
+    missing_date_score: float = 1.5
+    duplicate_date_score: float = 1
+    invalid_date_score: float = 1
+    future_date_score: float = 2
+    missing_message_id_score: float = 0.5
+    duplicate_message_id_score: float = 1
+    future_hours: Annotated[float, Field(gt=0)] = 48
+
+
+class Checks(Section):
+    """
+    C{[checks]}: one table for each check.
+    """
+
+    helo: HeloCheck = HeloCheck()
+    headers: HeadersCheck = HeadersCheck()
+
+
+class MaildirUpstream(Section):
+    """
+    C{[upstream.NAME]} with C{kind = "maildir"}: messages end in a folder.
+    """
+
+    kind: Literal["maildir"]
+    path: Path
+
+
+class SmtpUpstream(Section):
+    """
+    C{[upstream.NAME]} with C{kind = "smtp"}: a mail server.
+    """
+
+    kind: Literal["smtp"]
+    host: str
+    port: Annotated[int, Field(ge=1, le=65535)] = 25
+    connections: Annotated[int, Field(ge=1, le=1000)] = 20
+    transactions: Annotated[int, Field(ge=1)] = 100
+    idle_seconds: Seconds = 60
+    connect_seconds: Seconds = 15
+    reply_seconds: Seconds = 150
+
+
+Upstream = Annotated[MaildirUpstream | SmtpUpstream, Field(discriminator="kind")]
+
+
+class Route(Section):
+    """
+    C{[[route]]}: where the mail of some domains goes.
+    """
+
+    domains: Annotated[tuple[HostName, ...], Field(min_length=1)]
+    upstream: Name
+
+
+class Verification(Section):
+    """
+    C{[verification]}: how long an upstream's word on a recipient is remembered.
+    """
+
+    good_seconds: Seconds = 7 * 86400
+    bad_seconds: Seconds = 3600
+    entries: Annotated[int, Field(ge=1)] = 100_000
+
+
+class Quarantine(Section):
+    """
+    C{[quarantine]}: the held messages.
+    """
+
+    keep_days: Days = 30
+
+
+class Outbox(Section):
+    """
+    C{[outbox]}: copies that could not be delivered at once.
+    """
+
+    retry_seconds: Annotated[tuple[Seconds, ...], Field(min_length=1)] = (300, 900, 3600, 14400)
+    """The wait before each further try; the last one repeats."""
+
+    give_up_seconds: Seconds = 5 * 86400
+    deliveries: Annotated[int, Field(ge=1, le=100)] = 10
+    """How many at the same time."""
+
+
+class Trace(Section):
+    """
+    C{[trace]}: what is kept of each transaction.
+    """
+
+    keep_days: Days = 30
+
+
+class Log(Section):
+    """
+    C{[log]}: one JSON line for each transaction.
+    """
+
+    transactions: Path | None = None
+    """The file; without one, C{transactions.jsonl} in the data folder."""
+
+
+class Web(Section):
+    """
+    C{[web]}: the review pages.
+    """
+
+    address: Endpoint = "127.0.0.1:8025"
+    base_url: Annotated[str, Field(pattern=r"^https?://[^/]+$")] = "http://127.0.0.1:8025"
+    hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]")
+    """Further names under which the pages may be asked for, beside that of C{base_url}."""
+
+    idle_seconds: Seconds = 3600
+    session_seconds: Seconds = 12 * 3600
+
+
+class Settings(Section):
+    """
+    The whole configuration.
+    """
+
+    hostname: HostName
+    mode: GatewayMode = GatewayMode.ACTIVE
+    data: Path
+    """The folder that holds everything that must survive."""
+
+    listener: Annotated[tuple[Listener, ...], Field(min_length=1)]
+    route: Annotated[tuple[Route, ...], Field(min_length=1)]
+    upstream: Annotated[dict[Name, Upstream], Field(min_length=1)]
+    tls: Tls = Tls()
+    limits: Limits = Limits()
+    policy: Policy = Policy()
+    checks: Checks = Checks()
+    verification: Verification = Verification()
+    quarantine: Quarantine = Quarantine()
+    outbox: Outbox = Outbox()
+    trace: Trace = Trace()
+    log: Log = Log()
+    web: Web = Web()

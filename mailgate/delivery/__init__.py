@@ -1,0 +1,3 @@
+"""
+How mail goes out: upstreams, routes, and what is settled after the dot.
+"""

@@ -1,0 +1,3 @@
+"""
+The half that owns the databases, and the commands that reach it.
+"""

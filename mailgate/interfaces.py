@@ -1,0 +1,390 @@
+"""
+The contracts between the parts. Everything that crosses a package goes through one of them.
+
+A method that says "a value, or a Deferred of it" returns the value itself whenever nothing
+has to be waited for, since most calls need not wait and a Deferred costs more than they do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, Union
+
+from attrs import frozen
+from twisted.internet.defer import Deferred
+from zope.interface import Attribute, Interface
+
+from mailgate.finding import Finding
+from mailgate.reply import Reply
+from mailgate.verdict import Action, Kind, Verdict
+from mailgate.wire.address import Address
+
+if TYPE_CHECKING:
+    from mailgate.message.envelope import Envelope, Session
+    from mailgate.message.record import Copy, Record
+
+T = TypeVar("T")
+MaybeDeferred = Union[T, "Deferred[T]"]
+
+
+# -- the message ------------------------------------------------------------------------
+
+
+class IMessage(Interface):
+    """
+    The bytes of one message, unstuffed, with CRLF line ends; immutable.
+    """
+
+    size: int = Attribute("Bytes, without what is prepended.")
+    prepended: bytes = Attribute("Header lines of ours to write before the message's own.")
+    path: Path | None = Attribute("The spool file that holds the message, or None: in memory.")
+
+    def head(limit: int) -> bytes:
+        """
+        Give the first C{limit} bytes at once; C{limit} is at most 262,144.
+        """
+
+    def chunks() -> Iterator[MaybeDeferred[bytes]]:
+        """
+        Give the message from its first byte to its last, without what is prepended.
+
+        A chunk that has to be read from disk comes as a Deferred of its bytes; wait for it
+        before asking for the next.
+        """
+
+    def close() -> None:
+        """
+        Give back the memory or the spool file. Safe to call twice.
+        """
+
+
+class IRewriter(Interface):
+    """
+    What turns a received message into the one that is handed on.
+    """
+
+    def apply(trace: str, verdict: Verdict, message: IMessage) -> IMessage:
+        """
+        Give the message to deliver for C{verdict}; an untouched body is passed on by reference.
+        """
+
+
+# -- judging ----------------------------------------------------------------------------
+
+
+class ICheck(Interface):
+    """
+    One kind of evidence. It changes nothing and knows no protocol and no action.
+    """
+
+    name: str = Attribute("The name of its table in the configuration.")
+    phase: object = Attribute("The mailgate.pipeline.engine.Phase in which it runs.")
+    scope: object = Attribute("The mailgate.pipeline.engine.Scope: once for each of what.")
+    after: Sequence[str] = Attribute("Names of checks that run before it if they run at all.")
+    needs: Sequence[str] = Attribute("Names of extractors and checks whose result it reads.")
+    deadline: float = Attribute("Seconds it may take.")
+
+    def check(view: Any) -> MaybeDeferred[Sequence[Finding]]:
+        """
+        Say what was seen in C{view} (a L{mailgate.pipeline.engine.View}).
+        """
+
+
+class IPipeline(Interface):
+    """
+    The ordered checks, and the policy that turns what they find into verdicts.
+    """
+
+    def open(session: Session) -> ISessionJudge:
+        """
+        Begin to judge a connection.
+        """
+
+
+class ISessionJudge(Interface):
+    """
+    The judge of one connection. What it finds is kept for all its transactions.
+    """
+
+    def connected() -> MaybeDeferred[Verdict]:
+        """
+        Judge the connection before the greeting.
+        """
+
+    def greeted(session: Session) -> MaybeDeferred[Verdict]:
+        """
+        Judge what the client calls itself, anew at each HELO, EHLO and after STARTTLS.
+        """
+
+    def begin(envelope: Envelope) -> ITransactionJudge:
+        """
+        Begin to judge a transaction.
+        """
+
+    def close() -> None:
+        """
+        Cancel what still runs.
+        """
+
+
+class ITransactionJudge(Interface):
+    """
+    The judge of one transaction; each method is called once its predecessor has answered.
+    """
+
+    def mail() -> MaybeDeferred[Verdict]:
+        """
+        Judge the sender.
+        """
+
+    def rcpt(recipient: Address) -> MaybeDeferred[Verdict]:
+        """
+        Judge whether C{recipient} may be sent to. A refused one takes no further part.
+        """
+
+    def message(message: IMessage) -> MaybeDeferred[Sequence[Verdict]]:
+        """
+        Judge the message: a verdict for each group of recipients accepted before.
+        """
+
+    def close() -> None:
+        """
+        Cancel what still runs.
+        """
+
+
+# -- handing on -------------------------------------------------------------------------
+
+
+@frozen
+class Capabilities:
+    """
+    What an upstream said at its last EHLO that it can take.
+    """
+
+    extensions: frozenset[str] = frozenset()
+    """EHLO keywords in upper case: C{8BITMIME}, C{SMTPUTF8}; empty when it is not known."""
+
+    size: int | None = None
+    """The largest message in bytes (RFC 1870), or C{None} where it names no limit."""
+
+
+class IDelivery(Interface):
+    """
+    One upstream: a place that takes messages.
+    """
+
+    name: str = Attribute("Its name in the configuration.")
+    capabilities: Capabilities = Attribute("What it offered when it was last asked.")
+    failures: int = Attribute("Failures in a row; 0 is healthy.")
+
+    def probe() -> Deferred[None]:
+        """
+        Ask what it can take, to refresh C{capabilities}. Never fails; an event tells.
+        """
+
+    def verify(sender: Address, recipient: Address) -> Deferred[Reply]:
+        """
+        Ask whether it would take mail for C{recipient}: its own reply, or 451 4.4.1.
+        """
+
+    def deliver(
+        envelope: Envelope, recipients: Sequence[Address], message: IMessage
+    ) -> Deferred[Sequence[Reply]]:
+        """
+        Hand the message over.
+
+        @return: one reply for each of C{recipients}, in their order. A 2xx means that the
+            copy is safe there. Trouble on the way is a 451 (C{4.4.1} not reached, C{4.4.2}
+            lost before its reply: the outcome is unknown), never a failure of the Deferred.
+            Cancelling works until the first byte of the message has gone out.
+        """
+
+    def close() -> Deferred[None]:
+        """
+        End idle connections and wait for the busy ones.
+        """
+
+
+class IRecipients(Interface):
+    """
+    Who may be sent to.
+    """
+
+    def ask(sender: Address, recipient: Address) -> MaybeDeferred[Reply]:
+        """
+        Say whether a recipient exists here: 250, 550 5.7.1 (not our domain), 550 5.1.1
+        (unknown) or 451 4.4.1 (the upstream cannot be asked).
+        """
+
+    def offers() -> Capabilities:
+        """
+        Give what all routes can take: the intersection, and the smallest limit.
+        """
+
+
+@frozen
+class Outcome:
+    """
+    How a message ended.
+    """
+
+    reply: Reply
+    """The one reply to DATA, by the table of outcomes in docs/architecture.rst."""
+
+    copies: tuple[Copy, ...]
+    """One for each recipient, in RCPT order."""
+
+    notes: tuple[str, ...] = ()
+
+
+class IDispatcher(Interface):
+    """
+    What carries verdicts out: it holds, delivers, and answers.
+    """
+
+    def dispatch(
+        envelope: Envelope, message: IMessage, verdicts: Sequence[Verdict], within: float
+    ) -> Deferred[Outcome]:
+        """
+        Settle a message for all its recipients within C{within} seconds.
+
+        It never fails: whatever goes wrong is a reply. Cancelling it (the client is gone)
+        stops what has not begun; a delivery whose first byte has gone out ends by itself,
+        and then the Outcome still comes.
+        """
+
+
+# -- keeping ----------------------------------------------------------------------------
+
+
+@frozen
+class Hold:
+    """
+    A copy for one recipient that is to be held.
+    """
+
+    recipient: Address
+    kind: Kind
+    verdict: Verdict
+    reason: str = ""
+    """The upstream's words where C{kind} is C{undeliverable}, else C{""}."""
+
+
+@frozen
+class Outgoing:
+    """
+    A copy for one recipient that is to be delivered later, from the outbox.
+    """
+
+    recipient: Address
+    action: Action
+    """C{accept} or C{tag}, for the header that the rewriting adds."""
+
+    total: float
+    reason: str = ""
+    """Why it could not be delivered at once, or C{""}."""
+
+
+class IHub(Interface):
+    """
+    The half that owns the databases. The other half, which talks SMTP, knows only this.
+    """
+
+    def hold(
+        envelope: Envelope, message: IMessage, holds: Sequence[Hold], provisional: bool
+    ) -> Deferred[Sequence[str]]:
+        """
+        Store a message and a row for each hold, all synced when the Deferred fires.
+
+        A provisional hold is shown to nobody until it is confirmed; found at the next start
+        it becomes an ordinary one.
+
+        @return: the ids of the held messages, in the order of C{holds}.
+        @raise OSError: no room, or the disk failed; nothing has been stored.
+        """
+
+    def confirm(ids: Sequence[str]) -> Deferred[None]:
+        """
+        Turn provisional holds into ordinary ones.
+        """
+
+    def withdraw(ids: Sequence[str]) -> Deferred[None]:
+        """
+        Forget provisional holds.
+        """
+
+    def enqueue(
+        envelope: Envelope, message: IMessage, copies: Sequence[Outgoing]
+    ) -> Deferred[Sequence[str]]:
+        """
+        Put copies into the outbox, synced when the Deferred fires.
+
+        @return: the ids of the outbox rows, in the order of C{copies}.
+        @raise OSError: no room, or the disk failed; nothing has been stored.
+        """
+
+    def record(record: Record) -> None:
+        """
+        Note how a transaction ended. Returns at once; the trace may lag a second.
+        """
+
+    def has_room() -> bool:
+        """
+        Tell whether the disk has room for another message (asked at MAIL; 452 4.3.1 if not).
+        """
+
+
+# -- the machine underneath -------------------------------------------------------------
+
+
+class IThreads(Interface):
+    """
+    Where work is done that would block the reactor.
+    """
+
+    def run(function: Callable[..., T], *args: Any) -> Deferred[T]:
+        """
+        Call C{function} in a thread.
+        """
+
+
+class IFiles(Interface):
+    """
+    The file system as far as durability needs it; every call blocks.
+
+    Tests put a recording or a crashing one in its place.
+    """
+
+    def create(path: Path) -> BinaryIO:
+        """
+        Create and open a new file for writing and reading, mode 0600.
+
+        @raise FileExistsError: it is there already.
+        """
+
+    def write(file: BinaryIO, data: bytes) -> None:
+        """
+        Append C{data}.
+        """
+
+    def sync(file: BinaryIO) -> None:
+        """
+        Flush and fsync an open file.
+        """
+
+    def rename(source: Path, target: Path) -> None:
+        """
+        Move a file within one file system, in one step.
+        """
+
+    def sync_directory(path: Path) -> None:
+        """
+        Fsync a directory, so that what was created or renamed in it stays.
+        """
+
+    def remove(path: Path) -> None:
+        """
+        Remove a file; one that is not there is fine.
+        """

@@ -1,0 +1,66 @@
+"""
+The record of one transaction or refused session: what the trace keeps.
+"""
+
+from __future__ import annotations
+
+from attrs import Factory, field, frozen
+
+from mailgate.message.envelope import Session
+from mailgate.verdict import Verdict
+
+
+@frozen
+class Copy:
+    """
+    What became of the copy for one recipient.
+    """
+
+    recipient: str
+    outcome: str
+    """
+    One of C{delivered}, C{held}, C{queued} (lies in the outbox), C{refused}, C{deferred},
+    C{discarded}, C{unknown} (the upstream was gone before its reply).
+    """
+
+    reply: str = ""
+    """What the upstream said or, where none was asked, what the client was told."""
+
+    reference: str = ""
+    """The upstream's name, or the id of the held message."""
+
+
+@frozen
+class Record:
+    """
+    All that is known of one transaction when it ends, refused ones too.
+    """
+
+    trace: str
+    """The transaction's id, or the session's where the client was refused before MAIL."""
+
+    session: Session
+    started: float
+    """Seconds since the epoch."""
+
+    seconds: float
+    """How long it took, from MAIL (or the connection) to the last reply."""
+
+    reply: str
+    """The last reply to the client, or C{""} when it was gone before it."""
+
+    sender: str | None = None
+    """The envelope sender; C{None} for a session without MAIL."""
+
+    size: int | None = None
+    """Bytes of the message as received, or C{None} where DATA was not reached."""
+
+    message_id: str = ""
+    subject: str = ""
+    copies: tuple[Copy, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
+    durations: dict[str, float] = field(default=Factory(dict))
+    """Seconds spent in each part: C{checks}, C{delivery}, C{data} and so on."""
+
+    notes: tuple[str, ...] = ()
+    """Whatever else happened: C{client gone, outcome delivered}, C{duplicate possible}."""

@@ -1,0 +1,3 @@
+"""
+Judging: the order of the checks and what they see.
+"""

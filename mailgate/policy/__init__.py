@@ -1,0 +1,3 @@
+"""
+The policy: it alone turns findings into an action.
+"""

@@ -1,0 +1,3 @@
+"""
+Held messages: kept, released, deleted, purged.
+"""

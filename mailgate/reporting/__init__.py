@@ -1,0 +1,3 @@
+"""
+What is told afterwards: the trace and the log of transactions.
+"""

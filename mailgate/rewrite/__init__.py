@@ -1,0 +1,3 @@
+"""
+What is changed in a message before it is handed on.
+"""

@@ -1,0 +1,3 @@
+"""
+The database and the files underneath, and the order in which they are made safe.
+"""
