@@ -29,3 +29,17 @@ class Finding:
     Only what a sender can mend belongs here (syntax, DNS lists, SPF, DMARC, size); content
     rules and scores never do.
     """
+
+
+@frozen
+class Result:
+    """
+    What one check has said of a session, a transaction or a recipient.
+    """
+
+    check: str
+    """The name of the check."""
+
+    findings: tuple[Finding, ...]
+    has_failed: bool = False
+    """Whether it overran its deadline or broke, so that there is no evidence but this."""

@@ -8,6 +8,7 @@ has to be waited for, since most calls need not wait and a Deferred costs more t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, Union
 
@@ -15,7 +16,7 @@ from attrs import frozen
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
-from mailgate.finding import Finding
+from mailgate.finding import Finding, Result
 from mailgate.reply import Reply
 from mailgate.verdict import Action, Kind, Verdict
 from mailgate.wire.address import Address
@@ -53,6 +54,11 @@ class IMessage(Interface):
         before asking for the next.
         """
 
+    def prepend(headers: bytes) -> IMessage:
+        """
+        Give the same message with header lines set before those prepended already.
+        """
+
     def close() -> None:
         """
         Give back the memory or the spool file. Safe to call twice.
@@ -73,21 +79,80 @@ class IRewriter(Interface):
 # -- judging ----------------------------------------------------------------------------
 
 
+class Phase(IntEnum):
+    """
+    The moments of a session at which checks run, in their order.
+    """
+
+    CONNECT = 0
+    HELO = 1
+    MAIL = 2
+    RCPT = 3
+    HEADERS = 4
+    BODY = 5
+    END = 6
+
+
+class Scope(IntEnum):
+    """
+    Once for each of what a check runs, from the widest to the narrowest.
+    """
+
+    SESSION = 0
+    TRANSACTION = 1
+    RECIPIENT = 2
+    """Once for each distinct owner of a policy among the recipients."""
+
+
 class ICheck(Interface):
     """
     One kind of evidence. It changes nothing and knows no protocol and no action.
     """
 
     name: str = Attribute("The name of its table in the configuration.")
-    phase: object = Attribute("The mailgate.pipeline.engine.Phase in which it runs.")
-    scope: object = Attribute("The mailgate.pipeline.engine.Scope: once for each of what.")
+    phase: Phase = Attribute("When it runs.")
+    scope: Scope = Attribute("Once for each of what it runs.")
     after: Sequence[str] = Attribute("Names of checks that run before it if they run at all.")
     needs: Sequence[str] = Attribute("Names of extractors and checks whose result it reads.")
     deadline: float = Attribute("Seconds it may take.")
 
     def check(view: Any) -> MaybeDeferred[Sequence[Finding]]:
         """
-        Say what was seen in C{view} (a L{mailgate.pipeline.engine.View}).
+        Say what was seen in C{view} (a L{mailgate.pipeline.view.View}).
+        """
+
+
+class IExtractor(Interface):
+    """
+    What turns a message into facts that several checks read.
+    """
+
+    name: str = Attribute("The name under which checks ask for the facts.")
+    needs: Sequence[str] = Attribute("Names of extractors whose facts it reads.")
+    deadline: float = Attribute("Seconds it may take.")
+
+    def extract(view: Any) -> MaybeDeferred[object]:
+        """
+        Give the facts of the message in C{view} (a L{mailgate.pipeline.view.View}), frozen.
+        """
+
+
+class IPolicy(Interface):
+    """
+    What alone turns findings into an action.
+    """
+
+    def judge(
+        phase: Phase, results: Sequence[Result], trace: str, recipient: Address | None
+    ) -> Verdict:
+        """
+        Decide by what the checks have said so far.
+
+        Before C{END} only a refusal or a deferral is decided; the rest is still C{accept}.
+
+        @param phase: the phase that has just ended.
+        @param trace: the id with which a refusal ends.
+        @param recipient: whom it is about, or C{None} before the first RCPT.
         """
 
 
@@ -190,11 +255,16 @@ class IDelivery(Interface):
         """
 
     def deliver(
-        envelope: Envelope, recipients: Sequence[Address], message: IMessage
+        envelope: Envelope,
+        recipients: Sequence[Address],
+        message: IMessage,
+        within: float | None = None,
     ) -> Deferred[Sequence[Reply]]:
         """
         Hand the message over.
 
+        @param within: the seconds after which the answer must be there, whatever it is;
+            without it only the upstream's own time-outs apply.
         @return: one reply for each of C{recipients}, in their order. A 2xx means that the
             copy is safe there. Trouble on the way is a 451 (C{4.4.1} not reached, C{4.4.2}
             lost before its reply: the outcome is unknown), never a failure of the Deferred.
@@ -364,6 +434,11 @@ class IFiles(Interface):
         @raise FileExistsError: it is there already.
         """
 
+    def open(path: Path) -> BinaryIO:
+        """
+        Open a file that is there for reading.
+        """
+
     def write(file: BinaryIO, data: bytes) -> None:
         """
         Append C{data}.
@@ -372,6 +447,13 @@ class IFiles(Interface):
     def sync(file: BinaryIO) -> None:
         """
         Flush and fsync an open file.
+        """
+
+    def link(source: Path, target: Path) -> None:
+        """
+        Give a file a second name within one file system.
+
+        @raise OSError: not possible there, or C{target} is there already.
         """
 
     def rename(source: Path, target: Path) -> None:

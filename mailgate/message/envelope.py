@@ -55,6 +55,9 @@ class Session:
     tls: str = ""
     """Version and cipher (C{TLSv1.3 TLS_AES_256_GCM_SHA384}), or C{""} in the clear."""
 
+    local: str = ""
+    """The IP address of ours that the client connected to, or C{""} where it is not known."""
+
     @property
     def protocol(self) -> str:
         """

@@ -1,0 +1,465 @@
+"""
+The SMTP server's connection: bytes, time, and replies in order.
+
+One linear loop takes commands from a buffer. While a reply is owed the loop stands still and
+what arrives is only buffered, so replies always come in the order of the commands. What the
+commands mean is in L{mailgate.edge.conversation}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+from attrs import define, field
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import (
+    IDelayedCall,
+    IHalfCloseableProtocol,
+    IHandshakeListener,
+    IPushProducer,
+    ITCPTransport,
+)
+from twisted.internet.protocol import Protocol, ServerFactory
+from twisted.internet.tcp import Connection
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from mailgate.config.model import Listener
+from mailgate.edge.conversation import Conversation, Services
+from mailgate.interfaces import MaybeDeferred
+from mailgate.reply import Reply
+
+T = TypeVar("T")
+
+COMMAND_BACKLOG = 4096
+"""Bytes of commands that may wait while a reply is owed; above it nothing more is read."""
+
+FAREWELL_SECONDS = 30
+"""How long a client may take to read the last reply before the connection is cut."""
+
+TOO_LONG = Reply(500, "5.5.6", "command line too long")
+TOO_MANY_ERRORS = Reply(421, "4.7.0", "too many errors").encode()
+TOO_SLOW = Reply(421, "4.4.2", "too slow, try again").encode()
+SHUTTING_DOWN = Reply(421, "4.3.2", "shutting down, try again in a minute").encode()
+
+
+@implementer(IHalfCloseableProtocol, IHandshakeListener, IPushProducer)
+class SmtpServer(Protocol):
+    """
+    One connection.
+    """
+
+    log = Logger()
+
+    def __init__(self, services: Services, listener: Listener, factory: SmtpFactory) -> None:
+        self._services = services
+        self._limits = services.limits
+        self._reactor = services.reactor
+        self._factory = factory
+        self._conversation = Conversation(services, listener, self)
+        self._buffer = b""
+        self._at = 0
+        self._is_skipping = False  # in the rest of a line that was too long
+        self._is_running = False
+        self._owes_reply = False
+        self._waits_for: Deferred[Any] | None = None
+        self._ends_after_reply = False
+        self._is_closing = False
+        self._paused_by: set[str] = set()
+        self._errors = 0
+        self._deadline = 0.0
+        self._session_deadline = 0.0
+        self._timer: IDelayedCall
+        self.transport: Any
+        self.is_gone = False
+        """Whether the connection is lost, so that nobody hears what is said."""
+
+    def connectionMade(self) -> None:
+        """
+        Judge the connection, then greet.
+        """
+        self.transport.setTcpNoDelay(True)
+        self.transport.registerProducer(self, True)
+        now = self._reactor.seconds()
+        self._session_deadline = now + self._limits.session_seconds
+        self._deadline = now + self._limits.command_seconds
+        self._timer = self._reactor.callLater(self._limits.command_seconds, self._look_at_clock)
+        self._factory.opened(self)
+        peer = cast(ITCPTransport, self.transport).getPeer()
+        self._conversation.begin(peer.host.removeprefix("::ffff:"), peer.port)
+
+    def dataReceived(self, data: bytes) -> None:
+        """
+        Take what the client sent.
+        """
+        if self._is_closing:
+            return
+        waiting = self._buffer[self._at :] if self._at else self._buffer
+        self._buffer = waiting + data if waiting else data
+        self._at = 0
+        if not self._owes_reply:
+            self._run()
+        elif len(self._buffer) > COMMAND_BACKLOG:
+            # A paused transport learns of neither FIN nor RST, so reading goes on for as long
+            # as what arrives can still be honest pipelining.
+            self.pause("commands")
+
+    def readConnectionLost(self) -> None:
+        """
+        The client has closed its side. Whoever has sent QUIT still gets the replies.
+        """
+        if not (self._owes_reply and self._buffer[self._at :].upper().endswith(b"QUIT\r\n")):
+            self.close()
+
+    def writeConnectionLost(self) -> None:
+        """
+        Our own side is never closed without the other.
+        """
+
+    def connectionLost(self, reason: Failure | None = None) -> None:
+        """
+        Cancel what is no longer wanted; a delivery under way ends by itself.
+        """
+        self.is_gone = self._is_closing = True
+        if self._timer.active():
+            self._timer.cancel()
+        self._buffer = b""
+        self._at = 0
+        self._conversation.lost()
+        if self._waits_for is not None:
+            self._waits_for.cancel()
+        self._factory.closed(self)
+
+    # -- time ----------------------------------------------------------------------------
+
+    def set_deadline(self, seconds: float) -> None:
+        """
+        Let the client take C{seconds} from now until its next step is complete.
+        """
+        self._deadline = self._reactor.seconds() + seconds
+
+    def _look_at_clock(self) -> None:
+        """
+        End a connection that is late.
+
+        One timer serves all deadlines. It is not moved when a deadline is, which would cost
+        more than all else that a command costs; it looks at the deadline when it fires.
+        """
+        now = self._reactor.seconds()
+        if self._is_closing:
+            left = self._deadline - now
+        else:
+            left = min(self._deadline, self._session_deadline) - now
+            if self._owes_reply:
+                # Not the client's turn: what it waits for has time limits of its own.
+                left = max(left, 1.0)
+        if left > 0:
+            self._timer = self._reactor.callLater(left, self._look_at_clock)
+        elif self._is_closing:
+            self.abort()
+        else:
+            self.log.info(
+                "{event} session {session} was too slow",
+                event="session.too_slow",
+                session=self._conversation.session.id,
+                client=self._conversation.session.client,
+            )
+            self._timer = self._reactor.callLater(FAREWELL_SECONDS, self._look_at_clock)
+            self.send(TOO_SLOW)
+            self.close()
+
+    def _expect_within(self, seconds: float) -> None:
+        """
+        Set a deadline that may be nearer than the one the timer knows of.
+        """
+        self.set_deadline(seconds)
+        if self._timer.active():
+            self._timer.reset(seconds)
+
+    # -- the loop ------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        """
+        Work on what is buffered until a reply is owed or nothing whole is left.
+        """
+        if self._is_running:
+            # A result that was waited for came at once: the loop below goes on by itself.
+            return
+        self._is_running = True
+        while not (self._owes_reply or self._is_closing):
+            try:
+                if not self._step():
+                    break
+            except Exception:
+                self._conversation.failed(Failure())
+        self._is_running = False
+        if self._ends_after_reply:
+            self.finish()
+
+    def _step(self) -> bool:
+        """
+        Take one command, or a piece of a message; tell whether there was one.
+        """
+        if self._conversation.is_receiving:
+            data = self._buffer[self._at :] if self._at else self._buffer
+            if not data:
+                return False
+            self._buffer = b""
+            self._at = 0
+            self.set_deadline(self._limits.command_seconds)
+            self._buffer = self._conversation.receive(data)
+            return True
+        line = self._next_line()
+        if line is None:
+            return False
+        self.set_deadline(self._limits.command_seconds)
+        if len(line) > self._limits.command_bytes:
+            self.reply(TOO_LONG)
+        else:
+            self._conversation.execute(line)
+        return True
+
+    def _next_line(self) -> bytes | None:
+        """
+        Give the next line with its line end, or C{None} until there is a whole one.
+
+        Of a line that is too long only the beginning is kept while its end is looked for.
+        """
+        limit = self._limits.command_bytes
+        end = self._buffer.find(b"\n", self._at)
+        if end < 0:
+            if len(self._buffer) - self._at > limit:
+                self._buffer = self._buffer[self._at : self._at + limit]
+                self._at = 0
+                self._is_skipping = True
+            return None
+        line = self._buffer[self._at : end + 1]
+        self._at = end + 1
+        if self._at == len(self._buffer):
+            self._buffer = b""
+            self._at = 0
+        if self._is_skipping:
+            self._is_skipping = False
+            line = line.ljust(limit + 1)
+        return line
+
+    def when(self, result: MaybeDeferred[T], then: Callable[[T], None]) -> None:
+        """
+        Go on with a result: at once where it is there; else when it comes, and until then a
+        reply is owed.
+
+        A failure ends the transaction with 451; a connection that is lost cancels the wait.
+        """
+        if not isinstance(result, Deferred):
+            then(result)
+            return
+        self._owes_reply = True
+        self._waits_for = result
+        result.addCallback(self._arrived, then)
+        result.addErrback(self._failed)
+
+    def _arrived(self, value: T, then: Callable[[T], None]) -> None:
+        self._has_waited()
+        then(value)
+        self._go_on()
+
+    def _failed(self, failure: Failure) -> None:
+        self._has_waited()
+        self._conversation.failed(failure)
+        self._go_on()
+
+    def _has_waited(self) -> None:
+        self._owes_reply = False
+        self._waits_for = None
+        self.set_deadline(self._limits.command_seconds)
+
+    def _go_on(self) -> None:
+        if not (self._owes_reply or self._is_closing):
+            self.resume("commands")
+            self._run()
+
+    @property
+    def has_waiting(self) -> bool:
+        """
+        Tell whether the client has sent more than the command that is being executed.
+        """
+        return self._at < len(self._buffer)
+
+    # -- replies -------------------------------------------------------------------------
+
+    def send(self, data: bytes) -> None:
+        """
+        Send a reply that is no error.
+        """
+        if not self.is_gone:
+            self.transport.write(data)
+
+    def reply(self, reply: Reply) -> None:
+        """
+        Send a reply; after too many permanent errors in a row, end the connection.
+        """
+        self.send(reply.encode())
+        if reply.is_permanent:
+            self._errors += 1
+            if self._errors >= self._limits.errors:
+                self.send(TOO_MANY_ERRORS)
+                self.close()
+
+    def forgive(self) -> None:
+        """
+        Forget the errors so far: the client has sent a message that was accepted.
+        """
+        self._errors = 0
+
+    def close(self) -> None:
+        """
+        End the connection once the replies have been sent.
+        """
+        if self._is_closing:
+            return
+        self._is_closing = True
+        self._expect_within(FAREWELL_SECONDS)
+        self.transport.unregisterProducer()
+        self.transport.loseConnection()
+
+    def finish(self) -> None:
+        """
+        End the connection with 421 as soon as no message is under way.
+        """
+        self._ends_after_reply = True
+        if self._owes_reply or self._conversation.is_receiving:
+            return
+        if not self._is_closing:
+            self.send(SHUTTING_DOWN)
+            self.close()
+
+    def abort(self) -> None:
+        """
+        Cut the connection.
+        """
+        self.transport.abortConnection()
+
+    # -- reading and pausing -------------------------------------------------------------
+
+    def pause(self, why: str) -> None:
+        """
+        Read nothing more for the reason C{why}.
+        """
+        if not self._paused_by:
+            self.transport.pauseProducing()
+        self._paused_by.add(why)
+
+    def resume(self, why: str) -> None:
+        """
+        Read on, where C{why} was the last reason not to.
+        """
+        if why in self._paused_by:
+            self._paused_by.remove(why)
+            if not (self._paused_by or self._is_closing):
+                self.transport.resumeProducing()
+
+    def pauseProducing(self) -> None:
+        """
+        The client does not read its replies: do not read its commands.
+        """
+        self.pause("replies")
+
+    def resumeProducing(self) -> None:
+        """
+        The client has read its replies.
+        """
+        self.resume("replies")
+
+    def stopProducing(self) -> None:
+        """
+        The transport is gone; connectionLost tells the rest.
+        """
+
+    def receive_in_pieces(self, size: int | None) -> None:
+        """
+        Receive C{size} bytes at a time, or the usual number.
+        """
+        transport = self.transport
+        if isinstance(transport, Connection):
+            transport.bufferSize = type(transport).bufferSize if size is None else size
+
+    # -- TLS -----------------------------------------------------------------------------
+
+    def start_tls(self) -> None:
+        """
+        Begin the handshake.
+        """
+        self._expect_within(self._limits.handshake_seconds)
+        self.transport.startTLS(self._services.tls)
+
+    def handshakeCompleted(self) -> None:
+        """
+        Note what was agreed on; the client must say EHLO anew.
+        """
+        connection = self.transport.getHandle()
+        self.set_deadline(self._limits.command_seconds)
+        self._conversation.secured(
+            f"{connection.get_protocol_version_name()} {connection.get_cipher_name()}"
+        )
+
+
+@define(eq=False)
+class SmtpFactory(ServerFactory):
+    """
+    All connections of one listener.
+    """
+
+    services: Services
+    listener: Listener
+    noisy: bool = field(init=False, default=False)
+    _open: set[SmtpServer] = field(init=False, factory=set)
+    _all_closed: list[Deferred[None]] = field(init=False, factory=list)
+
+    def buildProtocol(self, addr: object) -> SmtpServer:
+        """
+        Make the protocol of a new connection.
+        """
+        return SmtpServer(self.services, self.listener, self)
+
+    def opened(self, connection: SmtpServer) -> None:
+        """
+        Note a connection.
+        """
+        self._open.add(connection)
+
+    def closed(self, connection: SmtpServer) -> None:
+        """
+        Forget a connection.
+        """
+        self._open.discard(connection)
+        if not self._open:
+            waiting, self._all_closed = self._all_closed, []
+            for closed in waiting:
+                closed.callback(None)
+
+    def finish(self, seconds: float) -> Deferred[None]:
+        """
+        End all connections: idle ones at once with 421, busy ones after their message, and
+        whatever is left after C{seconds} is cut.
+        """
+        done: Deferred[None] = Deferred()
+        if not self._open:
+            done.callback(None)
+            return done
+        self._all_closed.append(done)
+        cut = self.services.reactor.callLater(seconds, self._cut)
+
+        def stop(result: None) -> None:
+            if cut.active():
+                cut.cancel()
+
+        done.addCallback(stop)
+        for connection in list(self._open):
+            connection.finish()
+        return done
+
+    def _cut(self) -> None:
+        for connection in list(self._open):
+            connection.abort()

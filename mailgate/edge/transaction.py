@@ -1,0 +1,91 @@
+"""
+One transaction as the edge sees it: from MAIL to the last reply, and its record.
+"""
+
+from __future__ import annotations
+
+from attrs import define, field
+
+from mailgate.interfaces import IMessage, ITransactionJudge
+from mailgate.message.envelope import Envelope
+from mailgate.message.header import Headers
+from mailgate.message.record import Copy, Record
+from mailgate.reply import Reply
+from mailgate.verdict import Verdict
+from mailgate.wire.address import Address
+
+
+@define
+class Transaction:
+    """
+    What is known of a transaction so far.
+    """
+
+    envelope: Envelope
+    judge: ITransactionJudge
+    started: float
+    """When MAIL came, by the reactor's clock."""
+
+    recipients: list[Address] = field(factory=list)
+    """Those who were accepted, each once, in RCPT order."""
+
+    accepted: int = 0
+    """How many RCPT were accepted, repetitions included."""
+
+    refused: list[Copy] = field(factory=list)
+    verdicts: list[Verdict] = field(factory=list)
+    """Those that refused something, then those on the message."""
+
+    durations: dict[str, float] = field(factory=dict)
+    notes: list[str] = field(factory=list)
+    message: IMessage | None = None
+
+    def accept(self, recipient: Address) -> None:
+        """
+        Take a recipient in; one that is in already is kept once.
+        """
+        self.accepted += 1
+        if recipient not in self.recipients:
+            self.recipients.append(recipient)
+
+    def refuse(self, recipient: Address, reply: Reply) -> None:
+        """
+        Note that a recipient was turned away.
+        """
+        outcome = "deferred" if reply.is_transient else "refused"
+        self.refused.append(Copy(str(recipient), outcome, str(reply)))
+
+    def record(
+        self, now: float, reply: Reply | None, copies: tuple[Copy, ...] | None = None
+    ) -> Record:
+        """
+        Make the record of how it ended.
+
+        @param now: the reactor's clock.
+        @param reply: the last reply, or C{None} when the client was gone before it.
+        @param copies: what became of those who were accepted; where it is left out, what the
+            last reply told them all.
+        """
+        if copies is None:
+            copies = tuple(self._undecided(reply))
+        headers = Headers.parse(self.message.head(self.message.size)) if self.message else None
+        return Record(
+            trace=self.envelope.trace,
+            session=self.envelope.session,
+            started=self.envelope.received,
+            seconds=now - self.started,
+            reply=str(reply) if reply else "",
+            sender=str(self.envelope.sender),
+            size=self.message.size if self.message else None,
+            message_id=headers.text("message-id") if headers else "",
+            subject=headers.text("subject") if headers else "",
+            copies=(*self.refused, *copies),
+            verdicts=tuple(self.verdicts),
+            durations=self.durations,
+            notes=tuple(self.notes),
+        )
+
+    def _undecided(self, reply: Reply | None) -> list[Copy]:
+        outcome = "refused" if reply is not None and reply.is_permanent else "deferred"
+        said = str(reply) if reply else ""
+        return [Copy(str(recipient), outcome, said) for recipient in self.recipients]

@@ -1,0 +1,110 @@
+"""
+The header section of a message, read once and without trust.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode
+from binascii import Error as BinasciiError
+from quopri import decodestring
+
+from attrs import frozen
+
+_TEXT_LIMIT = 1000
+_ENCODED_WORD = re.compile(rb"=\?([!-<>@-~]{1,40})\?([bBqQ])\?([!->@-~ ]*)\?=")
+_BETWEEN_WORDS = re.compile(rb"(\?=)[ \t]+(?==\?)")
+
+
+@frozen
+class Headers:
+    """
+    The header fields of RFC 5322 section 2.2, by name.
+    """
+
+    fields: dict[str, list[bytes]]
+    """Raw values by name in lower case, in the order of the message."""
+
+    end: int
+    """Where the body begins: the offset behind the empty line, or the length of what was read."""
+
+    @classmethod
+    def parse(cls, head: bytes) -> Headers:
+        """
+        Read the header section at the beginning of C{head}.
+
+        Folded lines are joined (section 2.2.3: only the CRLF goes). A line that is no header
+        field and no continuation is passed over. Never raises.
+        """
+        if head.startswith(b"\r\n"):
+            return cls({}, 2)
+        at = head.find(b"\r\n\r\n")
+        section, end = (head[:at], at + 4) if at >= 0 else (head, len(head))
+        fields: dict[str, list[bytes]] = {}
+        values: list[bytes] | None = None
+        for line in section.split(b"\r\n"):
+            if line[:1] in (b" ", b"\t"):
+                if values is not None:
+                    values[-1] += line
+                continue
+            name, colon, value = line.partition(b":")
+            if not colon:
+                values = None
+                continue
+            key = name.rstrip(b" \t").decode("latin-1").lower()
+            values = fields.setdefault(key, [])
+            values.append(value)
+        return cls(fields, end)
+
+    def values(self, name: str) -> list[bytes]:
+        """
+        Give all values of a field, raw, with the white space around them taken off.
+        """
+        return [value.strip(b" \t") for value in self.fields.get(name.lower(), ())]
+
+    def text(self, name: str) -> str:
+        """
+        Give the first value of a field as a person reads it, or C{""} where there is none.
+
+        Encoded words (RFC 2047) are decoded; what cannot be decoded is shown as it came. At
+        most 1,000 bytes are looked at. Never raises.
+        """
+        values = self.fields.get(name.lower())
+        return decode(values[0].strip(b" \t")) if values else ""
+
+
+def decode(value: bytes) -> str:
+    """
+    Decode a header value for display: encoded words, UTF-8, else Latin-1. Never raises.
+    """
+    value = value[:_TEXT_LIMIT]
+    if b"=?" not in value:
+        return _characters(value)
+    value = _BETWEEN_WORDS.sub(rb"\1", value)
+    pieces = []
+    at = 0
+    for word in _ENCODED_WORD.finditer(value):
+        pieces.append(_characters(value[at : word.start()]))
+        pieces.append(_encoded_word(word))
+        at = word.end()
+    pieces.append(_characters(value[at:]))
+    return "".join(pieces)
+
+
+def _encoded_word(word: re.Match[bytes]) -> str:
+    charset, encoding, text = word.groups()
+    try:
+        if encoding in b"bB":
+            raw = b64decode(text + b"=" * (-len(text) % 4))
+        else:
+            raw = decodestring(text.replace(b"_", b" "), header=True)
+        return raw.decode(charset.decode("ascii").partition("*")[0], "replace")
+    except (BinasciiError, LookupError, ValueError):
+        return _characters(word.group())
+
+
+def _characters(value: bytes) -> str:
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return value.decode("latin-1")

@@ -1,0 +1,3 @@
+"""
+The tests, laid out like the package they hold to account.
+"""
