@@ -11,6 +11,8 @@ from quopri import decodestring
 
 from attrs import frozen
 
+from mailgate.message.text import characters
+
 _TEXT_LIMIT = 1000
 _ENCODED_WORD = re.compile(rb"=\?([!-<>@-~]{1,40})\?([bBqQ])\?([!->@-~ ]*)\?=")
 _BETWEEN_WORDS = re.compile(rb"(\?=)[ \t]+(?==\?)")
@@ -75,19 +77,19 @@ class Headers:
 
 def decode(value: bytes) -> str:
     """
-    Decode a header value for display: encoded words, UTF-8, else Latin-1. Never raises.
+    Decode a header value for display: encoded words, UTF-8, else Windows-1252. Never raises.
     """
     value = value[:_TEXT_LIMIT]
     if b"=?" not in value:
-        return _characters(value)
+        return characters(value)
     value = _BETWEEN_WORDS.sub(rb"\1", value)
     pieces = []
     at = 0
     for word in _ENCODED_WORD.finditer(value):
-        pieces.append(_characters(value[at : word.start()]))
+        pieces.append(characters(value[at : word.start()]))
         pieces.append(_encoded_word(word))
         at = word.end()
-    pieces.append(_characters(value[at:]))
+    pieces.append(characters(value[at:]))
     return "".join(pieces)
 
 
@@ -98,13 +100,7 @@ def _encoded_word(word: re.Match[bytes]) -> str:
             raw = b64decode(text + b"=" * (-len(text) % 4))
         else:
             raw = decodestring(text.replace(b"_", b" "), header=True)
-        return raw.decode(charset.decode("ascii").partition("*")[0], "replace")
-    except (BinasciiError, LookupError, ValueError):
-        return _characters(word.group())
-
-
-def _characters(value: bytes) -> str:
-    try:
-        return value.decode("utf-8")
-    except UnicodeDecodeError:
-        return value.decode("latin-1")
+    except BinasciiError:
+        return characters(word.group())
+    # RFC 2231 section 5: a language may stand behind the charset.
+    return characters(raw, charset.decode("ascii").partition("*")[0])

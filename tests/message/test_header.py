@@ -1,0 +1,87 @@
+"""
+Tests of reading a header section.
+"""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from mailgate.message.header import Headers, decode
+
+
+class HeadersTests(SynchronousTestCase):
+    """
+    Tests of the fields and their values.
+    """
+
+    def test_fields(self):
+        """
+        Values are found by name in any case, in their order, unfolded.
+        """
+        section = (
+            b"From: a@b.example\r\nSubject: one\r\n two\r\n\tthree\r\nX: 1\r\nx : 2\r\n\r\n"
+        )
+        headers = Headers.parse(section + b"body: no\r\n")
+        self.assertEqual(headers.values("FROM"), [b"a@b.example"])
+        self.assertEqual(headers.values("subject"), [b"one two\tthree"])
+        self.assertEqual(headers.values("X"), [b"1", b"2"])
+        self.assertEqual(headers.values("body"), [])
+        self.assertEqual(headers.end, len(section))
+
+    def test_end(self):
+        """
+        The body begins behind the empty line, at once where there is no header.
+        """
+        self.assertEqual(Headers.parse(b"A: b\r\n\r\nbody").end, 8)
+        self.assertEqual(Headers.parse(b"\r\nbody").end, 2)
+        self.assertEqual(Headers.parse(b"A: b\r\n").end, 6)
+        self.assertEqual(Headers.parse(b"").end, 0)
+
+    def test_strange_lines(self):
+        """
+        A line that is no field is passed over with its continuation, and so is a continuation
+        of nothing.
+        """
+        headers = Headers.parse(b" lost\r\nA: b\r\nno field\r\n more of it\r\nC: d\r\n\r\n")
+        self.assertEqual(headers.fields, {"a": [b" b"], "c": [b" d"]})
+
+    def test_text(self):
+        """
+        Encoded words are decoded, the space between two of them goes.
+        """
+        headers = Headers.parse(
+            b"Subject: =?utf-8?Q?Fr=C3=BChjahr?= =?iso-8859-1?b?c2tvbnplcnQ=?= now\r\n\r\n"
+        )
+        self.assertEqual(headers.text("Subject"), "Frühjahrskonzert now")
+        self.assertEqual(headers.text("Missing"), "")
+
+    def test_raw_text(self):
+        """
+        Raw 8-bit text is UTF-8, or else Windows-1252.
+        """
+        self.assertEqual(decode("für".encode()), "für")
+        self.assertEqual(decode("für".encode("latin-1")), "für")
+
+    def test_broken_words(self):
+        """
+        What cannot be decoded is shown as it came.
+        """
+        for word in (b"=?utf-8?B?a?=", b"=?utf-8?X?a?=", b"=?utf-8?Q?a"):
+            self.assertEqual(decode(word), word.decode("ascii"))
+
+    @given(st.binary(max_size=300))
+    def test_any_bytes(self, data):
+        """
+        Any bytes can be read, and the section ends within them.
+        """
+        headers = Headers.parse(data)
+        self.assertLessEqual(headers.end, len(data))
+        for name in headers.fields:
+            headers.text(name)
+        decode(data)
+
+    def test_a11_bounded(self):
+        """
+        Of a value of a megabyte only the beginning is decoded.
+        """
+        self.assertEqual(len(decode(b"x" * 1_000_000)), 1000)
