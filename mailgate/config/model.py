@@ -11,7 +11,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
+
+from mailgate.config import values
+
+
+def _absolute(path: Path, info: ValidationInfo) -> Path:
+    return values.absolute(path, (info.context or {}).get("folder"))
 
 
 class Section(BaseModel):
@@ -19,7 +25,9 @@ class Section(BaseModel):
     A table of the configuration file.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False
+    )
 
 
 class GatewayMode(StrEnum):
@@ -64,14 +72,31 @@ class OnError(StrEnum):
     QUARANTINE = "quarantine"
 
 
-Seconds = Annotated[float, Field(gt=0)]
-Days = Annotated[int, Field(ge=1, le=3650)]
-Bytes = Annotated[int, Field(ge=1)]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
-_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-HostName = Annotated[str, Field(max_length=253, pattern=rf"^{_LABEL}(?:\.{_LABEL})*$")]
-Endpoint = Annotated[str, Field(description="host:port, [IPv6]:port")]
-Network = Annotated[str, Field(description="an address or a network, 192.0.2.0/24")]
+# Numbers are strict: a number in quotes is a mistake, and 1.5 recipients are none.
+Seconds = Annotated[float, Field(gt=0, strict=True)]
+Days = Annotated[int, Field(ge=1, le=3650, strict=True)]
+Hours = Annotated[float, Field(gt=0, strict=True)]
+Bytes = Annotated[int, Field(ge=1, strict=True)]
+Count = Annotated[int, Field(ge=1, strict=True)]
+Score = Annotated[float, Field(strict=True)]
+Name = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$",
+        description="a name of at most 63 small letters, digits, - and _",
+    ),
+]
+HostName = Annotated[
+    str, AfterValidator(values.check_host_name), Field(description=values.HOST_NAME)
+]
+FullName = Annotated[
+    str, AfterValidator(values.check_full_name), Field(description=values.FULL_NAME)
+]
+Host = Annotated[str, AfterValidator(values.check_host), Field(description=values.HOST)]
+Endpoint = Annotated[str, AfterValidator(values.check_endpoint), Field(description=values.ENDPOINT)]
+Network = Annotated[str, AfterValidator(values.check_network), Field(description=values.NETWORK)]
+BaseUrl = Annotated[str, AfterValidator(values.check_base_url), Field(description=values.BASE_URL)]
+FilePath = Annotated[Path, AfterValidator(_absolute), Field(description="a path in quotes")]
 
 
 class Listener(Section):
@@ -89,10 +114,10 @@ class Tls(Section):
     C{[tls]}: the certificate for STARTTLS.
     """
 
-    certificate: Path | None = None
+    certificate: FilePath | None = None
     """PEM file with the chain; without one a self-signed certificate is made in the data folder."""
 
-    key: Path | None = None
+    key: FilePath | None = None
 
 
 class Limits(Section):
@@ -102,9 +127,9 @@ class Limits(Section):
 
     message_bytes: Bytes = 50 * 1024 * 1024
     header_bytes: Bytes = 256 * 1024
-    command_bytes: Annotated[int, Field(ge=512, le=65536)] = 2048
-    recipients: Annotated[int, Field(ge=100, le=10000)] = 100
-    errors: Annotated[int, Field(ge=1, le=1000)] = 10
+    command_bytes: Annotated[int, Field(ge=512, le=65536, strict=True)] = 2048
+    recipients: Annotated[int, Field(ge=100, le=10000, strict=True)] = 100
+    errors: Annotated[int, Field(ge=1, le=1000, strict=True)] = 10
     command_seconds: Seconds = 300
     session_seconds: Seconds = 3600
     handshake_seconds: Seconds = 30
@@ -120,9 +145,9 @@ class Policy(Section):
     C{[policy]}: from which total on what happens.
     """
 
-    tag: float = 5
-    quarantine: float = 8
-    reject: float = 15
+    tag: Score = 5
+    quarantine: Score = 8
+    reject: Score = 15
 
 
 class Check(Section):
@@ -133,7 +158,7 @@ class Check(Section):
     mode: CheckMode = CheckMode.SCORE
     action: EnforcedAction = EnforcedAction.REJECT
     on_error: OnError = OnError.IGNORE
-    deadline: Annotated[float, Field(gt=0, le=30)] = 5
+    deadline: Annotated[float, Field(gt=0, le=30, strict=True)] = 5
 
 
 class HeloCheck(Check):
@@ -142,10 +167,11 @@ class HeloCheck(Check):
     """
 
     exempt_networks: tuple[Network, ...] = ("127.0.0.0/8", "::1/128")
-    syntax_score: float = 3
-    literal_score: float = 1
-    forged_literal_score: float = 4
-    own_name_score: float = 6
+    syntax_score: Score = 3
+    literal_score: Score = 1
+    forged_literal_score: Score = 4
+    own_name_score: Score = 6
+    unqualified_score: Score = 1
 
 
 class HeadersCheck(Check):
@@ -153,15 +179,17 @@ class HeadersCheck(Check):
     C{[checks.headers]}: the headers that every message must have.
     """
 
-    missing_from_score: float = 4
-    duplicate_from_score: float = 4
-    missing_date_score: float = 1.5
-    duplicate_date_score: float = 1
-    invalid_date_score: float = 1
-    future_date_score: float = 2
-    missing_message_id_score: float = 0.5
-    duplicate_message_id_score: float = 1
-    future_hours: Annotated[float, Field(gt=0)] = 48
+    missing_from_score: Score = 4
+    duplicate_from_score: Score = 4
+    missing_date_score: Score = 1.5
+    duplicate_date_score: Score = 1
+    invalid_date_score: Score = 1
+    future_date_score: Score = 2
+    missing_message_id_score: Score = 0.5
+    duplicate_message_id_score: Score = 1
+    future_hours: Hours = 48
+    cap_score: Score = 5
+    """What the findings of this check add together at most."""
 
 
 class Checks(Section):
@@ -179,7 +207,7 @@ class MaildirUpstream(Section):
     """
 
     kind: Literal["maildir"]
-    path: Path
+    path: FilePath
 
 
 class SmtpUpstream(Section):
@@ -188,10 +216,10 @@ class SmtpUpstream(Section):
     """
 
     kind: Literal["smtp"]
-    host: str
-    port: Annotated[int, Field(ge=1, le=65535)] = 25
-    connections: Annotated[int, Field(ge=1, le=1000)] = 20
-    transactions: Annotated[int, Field(ge=1)] = 100
+    host: Host
+    port: Annotated[int, Field(ge=1, le=65535, strict=True)] = 25
+    connections: Annotated[int, Field(ge=1, le=1000, strict=True)] = 20
+    transactions: Count = 100
     idle_seconds: Seconds = 60
     connect_seconds: Seconds = 15
     reply_seconds: Seconds = 150
@@ -216,7 +244,7 @@ class Verification(Section):
 
     good_seconds: Seconds = 7 * 86400
     bad_seconds: Seconds = 3600
-    entries: Annotated[int, Field(ge=1)] = 100_000
+    entries: Count = 100_000
 
 
 class Quarantine(Section):
@@ -236,7 +264,7 @@ class Outbox(Section):
     """The wait before each further try; the last one repeats."""
 
     give_up_seconds: Seconds = 5 * 86400
-    deliveries: Annotated[int, Field(ge=1, le=100)] = 10
+    deliveries: Annotated[int, Field(ge=1, le=100, strict=True)] = 10
     """How many at the same time."""
 
 
@@ -253,7 +281,7 @@ class Log(Section):
     C{[log]}: one JSON line for each transaction.
     """
 
-    transactions: Path | None = None
+    transactions: FilePath | None = None
     """The file; without one, C{transactions.jsonl} in the data folder."""
 
 
@@ -263,7 +291,7 @@ class Web(Section):
     """
 
     address: Endpoint = "127.0.0.1:8025"
-    base_url: Annotated[str, Field(pattern=r"^https?://[^/]+$")] = "http://127.0.0.1:8025"
+    base_url: BaseUrl = "http://127.0.0.1:8025"
     hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]")
     """Further names under which the pages may be asked for, beside that of C{base_url}."""
 
@@ -276,9 +304,9 @@ class Settings(Section):
     The whole configuration.
     """
 
-    hostname: HostName
+    hostname: FullName
     mode: GatewayMode = GatewayMode.ACTIVE
-    data: Path
+    data: FilePath
     """The folder that holds everything that must survive."""
 
     listener: Annotated[tuple[Listener, ...], Field(min_length=1)]

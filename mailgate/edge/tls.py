@@ -21,19 +21,19 @@ from twisted.internet.ssl import CertificateOptions, TLSVersion
 _VALID_DAYS = 3650
 
 
-def make_self_signed(folder: Path, hostname: str, now: datetime) -> tuple[Path, Path]:
+def make_self_signed(folder: Path, hostname: str, now: datetime) -> tuple[Path, Path, bool]:
     """
     Give the self-signed certificate and key in C{folder}; make them where they are not there.
 
     They keep nobody from listening in who can change what is sent, but everybody else, as
     STARTTLS on port 25 is used without asking for a name. Blocks.
 
-    @return: the paths of the certificate and of the key, both PEM.
+    @return: the paths of the certificate and of the key, both PEM, and whether they are new.
     @raise OSError: they cannot be written.
     """
     certificate_path, key_path = folder / "certificate.pem", folder / "key.pem"
     if certificate_path.exists() and key_path.exists():
-        return certificate_path, key_path
+        return certificate_path, key_path, False
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, hostname[:64])])
@@ -51,7 +51,7 @@ def make_self_signed(folder: Path, hostname: str, now: datetime) -> tuple[Path, 
     secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     _write(key_path, secret, 0o600)
     _write(certificate_path, certificate.public_bytes(Encoding.PEM), 0o644)
-    return certificate_path, key_path
+    return certificate_path, key_path, True
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 
+from mailgate.interfaces import Capabilities
 from mailgate.reply import Reply
 
 LINE_LIMIT = 2048
@@ -18,7 +19,23 @@ LINES_LIMIT = 100
 """Lines of one reply."""
 
 _CODE = re.compile(rb"[2-5][0-9]{2}")
+_SIZE = re.compile(r"[0-9]{1,20}")
 _ENHANCED = re.compile(r"[245]\.[0-9]{1,3}\.[0-9]{1,3}")
+
+
+def read_ehlo(reply: Reply) -> Capabilities:
+    """
+    Read what the reply to EHLO offers (RFC 5321 section 4.1.1.1).
+    """
+    extensions = set()
+    size = None
+    for line in reply.text.split("\n")[1:]:
+        keyword, _, parameter = line.partition(" ")
+        extensions.add(keyword.upper())
+        if keyword.upper() == "SIZE" and _SIZE.fullmatch(parameter):
+            # RFC 1870 section 4: zero means that there is no fixed limit.
+            size = int(parameter) or None
+    return Capabilities(frozenset(extensions), size)
 
 
 class ReplyParser:

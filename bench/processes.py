@@ -1,0 +1,150 @@
+"""
+Processes that are measured: started on one core, their CPU time read, ended.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from time import monotonic, sleep
+
+HOST = "127.0.0.1"
+
+
+class Unavailable(Exception):
+    """
+    A server cannot be measured here; the text says what is missing.
+    """
+
+
+def installed(package: str) -> str:
+    """
+    Give the version of a Python package, or C{""} where it is not installed.
+    """
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
+@contextmanager
+def on_core(core: int | None) -> Iterator[None]:
+    """
+    Let what is started meanwhile run on one core only, or, with C{None}, where it likes.
+    """
+    before = os.sched_getaffinity(0)
+    if core is not None:
+        os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def free_port() -> int:
+    """
+    Find a TCP port of the loopback address on which nothing listens.
+    """
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        number: int = probe.getsockname()[1]
+        return number
+
+
+def cpu_seconds(pid: int, proc: Path = Path("/proc")) -> float:
+    """
+    Give the CPU time, user and system, of a process and all its descendants, in seconds.
+
+    For each living process it is what C{/proc/PID/stat} tells of the process itself and of
+    its children that have ended and were waited for (C{utime}, C{stime}, C{cutime},
+    C{cstime}; a child's own waited-for children are in its parent's figure when it ends). So
+    every process counts once, whether it still lives or not.
+    """
+    ticks: dict[int, int] = {}
+    children: dict[int, list[int]] = {}
+    for entry in os.listdir(proc):
+        if not entry.isdigit():
+            continue
+        try:
+            stat = (proc / entry / "stat").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        fields = stat.rpartition(")")[2].split()
+        ticks[int(entry)] = sum(int(field) for field in fields[11:15])
+        children.setdefault(int(fields[1]), []).append(int(entry))
+    tree = [pid]
+    for member in tree:
+        tree += children.get(member, [])
+    return sum(ticks[member] for member in tree) / os.sysconf("SC_CLK_TCK")
+
+
+class Program:
+    """
+    A process with its descendants, on one core.
+    """
+
+    def __init__(
+        self,
+        command: list[str],
+        core: int | None,
+        log: Path,
+        environment: dict[str, str],
+        folder: Path,
+    ) -> None:
+        """
+        Start C{command} in C{folder}; what it says goes to the file C{log}.
+        """
+        self.log = log
+        with log.open("wb") as output, on_core(core):
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=folder,
+                env=os.environ | environment,
+                start_new_session=True,
+            )
+
+    def cpu_seconds(self) -> float:
+        """
+        Give the CPU time of the whole tree.
+        """
+        return cpu_seconds(self._process.pid)
+
+    def wait_for_greeting(self, port: int, seconds: float = 30) -> None:
+        """
+        Wait until something says 220 on C{port}.
+
+        @raise Unavailable: nothing did; the process has been ended.
+        """
+        end = monotonic() + seconds
+        while self._process.poll() is None and monotonic() < end:
+            try:
+                with socket.create_connection((HOST, port), timeout=5) as client:
+                    if client.recv(4096).startswith(b"220"):
+                        client.sendall(b"QUIT\r\n")
+                        client.recv(4096)
+                        return
+            except OSError:
+                sleep(0.1)
+        self.stop()
+        said = self.log.read_text(errors="replace")[-2000:]
+        raise Unavailable(f"{self._process.args!r} did not come up:\n{said}")
+
+    def stop(self) -> None:
+        """
+        Ask it to end, and make it end after a minute.
+        """
+        if self._process.poll() is None:
+            self._process.terminate()
+        try:
+            self._process.wait(60)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()

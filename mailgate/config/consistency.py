@@ -1,0 +1,257 @@
+"""
+What must hold between options, beyond what each of them allows by itself.
+
+A file with a mistake in one table is still examined in the others, so that all its mistakes
+are told at once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from ipaddress import ip_address
+from pathlib import Path
+from stat import S_IROTH
+from typing import Any, TypeVar
+
+from attrs import frozen
+from pydantic import TypeAdapter, ValidationError
+
+from mailgate.config import certificate
+from mailgate.config.model import (
+    Limits,
+    Listener,
+    Policy,
+    Route,
+    SmtpUpstream,
+    Tls,
+    Upstream,
+    Web,
+)
+from mailgate.config.problem import Problem, as_toml, nearest
+from mailgate.config.values import parse_endpoint
+
+T = TypeVar("T")
+
+
+@frozen
+class Parts:
+    """
+    The tables of a file that are right by themselves.
+    """
+
+    listeners: dict[int, Listener]
+    """By their number in the file, from 1."""
+
+    routes: dict[int, Route]
+    """By their number in the file, from 1."""
+
+    upstreams: dict[str, Any]
+    """By name; C{None} for one that is named but wrong in itself."""
+
+    data: Path | None
+    tls: Tls | None
+    limits: Limits | None
+    policy: Policy | None
+    web: Web | None
+
+    @classmethod
+    def read(cls, tables: dict[str, Any], folder: Path) -> Parts:
+        """
+        Read what can be read of a file's tables; its paths are seen from C{folder}.
+        """
+        context = {"folder": folder}
+
+        def one(kind: Any, value: object) -> Any:
+            try:
+                return TypeAdapter(kind).validate_python(value, context=context)
+            except ValidationError:
+                return None
+
+        def many(kind: type[T], key: str) -> dict[int, T]:
+            values = tables.get(key)
+            read = [one(kind, value) for value in values] if isinstance(values, list) else []
+            return {number: value for number, value in enumerate(read, 1) if value is not None}
+
+        upstreams = tables.get("upstream")
+        named = upstreams.items() if isinstance(upstreams, dict) else ()
+        data = tables.get("data")
+        return cls(
+            listeners=many(Listener, "listener"),
+            routes=many(Route, "route"),
+            upstreams={name: one(Upstream, value) for name, value in named},
+            data=folder / data if isinstance(data, str) else None,
+            tls=one(Tls, tables.get("tls", {})),
+            limits=one(Limits, tables.get("limits", {})),
+            policy=one(Policy, tables.get("policy", {})),
+            web=one(Web, tables.get("web", {})),
+        )
+
+
+def mistakes(parts: Parts, file: Path) -> Iterator[Problem]:
+    """
+    Give what makes the file unusable.
+    """
+    yield from _listeners(parts, file)
+    yield from _routes(parts, file)
+    yield from _loops(parts, file)
+    yield from _data(parts, file)
+    if parts.policy is not None:
+        yield from _thresholds(parts.policy, file)
+    if parts.limits is not None:
+        yield from _limits(parts.limits, file)
+    if parts.tls is not None:
+        yield from _tls(parts.tls, file)
+
+
+def warnings(parts: Parts, file: Path) -> Iterator[Problem]:
+    """
+    Give what is allowed but perhaps not meant.
+    """
+    used = {route.upstream for route in parts.routes.values()}
+    for name in parts.upstreams:
+        if name not in used:
+            yield Problem(file, f"[upstream.{name}]", "", "", "no route uses it")
+    if parts.tls is not None and parts.tls.key is not None and _is_public(parts.tls.key):
+        why = "everybody on this machine can read it; chmod o-r it"
+        yield Problem(file, "[tls]", "key", as_toml(str(parts.tls.key)), why)
+    if parts.web is not None and _is_in_the_clear(parts.web):
+        why = "passwords cross the network in the clear; put a proxy with TLS before it"
+        yield Problem(file, "[web]", "base_url", as_toml(parts.web.base_url), why)
+
+
+def _listeners(parts: Parts, file: Path) -> Iterator[Problem]:
+    names: dict[str, int] = {}
+    taken: list[tuple[str, str]] = []
+    if parts.web is not None:
+        taken.append((parts.web.address, "the pages ([web] address)"))
+    for number, listener in parts.listeners.items():
+        table = f"[[listener]] number {number}"
+        first = names.setdefault(listener.name, number)
+        if first != number:
+            why = f"must be a name of its own; number {first} has the same"
+            yield Problem(file, table, "name", as_toml(listener.name), why)
+        for other, owner in taken:
+            if _overlap(listener.address, other):
+                why = f"must be free; {owner} listens at {other}"
+                yield Problem(file, table, "address", as_toml(listener.address), why)
+        taken.append((listener.address, f"number {number}"))
+
+
+def _overlap(one: str, other: str) -> bool:
+    """
+    Tell whether two endpoints cannot both be listened at.
+    """
+    host, port = parse_endpoint(one)
+    other_host, other_port = parse_endpoint(other)
+    if port != other_port or port == 0:
+        return False
+    if host == other_host:
+        return True
+    # Linux lets [::] take the IPv4 addresses as well.
+    versions = {ip_address(host).version, ip_address(other_host).version}
+    return "::" in (host, other_host) or ("0.0.0.0" in (host, other_host) and versions == {4})
+
+
+def _routes(parts: Parts, file: Path) -> Iterator[Problem]:
+    domains: dict[str, int] = {}
+    for number, route in parts.routes.items():
+        table = f"[[route]] number {number}"
+        if route.upstream not in parts.upstreams:
+            known = ", ".join(parts.upstreams) or "none"
+            yield Problem(
+                file,
+                table,
+                "upstream",
+                as_toml(route.upstream),
+                f"there is no table [upstream.{route.upstream}]; there is: {known}",
+                nearest(route.upstream, parts.upstreams),
+            )
+        for domain in route.domains:
+            if domain in domains:
+                first = domains[domain]
+                where = "twice in this route" if first == number else f"in number {first} as well"
+                why = f"a domain has one route; it is {where}"
+                yield Problem(file, table, "domains", as_toml(domain), why)
+            domains.setdefault(domain, number)
+
+
+def _loops(parts: Parts, file: Path) -> Iterator[Problem]:
+    """
+    Give the upstreams that are the gateway itself.
+    """
+    for name, upstream in parts.upstreams.items():
+        if not isinstance(upstream, SmtpUpstream) or not _is_address(upstream.host):
+            continue
+        is_six = ":" in upstream.host
+        end = f"[{upstream.host}]:{upstream.port}" if is_six else f"{upstream.host}:{upstream.port}"
+        for number, listener in parts.listeners.items():
+            if _is_same_server(end, listener.address):
+                why = f"mail would go round: [[listener]] number {number} listens there"
+                yield Problem(file, f"[upstream.{name}]", "host", as_toml(upstream.host), why)
+
+
+def _is_same_server(end: str, listening: str) -> bool:
+    host, port = parse_endpoint(end)
+    other_host, other_port = parse_endpoint(listening)
+    if port != other_port:
+        return False
+    is_everywhere = other_host in ("0.0.0.0", "::")
+    return host == other_host or (is_everywhere and ip_address(host).is_loopback)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _data(parts: Parts, file: Path) -> Iterator[Problem]:
+    if parts.data is not None and parts.data.exists() and not parts.data.is_dir():
+        yield Problem(file, "", "data", as_toml(str(parts.data)), "must be a folder; it is a file")
+
+
+def _thresholds(policy: Policy, file: Path) -> Iterator[Problem]:
+    levels = [("tag", policy.tag), ("quarantine", policy.quarantine), ("reject", policy.reject)]
+    for (lower_name, lower), (name, value) in zip(levels, levels[1:], strict=False):
+        if value < lower:
+            why = f"must not be below {lower_name}, which is {lower:g}"
+            yield Problem(file, "[policy]", name, f"{value:g}", why)
+
+
+def _limits(limits: Limits, file: Path) -> Iterator[Problem]:
+    for lower, upper, why in (
+        ("check_seconds", "reply_seconds", "delivery needs the rest of it"),
+        ("command_seconds", "session_seconds", "a session has several commands"),
+    ):
+        least, most = getattr(limits, lower), getattr(limits, upper)
+        if least >= most:
+            problem = f"must be below {upper}, which is {most:g}: {why}"
+            yield Problem(file, "[limits]", lower, f"{least:g}", problem)
+
+
+def _tls(tls: Tls, file: Path) -> Iterator[Problem]:
+    for key, value, other in (
+        ("certificate", tls.certificate, tls.key),
+        ("key", tls.key, tls.certificate),
+    ):
+        if value is None and other is not None:
+            why = "is missing; certificate and key belong together"
+            yield Problem(file, "[tls]", key, "", why)
+    if tls.certificate is not None and tls.key is not None:
+        for key, why in certificate.examine(tls.certificate, tls.key):
+            yield Problem(file, "[tls]", key, as_toml(str(getattr(tls, key))), why)
+
+
+def _is_public(path: Path) -> bool:
+    try:
+        return bool(os.stat(path).st_mode & S_IROTH)
+    except OSError:
+        return False
+
+
+def _is_in_the_clear(web: Web) -> bool:
+    host, _ = parse_endpoint(web.address)
+    return not ip_address(host).is_loopback and web.base_url.startswith("http://")

@@ -1,0 +1,86 @@
+"""
+From a file to settings, with all its mistakes at once.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from mailgate.config import consistency
+from mailgate.config.explain import explain
+from mailgate.config.model import Settings
+from mailgate.config.problem import ConfigurationError, Problem
+
+
+def load(path: Path) -> Settings:
+    """
+    Read a configuration file.
+
+    @raise ConfigurationError: it cannot be read or holds mistakes; it carries all of them.
+    """
+    settings, problems, _ = _examine(path)
+    if settings is None or problems:
+        raise ConfigurationError(problems)
+    return settings
+
+
+def check(path: Path) -> tuple[list[Problem], list[Problem]]:
+    """
+    Examine a configuration file.
+
+    @return: the mistakes, with any of which the gateway does not start, and what is allowed
+        but perhaps not meant.
+    """
+    _, problems, warnings = _examine(path)
+    return problems, warnings
+
+
+def _examine(path: Path) -> tuple[Settings | None, list[Problem], list[Problem]]:
+    try:
+        tables = _parse(path)
+    except ConfigurationError as error:
+        return None, list(error.problems), []
+    folder = path.absolute().parent.resolve()
+    settings, problems = None, []
+    try:
+        settings = Settings.model_validate(tables, context={"folder": folder})
+    except ValidationError as error:
+        problems = explain(error, Settings, path)
+    parts = consistency.Parts.read(tables, folder)
+    return (
+        settings,
+        problems + list(consistency.mistakes(parts, path)),
+        list(consistency.warnings(parts, path)),
+    )
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_bytes().decode()
+        return tomllib.loads(text)
+    except OSError as error:
+        why = f"cannot be read: {error.strerror}"
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        why = f"line {line}: is not UTF-8 text"
+    except tomllib.TOMLDecodeError as error:
+        why = _syntax(str(error), text)
+    raise ConfigurationError([Problem(path, "", "", "", why)])
+
+
+def _syntax(message: str, text: str) -> str:
+    """
+    Put the place in front: "line 3, column 5: expected ...".
+    """
+    match = re.fullmatch(r"(.*) \(at (.*)\)", message, re.DOTALL)
+    if match is None:
+        return message
+    what, place = match.groups()
+    if place == "end of document":
+        place = f"line {text.count(chr(10)) + 1}, at the end"
+    return f"{place}: {what[:1].lower()}{what[1:]}"

@@ -1,0 +1,169 @@
+"""
+How the values of the configuration are spelled: endpoints, networks, host names and paths.
+
+Each function says in its C{ValueError} what is allowed, in words that can stand behind
+"must be" or alone, since they are shown to the person who wrote the file.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
+from pathlib import Path
+
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z", re.IGNORECASE)
+
+ENDPOINT = "an IP address and a port, as in 127.0.0.1:25 or [::1]:25"
+NETWORK = "an IP address or a network, as in 192.0.2.7 or 2001:db8::/32"
+HOST_NAME = "a host name in ASCII, as in example.com"
+FULL_NAME = "the full name of this machine in the DNS, as in mail.example.com"
+HOST = "a host name or an IP address, as in mail.example.com or 192.0.2.7"
+BASE_URL = "http:// or https:// with a host name and nothing behind it, as in https://mail.example.com"
+
+
+def parse_endpoint(text: str) -> tuple[str, int]:
+    """
+    Split an endpoint into the IP address, without brackets, and the port.
+
+    Port 0 stands for any free one. All addresses of the machine are C{0.0.0.0} or C{[::]}.
+
+    @raise ValueError: it is not an address and a port.
+    """
+    host, colon, port = text.rpartition(":")
+    is_bracketed = host.startswith("[") and host.endswith("]")
+    if not colon or not (port.isascii() and port.isdigit()) or int(port) > 65535:
+        raise ValueError(f"must be {ENDPOINT}")
+    if ":" in host and not is_bracketed:
+        raise ValueError(f"must be {ENDPOINT}; an IPv6 address stands in brackets")
+    try:
+        address = IPv6Address(host[1:-1]) if is_bracketed else IPv4Address(host)
+    except ValueError as error:
+        raise ValueError(f"must be {ENDPOINT}") from error
+    return str(address), int(port)
+
+
+def parse_network(text: str) -> IPv4Network | IPv6Network:
+    """
+    Read an address or a network; a single address is a network of one.
+
+    @raise ValueError: it is neither, or its address lies inside the network it names.
+    """
+    try:
+        return ip_network(text)
+    except ValueError:
+        pass
+    try:
+        meant = ip_network(text, strict=False)
+    except ValueError as error:
+        raise ValueError(f"must be {NETWORK}") from error
+    raise ValueError(f"has address bits behind its prefix; write {meant} for the whole network")
+
+
+def check_endpoint(text: str) -> str:
+    """
+    Give back an endpoint that can be parsed.
+    """
+    parse_endpoint(text)
+    return text
+
+
+def check_network(text: str) -> str:
+    """
+    Give back a network that can be parsed.
+    """
+    parse_network(text)
+    return text
+
+
+def check_host_name(text: str) -> str:
+    """
+    Give a host name of RFC 5321 section 2.3.5 in lower case.
+
+    @raise ValueError: it is none.
+    """
+    if text.endswith("."):
+        raise ValueError(f"must be {HOST_NAME}, without the dot at its end")
+    if not text.isascii():
+        raise ValueError(f"must be {HOST_NAME}{_ascii_form(text)}")
+    if len(text) > 253 or not all(map(_LABEL.match, text.split("."))):
+        raise ValueError(f"must be {HOST_NAME}")
+    return text.lower()
+
+
+def check_full_name(text: str) -> str:
+    """
+    Give a host name in lower case that has a domain and is no IP address.
+
+    @raise ValueError: it is none.
+    """
+    try:
+        name = check_host_name(text)
+    except ValueError as error:
+        raise ValueError(f"must be {FULL_NAME}") from error
+    first, dot, rest = name.partition(".")
+    if not dot:
+        raise ValueError(f"must be {FULL_NAME}; this has no domain")
+    if rest.rpartition(".")[2].isdigit():
+        raise ValueError(f"must be {FULL_NAME}; this is an IP address")
+    return name
+
+
+def check_host(text: str) -> str:
+    """
+    Give a host name in lower case, or an IP address without brackets.
+
+    @raise ValueError: it is neither.
+    """
+    bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    try:
+        return str(ip_address(bare))
+    except ValueError:
+        pass
+    try:
+        return check_host_name(text)
+    except ValueError as error:
+        raise ValueError(f"must be {HOST}; the port has a key of its own") from error
+
+
+def check_base_url(text: str) -> str:
+    """
+    Give back a scheme, host and perhaps port, without anything behind them.
+
+    @raise ValueError: it is something else.
+    """
+    match = re.fullmatch(r"https?://(\[[0-9a-fA-F:.]+\]|[^/:?#\[\]@\s]+)(?::(\d{1,5}))?", text)
+    if match is None or int(match[2] or 1) not in range(1, 65536):
+        raise ValueError(f"must be {BASE_URL}")
+    try:
+        check_host(match[1])
+    except ValueError as error:
+        raise ValueError(f"must be {BASE_URL}") from error
+    return text
+
+
+def absolute(path: Path, folder: Path | None) -> Path:
+    """
+    Give C{path} seen from C{folder}; without a folder it stays as it is.
+
+    @raise ValueError: it is empty, or begins with a tilde, which only a shell expands.
+    """
+    if path == Path():
+        raise ValueError("must be a path")
+    if path.parts[0].startswith("~"):
+        raise ValueError('must be written in full: "~" is not expanded')
+    return path if folder is None else Path(os.path.normpath(folder / path))
+
+
+def _ascii_form(name: str) -> str:
+    try:
+        return f"; in ASCII this is {name.encode('idna').decode('ascii')}"
+    except UnicodeError:
+        return ""

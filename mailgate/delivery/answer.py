@@ -1,0 +1,79 @@
+"""
+What a delivery answers: the Deferred of its replies, and the replies that are our own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from twisted.internet.defer import Deferred
+
+from mailgate.reply import Reply
+
+T = TypeVar("T")
+
+_LINE_LIMIT = 400
+_LINES_LIMIT = 10
+
+
+class Answer(Deferred[T]):
+    """
+    A Deferred that can be cancelled only until L{keep} is called.
+
+    An ordinary one fails with C{CancelledError} in any case, and the outcome of a delivery
+    that nobody can stop any more would be lost.
+    """
+
+    def __init__(self, canceller: Callable[[Deferred[T]], None] | None = None) -> None:
+        super().__init__(canceller)
+        self._is_kept = False
+
+    def keep(self) -> None:
+        """
+        Let the answer come whatever happens.
+        """
+        self._is_kept = True
+
+    def cancel(self) -> None:
+        """
+        Stop what has not begun; do nothing otherwise.
+        """
+        if not self._is_kept:
+            super().cancel()
+
+
+def not_reached(reason: str) -> Reply:
+    """
+    Say that the upstream has certainly not taken the message.
+    """
+    return Reply(451, "4.4.1", f"destination not reached: {reason}")
+
+
+def lost(reason: str) -> Reply:
+    """
+    Say that the upstream has had the whole message and its reply is not known.
+    """
+    return Reply(451, "4.4.2", f"destination lost before its reply: {reason}")
+
+
+def is_unknown(reply: Reply) -> bool:
+    """
+    Tell whether this is the reply of L{lost}: the copy may have been delivered or not.
+    """
+    return reply.code == 451 and reply.enhanced == "4.4.2"
+
+
+def passed_on(reply: Reply) -> Reply:
+    """
+    Make an upstream's reply one that our own client can be given.
+
+    One without an enhanced code gets the general one of its class, as we offer
+    ENHANCEDSTATUSCODES; its 421 becomes 451, since it is not us who close the connection; and
+    too many or too long words are cut to what RFC 5321 section 4.5.3.1.5 allows in a line.
+    """
+    if reply.enhanced and reply.code != 421 and len(reply.text) <= _LINE_LIMIT:
+        return reply
+    code = 451 if reply.code == 421 else reply.code
+    lines = [line[:_LINE_LIMIT] for line in reply.text.split("\n")[:_LINES_LIMIT]]
+    return Reply(code, reply.enhanced or f"{code // 100}.0.0", "\n".join(lines))

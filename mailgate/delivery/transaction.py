@@ -1,0 +1,137 @@
+"""
+One transaction with an upstream: what is to be said there, and who waits for the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import inf
+from typing import Protocol
+
+from twisted.internet.defer import Deferred
+
+from mailgate.delivery.answer import Answer, not_reached
+from mailgate.delivery.body import Unclean, encode
+from mailgate.interfaces import IMessage
+from mailgate.reply import Reply
+from mailgate.wire.address import Address
+
+
+class Holder(Protocol):
+    """
+    Where a transaction is at the moment: a pool where it waits, or a client that runs it.
+    """
+
+    def drop(self, transaction: Transaction) -> None:
+        """
+        Forget the transaction; nobody waits for it any more.
+        """
+
+
+class Transaction:
+    """
+    A message for some recipients or, without a message, the question about one recipient.
+    """
+
+    def __init__(
+        self,
+        sender: Address,
+        recipients: Sequence[Address],
+        message: IMessage | None = None,
+        body: str = "7BIT",
+    ) -> None:
+        self.sender = sender
+        self.recipients = recipients
+        self.message = message
+        self.body = body
+        self.answer: Answer[Sequence[Reply]] = Answer(self._cancelled)
+        """Fires with one reply for each recipient."""
+        self.wire: list[bytes] | None = None
+        """The whole message as it goes out, where it lies in memory."""
+        self.wait_until = inf
+        """Until when, on the clock of the reactor, it may wait for a connection."""
+        self.deadline = inf
+        """When, on the clock of the reactor, the answer must be there."""
+        self.is_repeat = False
+        """Whether it has failed once on a connection that was found broken."""
+        self.holder: Holder | None = None
+        self._is_over = False
+
+    @property
+    def is_question(self) -> bool:
+        """
+        Tell whether this only asks about a recipient.
+        """
+        return self.message is None
+
+    def prepare(self) -> Reply | None:
+        """
+        Get ready to be sent.
+
+        @return: C{None}, or the reply for all recipients where it can go nowhere: 550 5.6.0
+            for bare line ends or NUL, 550 5.6.7 for an address that is not ASCII, 553 5.1.3
+            for one with control characters.
+        """
+        for address in (self.sender, *self.recipients):
+            path = str(address)
+            if not path.isprintable():
+                return Reply(553, "5.1.3", "control characters in an address")
+            if not path.isascii():
+                return Reply(550, "5.6.7", "an address needs SMTPUTF8")
+        if self.message is not None and self.message.path is None:
+            try:
+                self.wire = encode(self.message)
+            except Unclean:
+                return UNCLEAN
+        return None
+
+    def commands(self, extensions: frozenset[str]) -> list[str]:
+        """
+        Give the command lines up to DATA or, for a question, RSET.
+
+        @param extensions: what the upstream offers.
+        """
+        mail = f"MAIL FROM:<{self.sender}>"
+        if self.message is not None:
+            if "SIZE" in extensions:
+                mail += f" SIZE={self.message.size + len(self.message.prepended)}"
+            if self.body == "8BITMIME":
+                mail += " BODY=8BITMIME"
+        commands = [mail + "\r\n"]
+        commands += [f"RCPT TO:<{recipient}>\r\n" for recipient in self.recipients]
+        commands.append("RSET\r\n" if self.message is None else "DATA\r\n")
+        return commands
+
+    def end(self, replies: Sequence[Reply]) -> None:
+        """
+        Answer with a reply for each recipient.
+        """
+        self.holder = None
+        if not self._is_over:
+            self._is_over = True
+            self.answer.callback(replies)
+
+    def end_all(self, reply: Reply) -> None:
+        """
+        Answer with the same reply for all recipients.
+        """
+        self.end([reply] * len(self.recipients))
+
+    def refuse(self, reply: Reply) -> None:
+        """
+        Answer that there was no connection on which it could have been asked.
+
+        @param reply: what the upstream said instead, or L{not_reached}. It says nothing about
+            a recipient, so it is no answer to a question.
+        """
+        if self.is_question and reply.enhanced != "4.4.1":
+            reply = not_reached("it does not talk to us")
+        self.end_all(reply)
+
+    def _cancelled(self, answer: Deferred[Sequence[Reply]]) -> None:
+        self._is_over = True
+        if self.holder is not None:
+            self.holder.drop(self)
+
+
+UNCLEAN = Reply(550, "5.6.0", "bare CR, bare LF or NUL in the message")

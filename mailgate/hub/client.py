@@ -1,0 +1,69 @@
+"""
+How a command reaches the gateway: the one that runs, or its storage where none runs.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from mailgate.config.model import Settings
+from mailgate.hub.commands import Answer, CommandError, Commands
+from mailgate.hub.control import ask
+from mailgate.hub.lock import InUse
+from mailgate.hub.storage import Storage, open_for_command
+from mailgate.interfaces import IFiles
+from mailgate.store.threads import immediate_result
+
+Ask = Callable[[str, Mapping[str, Any]], Answer]
+"""Carries out a command by its name and arguments."""
+
+_PAUSE = 0.1
+_PATIENCE = 50
+
+
+@contextmanager
+def reach(settings: Settings, files: IFiles) -> Iterator[Ask]:
+    """
+    Give the way to carry out commands. Blocks.
+
+    @raise CommandError: (here and in the commands) it is not possible; the message says why.
+    """
+    path = settings.data / "control"
+    storage = _open_unless_running(settings, files, path)
+    if storage is None:
+        yield partial(ask, path)
+        return
+    commands = Commands(storage, storage.quarantine(lambda: None))
+    try:
+        yield lambda name, arguments: immediate_result(commands.run(name, arguments))
+    finally:
+        immediate_result(storage.close())
+
+
+def _open_unless_running(settings: Settings, files: IFiles, control: Path) -> Storage | None:
+    reason = ""
+    for _ in range(_PATIENCE):
+        try:
+            return open_for_command(settings, files)
+        except InUse as error:
+            reason = str(error)
+        if _listens(control):
+            return None
+        # It is just starting or stopping, or it is another command.
+        time.sleep(_PAUSE)
+    raise CommandError(f"{reason}, which does not answer")
+
+
+def _listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as connection:
+        try:
+            connection.connect(str(path))
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+    return True

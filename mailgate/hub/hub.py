@@ -1,0 +1,178 @@
+"""
+The hub: the half of the gateway that owns the databases.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime, IReactorUNIX
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from mailgate.delivery.outbox import Outbox
+from mailgate.hub.commands import Commands
+from mailgate.hub.control import Control
+from mailgate.hub.jobs import Job, Jobs
+from mailgate.hub.room import Room
+from mailgate.hub.storage import Storage
+from mailgate.interfaces import Hold, IDelivery, IHub, IMessage, IRewriter, Outgoing
+from mailgate.message.envelope import Envelope
+from mailgate.message.record import Record
+from mailgate.quarantine.rows import add_undeliverable
+from mailgate.store import history
+from mailgate.wire.address import Address
+
+_HOUR = 3600.0
+_DAY = 86400
+_ROOM_SECONDS = 10.0
+
+
+@implementer(IHub)
+class Hub:
+    """
+    Keeps, traces, and delivers from the outbox; everything in this process.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        reactor: IReactorTime,
+        storage: Storage,
+        route_for: Callable[[Address], IDelivery | None],
+        rewriter: IRewriter,
+        jobs: Sequence[Job] = (),
+    ) -> None:
+        """
+        @param route_for: gives the upstream for a recipient.
+        @param jobs: further periodic work.
+        """
+        settings = storage.settings
+        self._clock = reactor
+        self._storage = storage
+        self._traces = storage.traces
+        self.outbox = Outbox(
+            reactor,
+            storage.now,
+            storage.messages,
+            storage.threads,
+            settings.outbox,
+            route_for,
+            rewriter,
+            add_undeliverable,
+        )
+        self.quarantine = storage.quarantine(self.outbox.kick)
+        self.commands = Commands(storage, self.quarantine)
+        self._control = Control(IReactorUNIX(reactor), settings.data / "control", self.commands)
+        self._room = Room(settings.data, settings.limits.free_bytes, storage.threads)
+        self._jobs = Jobs(
+            reactor,
+            (
+                Job("free space", _ROOM_SECONDS, self._room.look),
+                Job("purge of the quarantine", _HOUR, self.quarantine.purge),
+                Job("purge of the traces", _HOUR, self._traces.purge),
+                Job("purge of the history", _HOUR, self._purge_history),
+                *jobs,
+            ),
+        )
+
+    def start(self) -> Deferred[None]:
+        """
+        Open the storage, recover what a crash has left, and begin to work.
+
+        @raise InUse: another gateway runs on the same data folder.
+        @raise SchemaTooNew: a newer program wrote the database.
+        @raise OSError: the data folder cannot be used.
+        """
+        return Deferred.fromCoroutine(self._start())
+
+    def stop(self) -> Deferred[None]:
+        """
+        Finish what has begun, write what waits, and close the storage.
+        """
+        return Deferred.fromCoroutine(self._stop())
+
+    # -- IHub -------------------------------------------------------------------------
+
+    def hold(
+        self, envelope: Envelope, message: IMessage, holds: Sequence[Hold], provisional: bool
+    ) -> Deferred[Sequence[str]]:
+        """
+        Store a message and a row for each hold. Cancelling it takes them back.
+        """
+        return self.quarantine.hold(envelope, message, holds, provisional)
+
+    def confirm(self, ids: Sequence[str]) -> Deferred[None]:
+        """
+        Turn provisional holds into ordinary ones.
+        """
+        return self.quarantine.confirm(ids)
+
+    def withdraw(self, ids: Sequence[str]) -> Deferred[None]:
+        """
+        Forget provisional holds.
+        """
+        return self.quarantine.withdraw(ids)
+
+    def enqueue(
+        self, envelope: Envelope, message: IMessage, copies: Sequence[Outgoing]
+    ) -> Deferred[Sequence[str]]:
+        """
+        Put copies into the outbox. Cancelling it takes them back.
+        """
+        return self.outbox.enqueue(envelope, message, copies)
+
+    def record(self, record: Record) -> None:
+        """
+        Note how a transaction ended.
+        """
+        self._traces.record(record)
+
+    def has_room(self) -> bool:
+        """
+        Tell whether the disk had room for another message when it was last looked at.
+        """
+        return self._room.is_enough
+
+    # ---------------------------------------------------------------------------------
+
+    async def _start(self) -> None:
+        await self._storage.open()
+        try:
+            await self._storage.sweep()
+            recovered = await self.quarantine.recover()
+            if recovered:
+                self.log.info(
+                    "{event} {number} provisional holds are held now",
+                    event="quarantine.recovered",
+                    number=recovered,
+                )
+            await self._room.look()
+            self._control.start()
+            await self.outbox.start()
+        except BaseException:
+            await self._control.stop()
+            await self._storage.close()
+            raise
+        self._traces.start(self._clock)
+        self._jobs.start()
+
+    async def _stop(self) -> None:
+        await self._control.stop()
+        await self.outbox.stop()
+        await self._jobs.stop()
+        await self._traces.stop()
+        await self._storage.close()
+
+    def _purge_history(self) -> Deferred[int]:
+        settings = self._storage.settings
+        days = max(settings.trace.keep_days, settings.quarantine.keep_days)
+        before = self._storage.now() - days * _DAY
+
+        def work(connection: sqlite3.Connection) -> int:
+            return history.purge(connection, before)
+
+        return self._storage.database.write(work)

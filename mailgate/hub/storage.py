@@ -1,0 +1,158 @@
+"""
+Everything that lies in the data folder, opened under its lock.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from mailgate.config.model import Settings
+from mailgate.hub.lock import DataLock
+from mailgate.interfaces import IFiles, IThreads
+from mailgate.message.header import Headers
+from mailgate.quarantine.held import Quarantine
+from mailgate.reporting.log import TransactionLog
+from mailgate.reporting.trace import Traces
+from mailgate.store.blobs import Blobs
+from mailgate.store.database import COMPANY_SECONDS, Connect, Database
+from mailgate.store.messages import Messages, Summary
+from mailgate.store.schema import migrations
+from mailgate.store.threads import ImmediateThreads, immediate_result
+from mailgate.web.accounts import Accounts
+
+
+class Storage:
+    """
+    The databases and files of one gateway.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        settings: Settings,
+        threads: IThreads,
+        writer: IThreads,
+        files: IFiles,
+        now: Callable[[], float] = time.time,
+        connect: Connect = sqlite3.connect,
+        company: float = COMPANY_SECONDS,
+    ) -> None:
+        """
+        @param threads: where files are read and written.
+        @param writer: where C{state.db} is written; a thread of its own.
+        @param now: the time in seconds since the epoch.
+        @param connect: makes connections to databases, as L{sqlite3.connect} does.
+        @param company: seconds that a first write waits for others.
+        """
+        data = settings.data
+        self.settings = settings
+        self.threads = threads
+        self.files = files
+        self.now = now
+        self.spool = data / "spool"
+        """Where messages lie while they are received; its content means nothing after a restart."""
+
+        self.database = Database(data / "state.db", writer, threads, connect, company)
+        self.blobs = Blobs(data / "blobs", files, threads)
+        self.messages = Messages(self.database, self.blobs, threads, _summarise)
+        self.accounts = Accounts(self.database, threads, now)
+        transactions = TransactionLog(settings.log.transactions or data / "transactions.jsonl")
+        self.traces = Traces(data, now, threads, transactions, settings.trace.keep_days, connect)
+        self._lock = DataLock(data)
+
+    def open(self) -> Deferred[None]:
+        """
+        Take the lock, make the folders, and open the database.
+
+        @raise InUse: another process has the lock.
+        @raise SchemaTooNew: a newer program wrote the database.
+        @raise OSError: the folder cannot be used.
+        """
+        return Deferred.fromCoroutine(self._open())
+
+    def close(self) -> Deferred[None]:
+        """
+        Wait for what has been asked of the database, close it, and give the lock back.
+        """
+        return Deferred.fromCoroutine(self._close())
+
+    def quarantine(self, released: Callable[[], None]) -> Quarantine:
+        """
+        Give the quarantine.
+
+        @param released: called when the outbox has something new.
+        """
+        keep_days = self.settings.quarantine.keep_days
+        return Quarantine(self.messages, self.threads, self.now, keep_days, released)
+
+    async def sweep(self) -> None:
+        """
+        Remove the files that a crash has left. Only before anything is stored.
+        """
+        spooled = await self.threads.run(_empty, self.spool, self.files)
+        found = await self.messages.sweep()
+        if spooled or found.removed:
+            self.log.info(
+                "{event} {number} files that no row names",
+                event="store.swept",
+                number=spooled + found.removed,
+            )
+        for identity in found.missing:
+            self.log.error(
+                "{event} the file of stored message {id} is gone",
+                event="store.missing",
+                id=identity,
+                path=str(self.blobs.path(identity)),
+            )
+
+    async def _open(self) -> None:
+        await self.threads.run(_make_folder, self.settings.data)
+        self._lock.acquire()
+        try:
+            await self.threads.run(_make_folder, self.spool)
+            await self.threads.run(self.blobs.prepare)
+            await self.database.start(migrations())
+        except BaseException:
+            self._lock.release()
+            raise
+
+    async def _close(self) -> None:
+        try:
+            await self.database.close()
+        finally:
+            self._lock.release()
+
+
+def open_for_command(settings: Settings, files: IFiles) -> Storage:
+    """
+    Open the storage for one command, without a reactor: whatever is asked of it is done at once.
+
+    @raise InUse: a gateway runs, and the command is to be sent to it.
+    """
+    threads = ImmediateThreads()
+    storage = Storage(settings, threads, threads, files, company=0)
+    immediate_result(storage.open())
+    return storage
+
+
+def _summarise(beginning: bytes) -> Summary:
+    headers = Headers.parse(beginning)
+    return Summary(headers.text("from"), headers.text("subject"), headers.text("message-id"))
+
+
+def _make_folder(path: Path) -> None:
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _empty(folder: Path, files: IFiles) -> int:
+    leftovers = [path for path in folder.iterdir() if path.is_file()]
+    for path in leftovers:
+        files.remove(path)
+    return len(leftovers)

@@ -1,0 +1,109 @@
+"""
+Header fields with parameters (RFC 2045 section 5.1, RFC 2231), and the file names in them.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote_to_bytes
+
+from attrs import frozen
+
+from mailgate.message.header import decode
+from mailgate.message.text import characters
+
+VALUE_LIMIT = 8192
+"""How many bytes of a value are looked at."""
+
+NAME_LIMIT = 1000
+"""How many characters of a file name are kept."""
+
+_PARAMETER = re.compile(rb';\s*([^\s=;"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"?|([^;]*))', re.DOTALL)
+_ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
+_COMMENT = re.compile(rb"\([^()]*\)")
+_CONTINUED = re.compile(r"(.+)\*(\d{1,3})(\*?)", re.ASCII)
+
+
+@frozen
+class Value:
+    """
+    A value such as C{text/plain; charset=utf-8}.
+    """
+
+    word: str
+    """What stands before the first semicolon, in lower case, without comments."""
+
+    parameters: tuple[tuple[str, bytes], ...]
+    """Names in lower case with their raw content, unquoted, in their order."""
+
+    @classmethod
+    def parse(cls, value: bytes) -> Value:
+        """
+        Read a value, leniently: an unclosed quote reaches to the end. Never raises.
+        """
+        value = value[:VALUE_LIMIT]
+        word = _COMMENT.sub(b"", value.partition(b";")[0]).strip().lower()
+        parameters = []
+        for match in _PARAMETER.finditer(value):
+            name, quoted, token = match.groups()
+            content = token.strip() if quoted is None else _ESCAPE.sub(rb"\1", quoted)
+            parameters.append((characters(name).lower(), content))
+        return cls(characters(word), tuple(parameters))
+
+    def get(self, name: str) -> bytes:
+        """
+        Give the raw content of the first parameter C{name}, or C{b""}.
+        """
+        return next((content for known, content in self.parameters if known == name), b"")
+
+
+def file_names(disposition: Value, content_type: Value) -> tuple[str, ...]:
+    """
+    Read the file name in every way in which programs read it, the usual one first.
+
+    A name may stand in both fields, plain or as RFC 2231 or RFC 2047 encode it, in pieces, and
+    more than once; where two readings differ, both are given.
+    """
+    readings = _readings(disposition, "filename") + _readings(content_type, "name")
+    return tuple(dict.fromkeys(reading[:NAME_LIMIT] for reading in readings if reading))
+
+
+def _readings(value: Value, parameter: str) -> list[str]:
+    readings = []
+    pieces: dict[int, tuple[bytes, bool]] = {}
+    plain: list[str] = []
+    for name, content in value.parameters:
+        continued = _CONTINUED.fullmatch(name)
+        if name == parameter:
+            plain += [decode(content), characters(content)]
+        elif name == f"{parameter}*":
+            readings.append(_extended(content))
+        elif continued and continued[1] == parameter:
+            pieces.setdefault(int(continued[2]), (content, bool(continued[3])))
+    if 0 in pieces:
+        readings.append(_joined(pieces))
+    return readings + plain
+
+
+def _extended(content: bytes) -> str:
+    charset, _, rest = content.partition(b"'")
+    _, quote, text = rest.partition(b"'")
+    if not quote:
+        return characters(unquote_to_bytes(content))
+    return characters(unquote_to_bytes(text), characters(charset))
+
+
+def _joined(pieces: dict[int, tuple[bytes, bool]]) -> str:
+    charset = ""
+    first, is_encoded = pieces[0]
+    if is_encoded and first.count(b"'") >= 2:
+        name, _, first = first.split(b"'", 2)
+        charset = characters(name)
+        pieces[0] = (first, True)
+    joined = b""
+    for index in range(len(pieces)):
+        if index not in pieces:
+            break
+        text, is_encoded = pieces[index]
+        joined += unquote_to_bytes(text) if is_encoded else text
+    return characters(joined, charset)

@@ -1,0 +1,319 @@
+"""
+The judges: they run the plan's steps phase by phase and ask the policy what follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Sequence
+from typing import Any, TypeVar
+
+from attrs import evolve, frozen
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from zope.interface import implementer
+
+from mailgate.finding import Result
+from mailgate.interfaces import (
+    IMessage,
+    IPipeline,
+    IPolicy,
+    ISessionJudge,
+    ITransactionJudge,
+    MaybeDeferred,
+    Phase,
+    Scope,
+)
+from mailgate.message.envelope import Envelope, Session
+from mailgate.pipeline.plan import Plan
+from mailgate.pipeline.round import Job, Round, Subject
+from mailgate.pipeline.view import View
+from mailgate.verdict import Action, Verdict
+from mailgate.wire.address import Address
+
+T = TypeVar("T")
+Steps = Generator["Deferred[None]", None, T]
+"""Work that yields whatever has to be waited for, and yields nothing where all is ready."""
+
+Results = dict[str, Result]
+"""What the checks have said of one subject, by the check's name and in the order of the plan."""
+
+
+@implementer(IPipeline)
+@frozen
+class Pipeline:
+    """
+    The ordered checks, and the policy that turns what they find into verdicts.
+    """
+
+    plan: Plan
+    policy: IPolicy
+    clock: IReactorTime
+    now: Callable[[], float]
+    """Wall time in seconds since the epoch."""
+
+    seconds: float
+    """What all checks of a message may take together, and those of each phase before it."""
+
+    def open(self, session: Session) -> SessionJudge:
+        """
+        Begin to judge a connection.
+        """
+        return SessionJudge(self, session)
+
+    def run(self, jobs: Sequence[Job], limit: float, trace: str) -> Steps[None]:
+        """
+        Run the jobs of one phase.
+        """
+        waiting = Round(jobs, self.clock, limit, trace).run()
+        if waiting is not None:
+            yield waiting
+
+    def limit(self) -> float:
+        """
+        Give the time, by the clock, at which checks that begin now must have ended.
+        """
+        return self.clock.seconds() + self.seconds
+
+
+@implementer(ISessionJudge)
+class SessionJudge:
+    """
+    The judge of one connection.
+    """
+
+    def __init__(self, pipeline: Pipeline, session: Session) -> None:
+        self._pipeline = pipeline
+        self._session = session
+        self._of_connection: Results = {}
+        self._of_greeting: Results = {}
+        self._work = _Work()
+
+    def connected(self) -> MaybeDeferred[Verdict]:
+        """
+        Judge the connection before the greeting.
+        """
+        self._of_connection = {}
+        return self._work.do(self._judge(Phase.CONNECT, self._of_connection))
+
+    def greeted(self, session: Session) -> MaybeDeferred[Verdict]:
+        """
+        Judge what the client calls itself; what was found at an earlier greeting is forgotten.
+        """
+        self._session = session
+        self._of_greeting = {}
+        return self._work.do(self._judge(Phase.HELO, self._of_greeting))
+
+    def begin(self, envelope: Envelope) -> TransactionJudge:
+        """
+        Begin to judge a transaction.
+        """
+        return TransactionJudge(self._pipeline, envelope, (self._of_connection, self._of_greeting))
+
+    def close(self) -> None:
+        """
+        Cancel what still runs.
+        """
+        self._work.cancel()
+
+    def _judge(self, phase: Phase, results: Results) -> Steps[Verdict]:
+        pipeline, trace = self._pipeline, self._session.id
+        steps = pipeline.plan.steps[phase]
+        if steps:
+            inherited = (self._of_connection, self._of_greeting)
+            view = View(self._session, pipeline.now(), inherited, {})
+            subject = Subject(view, results, {})
+            yield from pipeline.run([Job(step, subject) for step in steps], pipeline.limit(), trace)
+        said = [*self._of_connection.values(), *self._of_greeting.values()]
+        return pipeline.policy.judge(phase, said, trace, None)
+
+
+@implementer(ITransactionJudge)
+class TransactionJudge:
+    """
+    The judge of one transaction.
+    """
+
+    def __init__(
+        self, pipeline: Pipeline, envelope: Envelope, inherited: tuple[Results, ...]
+    ) -> None:
+        """
+        @param inherited: what was found about the session.
+        """
+        self._pipeline = pipeline
+        self._envelope = envelope
+        self._inherited = inherited
+        self._results: Results = {}
+        self._of_owners: dict[str, Results] = {}
+        self._facts: dict[str, Any] = {}
+        self._recipients: dict[Address, None] = {}
+        self._spared: set[Address] = set()  # refused but for watching
+        self._work = _Work()
+
+    def mail(self) -> MaybeDeferred[Verdict]:
+        """
+        Judge the sender.
+        """
+        return self._work.do(self._judge_sender())
+
+    def rcpt(self, recipient: Address) -> MaybeDeferred[Verdict]:
+        """
+        Judge whether C{recipient} may be sent to. A refused one takes no further part.
+        """
+        return self._work.do(self._judge_recipient(recipient))
+
+    def message(self, message: IMessage) -> MaybeDeferred[Sequence[Verdict]]:
+        """
+        Judge the message: a verdict for each group of recipients accepted before.
+        """
+        return self._work.do(self._judge_message(message))
+
+    def close(self) -> None:
+        """
+        Cancel what still runs.
+        """
+        self._work.cancel()
+
+    def _judge_sender(self) -> Steps[Verdict]:
+        yield from self._run(Phase.MAIL, (), None, self._pipeline.limit())
+        return self._decide(Phase.MAIL, None)
+
+    def _judge_recipient(self, recipient: Address) -> Steps[Verdict]:
+        if recipient.owner not in self._of_owners:
+            yield from self._run(Phase.RCPT, (recipient,), None, self._pipeline.limit())
+        verdict = self._decide(Phase.RCPT, recipient)
+        if verdict.reply is None:
+            self._recipients[recipient] = None
+        return verdict
+
+    def _judge_message(self, message: IMessage) -> Steps[Sequence[Verdict]]:
+        limit = self._pipeline.limit()
+        undecided = list(self._recipients)
+        verdicts: dict[Address, Verdict] = {}
+        for phase, counts_as in self._pipeline.plan.message:
+            yield from self._run(phase, undecided, message, limit)
+            for recipient in undecided:
+                verdict = self._decide(counts_as, recipient)
+                if verdict.action is Action.REJECT or counts_as is Phase.END:
+                    verdicts[recipient] = verdict
+            undecided = [each for each in undecided if each not in verdicts]
+            if not undecided:
+                break
+        return _group([verdicts[recipient] for recipient in self._recipients])
+
+    def _decide(self, phase: Phase, recipient: Address | None) -> Verdict:
+        results = [result for each in self._inherited for result in each.values()]
+        results.extend(self._results.values())
+        if recipient is not None:
+            results.extend(self._of_owners.get(recipient.owner, {}).values())
+        verdict = self._pipeline.policy.judge(phase, results, self._envelope.trace, recipient)
+        if recipient is not None:
+            # What was refused once stays refused, whatever speaks for it later; so where
+            # watching spares a recipient, the last verdict must still say it would have been.
+            if verdict.would is Action.REJECT:
+                self._spared.add(recipient)
+            elif recipient in self._spared:
+                verdict = evolve(verdict, would=Action.REJECT)
+        return verdict
+
+    def _run(
+        self,
+        phase: Phase,
+        recipients: Sequence[Address],
+        message: IMessage | None,
+        limit: float,
+    ) -> Steps[None]:
+        pipeline = self._pipeline
+        steps = pipeline.plan.steps[phase]
+        if not steps:
+            return
+        view = View(
+            self._envelope.session,
+            pipeline.now(),
+            (*self._inherited, self._results),
+            self._facts,
+            self._envelope,
+            message,
+            tuple(self._recipients),
+        )
+        whole = [Subject(view, self._results, self._facts)]
+        each = []
+        if any(step.scope is Scope.RECIPIENT for step in steps):
+            each = [self._subject(view, recipient) for recipient in _one_of_each_owner(recipients)]
+        jobs = [
+            Job(step, subject)
+            for step in steps
+            for subject in (each if step.scope is Scope.RECIPIENT else whole)
+        ]
+        yield from pipeline.run(jobs, limit, self._envelope.trace)
+
+    def _subject(self, view: View, recipient: Address) -> Subject:
+        owner = recipient.owner
+        results = self._of_owners.setdefault(owner, {})
+        seen = (*self._inherited, self._results, results)
+        return Subject(evolve(view, results=seen, recipient=recipient), results, self._facts, owner)
+
+
+class _Work:
+    """
+    What a judge is at: at most one thing at a time.
+    """
+
+    def __init__(self) -> None:
+        self._running: Deferred[Any] | None = None
+
+    def do(self, steps: Steps[T]) -> MaybeDeferred[T]:
+        """
+        Do the steps at once, or from the first one on that has to be waited for, later.
+        """
+        try:
+            waiting = next(steps)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        self._running = Deferred.fromCoroutine(_go_on(steps, waiting))
+        return self._running.addBoth(self._ended)
+
+    def cancel(self) -> None:
+        """
+        Cancel it: its Deferred fails with L{twisted.internet.defer.CancelledError}.
+        """
+        if self._running is not None:
+            self._running.cancel()
+
+    def _ended(self, result: T) -> T:
+        self._running = None
+        return result
+
+
+async def _go_on(steps: Steps[T], waiting: Deferred[None]) -> T:
+    try:
+        while True:
+            await waiting
+            waiting = next(steps)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    finally:
+        steps.close()
+
+
+def _one_of_each_owner(recipients: Iterable[Address]) -> Iterable[Address]:
+    first: dict[str, Address] = {}
+    for recipient in recipients:
+        first.setdefault(recipient.owner, recipient)
+    return first.values()
+
+
+def _group(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
+    """
+    Join the verdicts on single recipients that differ in nothing else.
+    """
+    if len(verdicts) < 2:
+        return tuple(verdicts)
+    groups: dict[Verdict, list[Address]] = {}
+    for verdict in verdicts:
+        anonymous = evolve(verdict, recipients=())
+        groups.setdefault(anonymous, []).extend(verdict.recipients)
+    return tuple(
+        evolve(verdict, recipients=tuple(recipients)) for verdict, recipients in groups.items()
+    )

@@ -1,0 +1,287 @@
+"""
+The steps of one phase at work: in order, those that wait side by side, none past its deadline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Sequence
+from typing import Any
+
+from attrs import define, frozen
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger, LogLevel
+from twisted.python.failure import Failure
+
+from mailgate.finding import Finding, Result
+from mailgate.pipeline.plan import Step
+from mailgate.pipeline.view import View
+
+FAILED = "CHECK_FAILED"
+"""The symbol of the finding that a check could not be made."""
+
+_TICK = 0.001
+"""Seconds by which a timer may come too early, since sums of floats are not exact."""
+
+
+@define(eq=False)
+class Subject:
+    """
+    What steps run on, and where that is written which they say about it.
+    """
+
+    view: View
+    results: dict[str, Result]
+    facts: dict[str, Any]
+    owner: str = ""
+    """The owner of the recipient it is, or C{""} where it is none."""
+
+
+@frozen(eq=False)
+class Job:
+    """
+    One step, to be run on one subject.
+    """
+
+    step: Step
+    subject: Subject
+
+    def write(self, answer: Any) -> None:
+        """
+        Keep what the step has said.
+        """
+        if self.step.is_extractor:
+            self.subject.facts[self.step.name] = answer
+        elif findings := tuple(answer):
+            self.subject.results[self.step.name] = Result(self.step.name, findings)
+
+    def write_failure(self, why: str) -> None:
+        """
+        Keep that the step has failed. A failed extractor fails those who need its facts.
+        """
+        name = self.step.name
+        if not self.step.is_extractor:
+            finding = Finding(FAILED, 0.0, f"The check {name} could not be made: {why}.")
+            self.subject.results[name] = Result(name, (finding,), has_failed=True)
+
+    @property
+    def kind(self) -> str:
+        """
+        Name what it is, for events.
+        """
+        return "extractor" if self.step.is_extractor else "check"
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """
+        Name it within its round.
+        """
+        return self.step.name, self.subject.owner
+
+    def is_ready(self, unended: Container[tuple[str, str]]) -> bool:
+        """
+        Tell whether all that must come before it has ended.
+        """
+        owners = {"", self.subject.owner}
+        return not any((name, owner) in unended for name in self.step.before for owner in owners)
+
+    def put_last(self) -> None:
+        """
+        Move what it has written behind all else, so that going through the jobs in order
+        brings the results into that order, whoever was first.
+        """
+        results = self.subject.results
+        if self.step.name in results:
+            results[self.step.name] = results.pop(self.step.name)
+
+    def missing_fact(self) -> str | None:
+        """
+        Name a fact that should be there by now and is not, since its extractor failed.
+        """
+        for name in self.step.facts:
+            if name not in self.subject.facts:
+                return name
+        return None
+
+
+class Round:
+    """
+    The jobs of one phase. One timer serves all their deadlines.
+    """
+
+    log = Logger()
+
+    def __init__(self, jobs: Sequence[Job], clock: IReactorTime, limit: float, trace: str) -> None:
+        """
+        @param jobs: in the order of the plan.
+        @param limit: when all must have ended, by the clock.
+        @param trace: the id for the events.
+        """
+        self._jobs = jobs
+        self._clock = clock
+        self._limit = limit
+        self._trace = trace
+
+    def run(self) -> Deferred[None] | None:
+        """
+        Run all jobs.
+
+        @return: C{None} when all have ended, as most do that need not wait; else a Deferred
+            that fires when they have. Cancelling it cancels them.
+        """
+        for position, job in enumerate(self._jobs):
+            answer = self._begin(job)
+            if answer is not None:
+                return self._wait(job, answer, self._jobs[position + 1 :])
+        return None
+
+    def _begin(self, job: Job) -> Deferred[Any] | None:
+        """
+        Begin a job, and give what has to be waited for, if anything.
+        """
+        missing = job.missing_fact()
+        if missing is not None:
+            job.write_failure(f"it needs the {missing} of the message, which failed")
+            return None
+        try:
+            answer = job.step.run(job.subject.view)
+            if isinstance(answer, Deferred):
+                return answer
+            job.write(answer)
+        except Exception as error:  # noqa: BLE001 - it is told, and the mail goes on without it
+            self._has_failed(job, _failure(error))
+        return None
+
+    # -- once something has to be waited for --------------------------------------------
+
+    def _wait(self, job: Job, answer: Deferred[Any], others: Sequence[Job]) -> Deferred[None]:
+        self._finished: Deferred[None] = Deferred(self._cancel)
+        self._others = list(others)
+        self._running: dict[Job, _Running] = {}
+        self._unended = {job.key, *(other.key for other in others)}
+        self._timer: IDelayedCall | None = None
+        self._is_advancing = True
+        self._watch(job, answer)
+        self._advance()
+        return self._finished
+
+    def _watch(self, job: Job, answer: Deferred[Any]) -> None:
+        now = self._clock.seconds()
+        due = min(now + job.step.deadline, self._limit)
+        self._running[job] = _Running(due, answer)
+        answer.addCallbacks(self._answered, self._broke, callbackArgs=(job,), errbackArgs=(job,))
+        if due <= now:
+            self._expire(job)
+
+    def _answered(self, answer: Any, job: Job) -> None:
+        if job not in self._running:
+            return
+        try:
+            job.write(answer)
+        except Exception as error:  # noqa: BLE001 - it is told, and the mail goes on without it
+            self._has_failed(job, _failure(error))
+        self._ended(job)
+
+    def _broke(self, failure: Failure, job: Job) -> None:
+        if job in self._running:
+            self._has_failed(job, failure)
+            self._ended(job)
+        elif not isinstance(failure.value, CancelledError):
+            # It was cancelled and broke on its way out: nothing waits for it, but it is told.
+            self._tell_failure(job, failure)
+
+    def _ended(self, job: Job) -> None:
+        del self._running[job]
+        self._unended.discard(job.key)
+        if not self._is_advancing:
+            self._advance()
+
+    def _advance(self) -> None:
+        """
+        Begin all that can begin, until everything has ended or waits.
+        """
+        self._is_advancing = True
+        while ready := {job for job in self._others if job.is_ready(self._unended)}:
+            others, self._others = self._others, []
+            for job in others:
+                if job not in ready:
+                    self._others.append(job)
+                    continue
+                answer = self._begin(job)
+                if answer is None:
+                    self._unended.discard(job.key)
+                else:
+                    self._watch(job, answer)
+        self._is_advancing = False
+        if self._running:
+            self._set_timer()
+        else:
+            self._finish()
+
+    def _set_timer(self) -> None:
+        due = min(running.due for running in self._running.values())
+        seconds = max(0.0, due - self._clock.seconds())
+        if self._timer is None:
+            self._timer = self._clock.callLater(seconds, self._look_at_clock)
+        elif due < self._timer.getTime():
+            self._timer.reset(seconds)
+
+    def _look_at_clock(self) -> None:
+        self._timer = None
+        now = self._clock.seconds() + _TICK
+        self._is_advancing = True
+        for job in [job for job, running in self._running.items() if running.due <= now]:
+            self._expire(job)
+        self._advance()
+
+    def _expire(self, job: Job) -> None:
+        running = self._running.get(job)
+        if running is not None:
+            self._ended(job)
+            job.write_failure("it took too long")
+            self._tell_lateness(job)
+            running.answer.cancel()
+
+    def _finish(self) -> None:
+        self._stop_timer()
+        for job in self._jobs:
+            job.put_last()
+        self._finished.callback(None)
+
+    def _cancel(self, _: Deferred[None]) -> None:
+        self._stop_timer()
+        running, self._running = self._running, {}
+        for each in running.values():
+            each.answer.cancel()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # -- failures ------------------------------------------------------------------------
+
+    def _has_failed(self, job: Job, failure: Failure) -> None:
+        job.write_failure(f"it failed ({type(failure.value).__name__})")
+        self._tell_failure(job, failure)
+
+    def _tell_failure(self, job: Job, failure: Failure) -> None:
+        event, fields = f"{job.kind}.failed", self._fields(job)
+        self.log.failure("{event} in {trace}", failure, event=event, **fields)
+
+    def _tell_lateness(self, job: Job) -> None:
+        event, fields = f"{job.kind}.deadline", self._fields(job)
+        self.log.emit(LogLevel.warn, "{event} in {trace}", event=event, **fields)
+
+    def _fields(self, job: Job) -> dict[str, Any]:
+        return {job.kind: job.step.name, "trace": self._trace}
+
+
+@define(eq=False)
+class _Running:
+    due: float
+    answer: Deferred[Any]
+
+
+def _failure(error: Exception) -> Failure:
+    return Failure(error)  # type: ignore[no-untyped-call]

@@ -1,0 +1,200 @@
+"""
+From findings to an action: what the checks have seen, weighed by how the operator set them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from math import fsum
+
+from attrs import evolve, frozen
+from zope.interface import implementer
+
+from mailgate.config.model import Check, CheckMode, GatewayMode, OnError, Settings
+from mailgate.config.model import Policy as Thresholds
+from mailgate.finding import Finding, Result
+from mailgate.interfaces import IPolicy, Phase
+from mailgate.reply import Reply
+from mailgate.verdict import Action, Kind, Verdict
+from mailgate.wire.address import Address
+
+PROTECTED = frozenset({"postmaster", "abuse"})
+"""Local parts that are never refused for what was found, so that people can complain."""
+
+_STRENGTH = (
+    Action.ACCEPT,
+    Action.TAG,
+    Action.QUARANTINE,
+    Action.DEFER,
+    Action.DISCARD,
+    Action.REJECT,
+)
+"""
+Of several actions the last one here is taken. To defer goes before to hold, since the next try
+may find what is in doubt now; to reject goes before to discard, since it tells the sender.
+"""
+
+_DOUBT = (Kind.SPAM, Kind.POLICY, Kind.UNSCANNABLE)
+"""Of several reasons to hold, the last one here is named: it asks for the most care."""
+
+_REFUSED = {
+    Phase.CONNECT: "connection refused by policy here",
+    Phase.HELO: "client refused by policy here",
+    Phase.MAIL: "sender refused by policy here",
+    Phase.RCPT: "recipient refused by policy here",
+}
+_TEXT_LIMIT = 400
+"""Characters of a reply, so that with code and id the line stays below 512 (RFC 5321)."""
+
+
+@frozen
+class _Wish:
+    """
+    An action for which there is a reason.
+    """
+
+    action: Action
+    kind: Kind = Kind.SPAM
+    reasons: tuple[str, ...] = ()
+    """What a refused client may be told."""
+
+
+@implementer(IPolicy)
+@frozen
+class Policy:
+    """
+    The thresholds, and how far each check may go.
+    """
+
+    thresholds: Thresholds
+    rules: Mapping[str, Check]
+    """The settings of each check, by its name."""
+
+    mode: GatewayMode = GatewayMode.ACTIVE
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Policy:
+        """
+        Make the policy of a configuration.
+        """
+        return cls(settings.policy, dict(settings.checks), settings.mode)
+
+    def judge(
+        self, phase: Phase, results: Sequence[Result], trace: str, recipient: Address | None
+    ) -> Verdict:
+        """
+        Decide by what the checks have said so far.
+
+        Before C{END} only a refusal or a deferral is decided; the rest is still C{accept}. The
+        total counts from the first RCPT on.
+        """
+        findings = tuple(
+            finding for result in results for finding in _counted(result, self.rules[result.check])
+        )
+        total = total_of(findings)
+        spare = recipient is not None and is_protected(recipient)
+        wishes = [
+            wish for result in results for wish in _wishes(result, self.rules[result.check], spare)
+        ]
+        if phase >= Phase.RCPT:
+            reasons = tuple(f.public for f in findings if f.public and f.score > 0)
+            wishes.append(_Wish(by_total(total, self.thresholds, spare), reasons=reasons))
+        if phase is not Phase.END:
+            wishes = [wish for wish in wishes if wish.action in (Action.DEFER, Action.REJECT)]
+        recipients = () if recipient is None else (recipient,)
+        action = strongest(wish.action for wish in wishes)
+        if action is Action.ACCEPT or self.mode is GatewayMode.OBSERVE:
+            would = None if action is Action.ACCEPT else action
+            return Verdict(Action.ACCEPT, findings, total, recipients, would=would)
+        decisive = [wish for wish in wishes if wish.action is action]
+        return Verdict(
+            action,
+            findings,
+            total,
+            recipients,
+            reply=_reply(action, phase, trace, decisive),
+            kind=max((wish.kind for wish in decisive), key=_DOUBT.index),
+        )
+
+
+def is_protected(recipient: Address) -> bool:
+    """
+    Tell whether this is one of the addresses at which people complain.
+    """
+    return recipient.local.strip('"').lower() in PROTECTED
+
+
+def total_of(findings: Iterable[Finding]) -> float:
+    """
+    Add the scores up, free of the noise of binary fractions: 4.9 and 0.1 reach 5 in any order.
+    """
+    return round(fsum(finding.score for finding in findings), 6)
+
+
+def by_total(total: float, thresholds: Thresholds, spare: bool) -> Action:
+    """
+    Give the action that a total asks for.
+
+    @param spare: never to refuse.
+    """
+    if total >= thresholds.reject and not spare:
+        return Action.REJECT
+    if total >= thresholds.quarantine:
+        return Action.QUARANTINE
+    if total >= thresholds.tag:
+        return Action.TAG
+    return Action.ACCEPT
+
+
+def strongest(actions: Iterable[Action]) -> Action:
+    """
+    Give the one action that is taken where several are asked for, or C{accept} for none.
+    """
+    return max(actions, key=_STRENGTH.index, default=Action.ACCEPT)
+
+
+def _counted(result: Result, rule: Check) -> Iterable[Finding]:
+    """
+    Give the findings as they count: those of a check that is only observed count nothing.
+    """
+    if rule.mode is not CheckMode.OBSERVE:
+        return result.findings
+    return [_observed(finding) for finding in result.findings]
+
+
+def _observed(finding: Finding) -> Finding:
+    if not finding.score:
+        return finding
+    detail = f"{finding.detail} (Only observed; it would count {finding.score:g}.)"
+    return evolve(finding, score=0.0, detail=detail)
+
+
+def _wishes(result: Result, rule: Check, spare: bool) -> Iterable[_Wish]:
+    if rule.mode is CheckMode.OBSERVE:
+        return
+    if result.has_failed:
+        if rule.on_error is not OnError.IGNORE:
+            yield _Wish(Action(rule.on_error.value), Kind.UNSCANNABLE)
+        return
+    against = [finding for finding in result.findings if finding.score > 0]
+    if rule.mode is CheckMode.ENFORCE and against:
+        action = Action(rule.action.value)
+        if spare and action is Action.DEFER:
+            return
+        if spare and action in (Action.REJECT, Action.DISCARD):
+            action = Action.QUARANTINE
+        reasons = tuple(finding.public for finding in against if finding.public)
+        yield _Wish(action, Kind.POLICY, reasons)
+
+
+def _reply(action: Action, phase: Phase, trace: str, decisive: Sequence[_Wish]) -> Reply | None:
+    if action not in (Action.DEFER, Action.REJECT):
+        return None
+    reasons = dict.fromkeys(reason for wish in decisive for reason in wish.reasons)
+    text = " ".join("; ".join(reasons).split())[:_TEXT_LIMIT]
+    at_connect = phase is Phase.CONNECT
+    if action is Action.DEFER:
+        text = text or "this cannot be decided now, try again later"
+        return Reply(421 if at_connect else 451, "4.7.1", f"{text} ({trace})")
+    text = text or _REFUSED.get(phase, "message refused by policy here")
+    return Reply(554 if at_connect else 550, "5.7.1", f"{text} ({trace})")

@@ -1,0 +1,232 @@
+"""
+The quarantine: messages that are held until a person decides.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from mailgate.interfaces import Hold, IMessage, IThreads
+from mailgate.message.envelope import Envelope, new_id
+from mailgate.message.spool import FileMessage
+from mailgate.quarantine import rows
+from mailgate.quarantine.rows import HeldMessage, State
+from mailgate.store import history, outbox
+from mailgate.store.messages import Messages
+from mailgate.store.threads import undone_when_cancelled
+from mailgate.verdict import Action, Kind, Verdict
+
+__all__ = ["HeldMessage", "Quarantine", "State"]
+
+_DAY = 86400
+_AT_A_TIME = 500
+
+
+class Quarantine:
+    """
+    Holds, shows, releases and deletes.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        messages: Messages,
+        threads: IThreads,
+        now: Callable[[], float],
+        keep_days: int,
+        released: Callable[[], None],
+    ) -> None:
+        """
+        @param now: the time in seconds since the epoch.
+        @param keep_days: for how many days a message is held.
+        @param released: called when the outbox has something new.
+        """
+        self._messages = messages
+        self._database = messages.database
+        self._threads = threads
+        self._now = now
+        self._keep_days = keep_days
+        self._released = released
+
+    # -- for the gateway --------------------------------------------------------------
+
+    def hold(
+        self, envelope: Envelope, message: IMessage, holds: Sequence[Hold], provisional: bool
+    ) -> Deferred[Sequence[str]]:
+        """
+        Store a message and a row for each hold; see L{mailgate.interfaces.IHub.hold}.
+
+        Cancelling it takes back what was stored.
+        """
+        state = State.PROVISIONAL if provisional else State.HELD
+
+        def insert(connection: sqlite3.Connection, stored: str) -> Sequence[str]:
+            now = self._now()
+            return [rows.add(connection, stored, hold, state, now) for hold in holds]
+
+        working = self._messages.keep(envelope, message, insert)
+        return undone_when_cancelled(working, lambda ids: self._remove(ids, tuple(State)))
+
+    def confirm(self, ids: Sequence[str]) -> Deferred[None]:
+        """
+        Turn provisional holds into ordinary ones.
+        """
+        return self._database.write(lambda connection: rows.confirm(connection, ids))
+
+    def withdraw(self, ids: Sequence[str]) -> Deferred[None]:
+        """
+        Forget provisional holds.
+        """
+        return self._remove(ids, (State.PROVISIONAL,))
+
+    def recover(self) -> Deferred[int]:
+        """
+        Turn the provisional holds that a crash has left into ordinary ones, and count them.
+        """
+
+        def work(connection: sqlite3.Connection) -> int:
+            found = rows.provisional(connection)
+            rows.confirm(connection, [held.id for held in found])
+            for held in found:
+                self._note(connection, held, "quarantine.recovered", "held after a restart")
+            return len(found)
+
+        return self._database.write(work)
+
+    def purge(self) -> Deferred[int]:
+        """
+        Remove what has been held for longer than it is kept, and count it.
+        """
+        return Deferred.fromCoroutine(self._purge())
+
+    async def _purge(self) -> int:
+        before = self._now() - self._keep_days * _DAY
+
+        def work(connection: sqlite3.Connection, loose: set[str]) -> int:
+            gone = rows.purge(connection, before, _AT_A_TIME)
+            for held in gone:
+                self._note(connection, held, "quarantine.purged", "removed, as its time was over")
+                loose.add(held.message)
+            return len(gone)
+
+        total = number = await self._messages.change(work)
+        while number == _AT_A_TIME:
+            number = await self._messages.change(work)
+            total += number
+        if total:
+            self.log.info("{event} {number} messages", event="quarantine.purged", number=total)
+        return total
+
+    # -- for people -------------------------------------------------------------------
+
+    def list(
+        self, limit: int | None = None, before: int | None = None, kind: Kind | None = None
+    ) -> Deferred[Sequence[HeldMessage]]:
+        """
+        Give what is held, the newest first.
+
+        @param limit: at most so many; C{None} is all.
+        @param before: the C{number} of the last one seen, to go on from there.
+        """
+        return self._database.read(lambda connection: rows.newest(connection, limit, before, kind))
+
+    def count(self) -> Deferred[dict[Kind, int]]:
+        """
+        Count what is held, by kind; kinds of which there is none are left out.
+        """
+        return self._database.read(rows.count)
+
+    def get(self, identity: str) -> Deferred[HeldMessage | None]:
+        """
+        Give one held or released message, or C{None} where there is none of that id.
+        """
+        return self._database.read(lambda connection: rows.get(connection, identity))
+
+    def open(self, identity: str) -> Deferred[IMessage | None]:
+        """
+        Give the bytes of a held or released message as they were received.
+
+        @return: C{None} where there is no message of that id.
+        @raise OSError: (here or while reading) its file cannot be read.
+        """
+        return Deferred.fromCoroutine(self._open(identity))
+
+    async def _open(self, identity: str) -> IMessage | None:
+        held = await self.get(identity)
+        if held is None:
+            return None
+        blobs = self._messages.blobs
+        beginning = await blobs.beginning(held.message)
+        return FileMessage(blobs.path(held.message), held.size, beginning, self._threads)
+
+    def release(self, identity: str, by: str) -> Deferred[bool]:
+        """
+        Put a held message into the outbox, past all checks.
+
+        @param by: who releases it, in words.
+        @return: whether it is queued now; not where it was before, or is there no more.
+        """
+
+        def work(connection: sqlite3.Connection) -> HeldMessage | None:
+            now = self._now()
+            held = rows.release(connection, identity, by, now)
+            if held is not None:
+                verdict = Verdict(Action.ACCEPT, held.findings, held.total, (held.recipient,))
+                outbox.add(
+                    connection, new_id(), held.message, verdict, now, now, released_from=held.id
+                )
+                self._note(connection, held, "quarantine.released", f"released by {by}")
+            return held
+
+        def committed(held: HeldMessage | None) -> bool:
+            if held is None:
+                return False
+            self._tell("quarantine.released", held, by)
+            self._released()
+            return True
+
+        return self._database.write(work).addCallback(committed)
+
+    def delete(self, identity: str, by: str) -> Deferred[bool]:
+        """
+        Delete a held or released message. One that is in the outbox is delivered all the same.
+
+        @param by: who deletes it, in words.
+        @return: whether there was one.
+        """
+
+        def work(connection: sqlite3.Connection, loose: set[str]) -> HeldMessage | None:
+            held = rows.get(connection, identity)
+            if held is not None:
+                loose |= rows.remove(connection, [identity], (State.HELD, State.RELEASED))
+                self._note(connection, held, "quarantine.deleted", f"deleted by {by}")
+            return held
+
+        def committed(held: HeldMessage | None) -> bool:
+            if held is None:
+                return False
+            self._tell("quarantine.deleted", held, by)
+            return True
+
+        return self._messages.change(work).addCallback(committed)
+
+    # -- shared -----------------------------------------------------------------------
+
+    def _remove(self, ids: Sequence[str], states: Sequence[State]) -> Deferred[None]:
+        return self._messages.change(
+            lambda connection, loose: loose.update(rows.remove(connection, ids, states))
+        )
+
+    def _note(
+        self, connection: sqlite3.Connection, held: HeldMessage, event: str, text: str
+    ) -> None:
+        words = f"copy {held.id} for {held.owner} {text}"
+        history.note(connection, held.trace, self._now(), event, words)
+
+    def _tell(self, event: str, held: HeldMessage, by: str) -> None:
+        self.log.info("{event} {id} by {by}", event=event, id=held.id, trace=held.trace, by=by)

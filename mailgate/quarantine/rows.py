@@ -1,0 +1,318 @@
+"""
+The rows of held messages, and the values they are read into.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from enum import StrEnum
+
+from attrs import frozen
+
+from mailgate.finding import Finding
+from mailgate.interfaces import Hold
+from mailgate.message.envelope import new_id
+from mailgate.store import findings
+from mailgate.store.database import select
+from mailgate.store.outbox import OutboxRow
+from mailgate.verdict import Action, Kind
+from mailgate.wire.address import Address
+
+
+class State(StrEnum):
+    """
+    How far a held message has come.
+    """
+
+    PROVISIONAL = "provisional"
+    HELD = "held"
+    RELEASED = "released"
+
+
+@frozen
+class HeldMessage:
+    """
+    A copy for one recipient that is held, or was until its release.
+    """
+
+    id: str
+    number: int
+    """Rises with each held message; the newest has the highest. The cursor of listings."""
+
+    message: str
+    """The id of the stored message; copies for several recipients share one."""
+
+    state: State
+    kind: Kind
+    recipient: Address
+    owner: str
+    """Whom the recipient's address belongs to."""
+
+    action: Action
+    """What the policy decided; C{quarantine}, or what else led here."""
+
+    total: float
+    findings: tuple[Finding, ...]
+    reason: str
+    """The upstream's words where C{kind} is C{undeliverable}, else C{""}."""
+
+    held: float
+    """When it was held, in seconds since the epoch, as all times here."""
+
+    acted: float | None
+    """When it was released, or C{None}."""
+
+    acted_by: str
+    """Who released it, or C{""}."""
+
+    trace: str
+    session: str
+    listener: str
+    client: str
+    """The IP address of the client."""
+
+    port: int
+    helo: str
+    is_esmtp: bool
+    tls: str
+    sender: Address
+    received: float
+    size: int
+    from_header: str
+    """The From header, decoded and cut; C{""} where there is none. So are the next two."""
+
+    subject: str
+    message_id: str
+
+    @classmethod
+    def of(cls, row: sqlite3.Row) -> HeldMessage:
+        """
+        Read a row of C{held} joined to C{messages}.
+        """
+        return cls(
+            id=row["id"],
+            number=row["number"],
+            message=row["message"],
+            state=State(row["state"]),
+            kind=Kind(row["kind"]),
+            recipient=Address(row["recipient_local"], row["recipient_domain"]),
+            owner=row["owner"],
+            action=Action(row["action"]),
+            total=row["total"],
+            findings=findings.decode(row["findings"]),
+            reason=row["reason"],
+            held=row["held"],
+            acted=row["acted"],
+            acted_by=row["acted_by"],
+            trace=row["trace"],
+            session=row["session"],
+            listener=row["listener"],
+            client=row["client"],
+            port=row["port"],
+            helo=row["helo"],
+            is_esmtp=bool(row["is_esmtp"]),
+            tls=row["tls"],
+            sender=Address(row["sender_local"], row["sender_domain"]),
+            received=row["received"],
+            size=row["size"],
+            from_header=row["from_header"],
+            subject=row["subject"],
+            message_id=row["message_id"],
+        )
+
+
+def add(connection: sqlite3.Connection, message: str, hold: Hold, state: State, now: float) -> str:
+    """
+    Hold a copy of the stored message C{message}.
+
+    @return: the id of the held message.
+    """
+    return _insert(
+        connection,
+        message,
+        state,
+        hold.kind,
+        hold.recipient,
+        hold.verdict.action,
+        hold.verdict.total,
+        hold.verdict.findings,
+        hold.reason,
+        now,
+    )
+
+
+def add_undeliverable(
+    connection: sqlite3.Connection, row: OutboxRow, reason: str, now: float
+) -> str:
+    """
+    Hold a copy that the outbox has given up.
+
+    @param reason: the last reply of the upstream.
+    @return: the id of the held message.
+    """
+    return _insert(
+        connection,
+        row.message.id,
+        State.HELD,
+        Kind.UNDELIVERABLE,
+        row.recipient,
+        row.action,
+        row.total,
+        row.findings,
+        reason,
+        now,
+    )
+
+
+def _insert(
+    connection: sqlite3.Connection,
+    message: str,
+    state: State,
+    kind: Kind,
+    recipient: Address,
+    action: Action,
+    total: float,
+    evidence: Sequence[Finding],
+    reason: str,
+    now: float,
+) -> str:
+    identity = new_id()
+    connection.execute(
+        "INSERT INTO held (id, message, state, kind, owner, recipient_local, recipient_domain,"
+        " action, total, findings, reason, held) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            identity,
+            message,
+            state,
+            kind,
+            recipient.owner,
+            recipient.local,
+            recipient.domain,
+            action,
+            total,
+            findings.encode(evidence),
+            reason,
+            now,
+        ),
+    )
+    return identity
+
+
+def confirm(connection: sqlite3.Connection, ids: Sequence[str]) -> None:
+    """
+    Turn provisional rows into held ones.
+    """
+    connection.executemany(
+        "UPDATE held SET state = 'held' WHERE id = ? AND state = 'provisional'",
+        [(identity,) for identity in ids],
+    )
+
+
+def remove(connection: sqlite3.Connection, ids: Sequence[str], states: Sequence[State]) -> set[str]:
+    """
+    Remove rows that are in one of C{states}.
+
+    @return: the ids of the stored messages that they named.
+    """
+    named: set[str] = set()
+    for identity in ids:
+        gone = connection.execute(
+            f"DELETE FROM held WHERE id = ? AND state IN ({', '.join('?' * len(states))})"
+            " RETURNING message",
+            (identity, *states),
+        )
+        named.update(message for (message,) in gone.fetchall())
+    return named
+
+
+def release(
+    connection: sqlite3.Connection, identity: str, by: str, now: float
+) -> HeldMessage | None:
+    """
+    Turn a held row into a released one, or give C{None} where none is held of that id.
+    """
+    changed = connection.execute(
+        "UPDATE held SET state = 'released', acted = ?, acted_by = ?"
+        " WHERE id = ? AND state = 'held'",
+        (now, by, identity),
+    )
+    return get(connection, identity) if changed.rowcount else None
+
+
+def purge(connection: sqlite3.Connection, before: float, limit: int) -> Sequence[HeldMessage]:
+    """
+    Remove at most C{limit} messages that have been held since before C{before}, and give them.
+    """
+    found = select(
+        connection,
+        "SELECT * FROM held JOIN messages USING (message)"
+        " WHERE held < ? AND state <> 'provisional' LIMIT ?",
+        (before, limit),
+    )
+    gone = [HeldMessage.of(row) for row in found]
+    connection.executemany("DELETE FROM held WHERE id = ?", [(held.id,) for held in gone])
+    return gone
+
+
+def provisional(connection: sqlite3.Connection) -> Sequence[HeldMessage]:
+    """
+    Give the provisional rows.
+    """
+    found = select(
+        connection,
+        "SELECT * FROM held JOIN messages USING (message) WHERE state = 'provisional'",
+    )
+    return [HeldMessage.of(row) for row in found]
+
+
+def newest(
+    connection: sqlite3.Connection,
+    limit: int | None = None,
+    before: int | None = None,
+    kind: Kind | None = None,
+) -> Sequence[HeldMessage]:
+    """
+    Give what is held, the newest first, from below the number C{before} on.
+    """
+    found = select(
+        connection,
+        "SELECT * FROM held JOIN messages USING (message) WHERE state = 'held'"
+        " AND (:before IS NULL OR number < :before) AND (:kind IS NULL OR kind = :kind)"
+        " ORDER BY number DESC LIMIT :limit",
+        {"before": before, "kind": kind, "limit": -1 if limit is None else limit},
+    )
+    return [HeldMessage.of(row) for row in found]
+
+
+def count(connection: sqlite3.Connection) -> dict[Kind, int]:
+    """
+    Count what is held, by kind; kinds of which there is none are left out.
+    """
+    found = connection.execute("SELECT kind, count(*) FROM held WHERE state = 'held' GROUP BY kind")
+    return {Kind(kind): number for kind, number in found}
+
+
+def get(connection: sqlite3.Connection, identity: str) -> HeldMessage | None:
+    """
+    Give one held or released message, or C{None} where there is none of that id.
+    """
+    found = select(
+        connection,
+        "SELECT * FROM held JOIN messages USING (message) WHERE id = ? AND state <> 'provisional'",
+        (identity,),
+    )
+    return next(map(HeldMessage.of, found), None)
+
+
+def of_transaction(connection: sqlite3.Connection, identity: str) -> Sequence[HeldMessage]:
+    """
+    Give what is or was held of a transaction or of all those of a session, oldest first.
+    """
+    found = select(
+        connection,
+        "SELECT * FROM held JOIN messages USING (message)"
+        " WHERE trace = :id OR session = :id ORDER BY number",
+        {"id": identity},
+    )
+    return [HeldMessage.of(row) for row in found]

@@ -1,0 +1,242 @@
+"""
+The trace: what became of each transaction, to be found by its id for as long as it is kept.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import Deferred, DeferredLock, succeed
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from mailgate.interfaces import IThreads
+from mailgate.message.record import Record
+from mailgate.reporting.log import TransactionLog
+from mailgate.reporting.record import from_json, to_json
+from mailgate.store.database import Connect
+
+RECORDS = 100_000
+"""How many records may wait for the disk."""
+
+_PERIOD = 1.0
+_STOP_SECONDS = 2.0
+_TABLE = """
+CREATE TABLE IF NOT EXISTS traces (
+    trace TEXT NOT NULL,
+    session TEXT NOT NULL,
+    record TEXT NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS traces_trace ON traces (trace);
+CREATE INDEX IF NOT EXISTS traces_session ON traces (session);
+"""
+
+_Row = tuple[str, str, str]
+
+
+class Traces:
+    """
+    Writes records once a second, in a thread: to a database for each day (UTC), and to the
+    transaction log. Forgets a day by removing its file.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        directory: Path,
+        now: Callable[[], float],
+        threads: IThreads,
+        transactions: TransactionLog,
+        keep_days: int,
+        connect: Connect = sqlite3.connect,
+        limit: int = RECORDS,
+    ) -> None:
+        """
+        @param now: the time in seconds since the epoch.
+        @param transactions: takes the same lines.
+        @param keep_days: for how many days a trace is kept.
+        @param limit: how many records may wait; what comes beyond it is dropped and counted.
+        """
+        self._directory = directory
+        self._now = now
+        self._threads = threads
+        self._transactions = transactions
+        self._keep_days = keep_days
+        self._connect = connect
+        self._limit = limit
+        self._records: deque[Record] = deque()
+        self._lost = 0
+        self._lock = DeferredLock()
+        self._loop = LoopingCall(self.flush)
+        # Of the thread, and of the reactor only while no thread writes:
+        self._rows: list[_Row] = []
+        self._overflow = 0
+        self._path: Path | None = None
+        self._connection: sqlite3.Connection | None = None
+
+    def start(self, clock: IReactorTime) -> None:
+        """
+        Begin to write once a second.
+        """
+        self._loop.clock = clock
+        self._transactions.start()
+        self._loop.start(_PERIOD, now=False).addErrback(self._broken)
+
+    def stop(self) -> Deferred[None]:
+        """
+        Write what waits, and close the files.
+        """
+        return Deferred.fromCoroutine(self._stop())
+
+    def record(self, record: Record) -> None:
+        """
+        Note how a transaction ended. Returns at once.
+        """
+        if len(self._records) < self._limit:
+            self._records.append(record)
+        else:
+            self._lost += 1
+
+    def flush(self) -> Deferred[None]:
+        """
+        Write what waits. Never fails: what cannot be written is an event, and tried again.
+        """
+        return self._lock.run(self._flush)
+
+    def find(self, identity: str) -> Deferred[Sequence[Mapping[str, Any]]]:
+        """
+        Give the records of a transaction, or of all those of a session, oldest first, as
+        L{mailgate.reporting.record.from_json} reads them.
+        """
+        return self.flush().addCallback(lambda _: self._threads.run(self._find, identity))
+
+    def purge(self) -> Deferred[int]:
+        """
+        Remove the days that are over, and count them.
+        """
+        today = datetime.fromtimestamp(self._now(), UTC).date()
+        return self._threads.run(self._purge, today - timedelta(days=self._keep_days))
+
+    # -- in the reactor ---------------------------------------------------------------
+
+    def _flush(self) -> Deferred[None]:
+        lost = self._lost + self._overflow + self._transactions.take_lost()
+        if lost:
+            self._lost = self._overflow = 0
+            self.log.error("{event} {number} records or lines", event="trace.lost", number=lost)
+        if not self._records and not self._rows:
+            return succeed(None)
+        records, self._records = self._records, deque()
+        writing = self._threads.run(self._write, records, self._path_of_today())
+        return writing.addErrback(self._not_written)
+
+    def _path_of_today(self) -> Path:
+        today = datetime.fromtimestamp(self._now(), UTC)
+        return self._directory / f"trace-{today:%Y%m%d}.db"
+
+    def _not_written(self, failure: Failure) -> None:
+        self.log.failure(
+            "{event} {number} records wait",
+            failure,
+            event="trace.not_written",
+            number=len(self._rows),
+        )
+
+    def _broken(self, failure: Failure) -> None:
+        self.log.failure("{event} no trace is written any more", failure, event="trace.broken")
+
+    async def _stop(self) -> None:
+        if self._loop.running:
+            self._loop.stop()
+        await self.flush()
+        await self._lock.run(self._threads.run, self._close)
+        if not await self._threads.run(self._transactions.stop, _STOP_SECONDS):
+            self.log.error("{event} the file is blocked", event="trace.log_blocked")
+
+    # -- in a thread ------------------------------------------------------------------
+
+    def _write(self, records: Sequence[Record], path: Path) -> None:
+        fresh = [(record.trace, record.session.id, to_json(record)) for record in records]
+        self._transactions.write([line for _, _, line in fresh])
+        self._rows += fresh
+        try:
+            connection = self._open(path)
+            connection.execute("BEGIN")
+            connection.executemany("INSERT INTO traces VALUES (?, ?, ?)", self._rows)
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._close()
+            if type(error) is sqlite3.DatabaseError:
+                # Damaged, so that no later try can succeed either: make room for a new file.
+                _set_aside(path)
+            self._overflow += max(len(self._rows) - self._limit, 0)
+            del self._rows[: -self._limit]
+            raise
+        self._rows.clear()
+
+    def _open(self, path: Path) -> sqlite3.Connection:
+        if self._connection is not None:
+            if self._path == path:
+                return self._connection
+            self._close()
+        connection = self._connect(path, isolation_level=None, check_same_thread=False)
+        self._connection, self._path = connection, path
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.executescript(_TABLE)
+        return connection
+
+    def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _days(self) -> Sequence[Path]:
+        return sorted(self._directory.glob("trace-[0-9]*.db"))
+
+    def _find(self, identity: str) -> Sequence[Mapping[str, Any]]:
+        found: list[Mapping[str, Any]] = []
+        for path in self._days():
+            try:
+                found += self._find_in(path, identity)
+            except sqlite3.Error as error:
+                self.log.error(
+                    "{event} {path}: {error}",
+                    event="trace.not_read",
+                    path=str(path),
+                    error=str(error),
+                )
+        return found
+
+    def _find_in(self, path: Path, identity: str) -> Sequence[Mapping[str, Any]]:
+        # Not created: the day may be over by now.
+        connection = self._connect(f"{path.as_uri()}?mode=rw", uri=True)
+        try:
+            lines = connection.execute(
+                "SELECT record FROM traces WHERE trace = :id OR session = :id ORDER BY rowid",
+                {"id": identity},
+            )
+            return [from_json(line) for (line,) in lines]
+        finally:
+            connection.close()
+
+    def _purge(self, first: date) -> int:
+        over = [path for path in self._days() if path.stem < f"trace-{first:%Y%m%d}"]
+        for path in over:
+            for leftover in path.parent.glob(f"{path.name}*"):
+                leftover.unlink()
+        return len(over)
+
+
+def _set_aside(path: Path) -> None:
+    path.rename(f"{path}.damaged")
+    for suffix in ("-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)

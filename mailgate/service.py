@@ -1,0 +1,375 @@
+"""
+The composition root: it makes every part, joins them, starts them and ends them in order.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
+from socket import (
+    AF_INET,
+    AF_INET6,
+    IPPROTO_IPV6,
+    IPV6_V6ONLY,
+    SO_REUSEADDR,
+    SOCK_STREAM,
+    SOL_SOCKET,
+    socket,
+)
+from typing import Any
+
+from attrs import field, frozen
+from twisted.application.service import Service
+from twisted.internet.defer import CancelledError, Deferred, DeferredList, maybeDeferred
+from twisted.internet.interfaces import IListeningPort
+from twisted.internet.protocol import ServerFactory
+from twisted.internet.ssl import CertificateOptions
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.python.threadpool import ThreadPool
+
+from mailgate import __version__
+from mailgate.checks.table import checks_off, make_checks
+from mailgate.config.model import MaildirUpstream, Settings, SmtpUpstream
+from mailgate.config.values import parse_endpoint
+from mailgate.delivery.dispatch import Dispatcher
+from mailgate.delivery.recipients import Recipients
+from mailgate.delivery.routes import Routes, make_deliveries
+from mailgate.edge.conversation import Services
+from mailgate.edge.smtp import SmtpFactory
+from mailgate.edge.tls import make_self_signed, server_context
+from mailgate.hub.hub import Hub
+from mailgate.hub.jobs import Job
+from mailgate.hub.lock import InUse
+from mailgate.hub.storage import Storage, open_for_command
+from mailgate.interfaces import IDelivery, IFiles
+from mailgate.message.spool import Spool
+from mailgate.pipeline.engine import Pipeline
+from mailgate.pipeline.extractors import FieldsExtractor
+from mailgate.pipeline.plan import make_plan
+from mailgate.policy.verdict import Policy
+from mailgate.rewrite.headers import HeaderRewriter
+from mailgate.store.database import Connect
+from mailgate.store.files import Files
+from mailgate.store.schema import SchemaTooNew
+from mailgate.store.threads import Threads, immediate_result
+from mailgate.web.sign_in import FirstAdministrator, LogIns
+from mailgate.web.site import ReviewSite, make_site
+
+BACKLOG = 1024
+"""Connections that may wait in the kernel to be accepted."""
+
+PROBE_SECONDS = 300.0
+"""How often an upstream is asked again what it can take."""
+
+PROBE_PATIENCE = 2.0
+"""How long the start waits for the first answers; until they come, less is offered."""
+
+FILE_THREADS = 10
+
+
+def _say(line: str) -> None:
+    """
+    Tell the person at the terminal, past the log: one line holds a secret link.
+    """
+    if sys.__stdout__ is not None:
+        print(line, file=sys.__stdout__, flush=True)
+
+
+@frozen
+class Parts:
+    """
+    What the gateway stands on. Tests put something else in the place of some of it.
+    """
+
+    files: IFiles = field(factory=Files)
+    connect: Connect = sqlite3.connect
+    """Makes connections to databases."""
+
+    delivery: Callable[[IDelivery], IDelivery] = lambda delivery: delivery
+    """Called with each upstream's delivery; gives what is used in its place."""
+
+    wall_clock: Callable[[], float] = time.time
+    """Seconds since the epoch."""
+
+    say: Callable[[str], None] = _say
+    """Shows a line to whoever starts the gateway at a terminal."""
+
+
+def make_gateway(settings: Settings, reactor: Any, parts: Parts | None = None) -> Gateway:
+    """
+    Make the gateway from its settings.
+
+    @param reactor: the reactor it shall live in.
+    @raise ConfigurationError: the checks cannot be brought into an order.
+    """
+    return Gateway(settings, reactor, parts or Parts())
+
+
+class Gateway(Service):
+    """
+    The whole gateway in one process.
+    """
+
+    log = Logger()
+
+    def __init__(self, settings: Settings, reactor: Any, parts: Parts) -> None:
+        self.setName("mailgate")
+        self._settings = settings
+        self._reactor = reactor
+        self._parts = parts
+        self._file_pool = ThreadPool(0, FILE_THREADS, "mailgate files")
+        self._writer_pool = ThreadPool(0, 1, "mailgate writer")
+        threads = Threads(reactor, self._file_pool)
+        self._storage = storage = Storage(
+            settings,
+            threads,
+            Threads(reactor, self._writer_pool),
+            parts.files,
+            parts.wall_clock,
+            parts.connect,
+        )
+        self._deliveries = {
+            name: parts.delivery(delivery)
+            for name, delivery in make_deliveries(
+                settings, reactor, parts.files, threads, parts.wall_clock
+            ).items()
+        }
+        routes = Routes(settings.route, self._deliveries)
+        rewriter = HeaderRewriter()
+        self._hub = Hub(
+            reactor,
+            storage,
+            routes.route_for,
+            rewriter,
+            [Job("probe of the upstreams", PROBE_SECONDS, self._probe)],
+        )
+        pipeline = Pipeline(
+            make_plan(make_checks(settings), [FieldsExtractor()], checks_off(settings)),
+            Policy.from_settings(settings),
+            reactor,
+            parts.wall_clock,
+            settings.limits.check_seconds,
+        )
+        self._spool = Spool(storage.spool, parts.files, threads, settings.limits.memory_bytes)
+        self._recipients = Recipients(settings, routes, reactor)
+        self._pipeline = pipeline
+        self._dispatcher = Dispatcher(self._hub, rewriter, routes.route_for, reactor)
+        self._first_administrator = FirstAdministrator(
+            reactor, storage.accounts, settings.web.base_url
+        )
+        self._site = self._make_site(threads)
+        self._tls: CertificateOptions | None = None
+        self._sockets: list[socket] = []
+        self._edges: list[SmtpFactory] = []
+        self._ports: list[IListeningPort] = []
+        self._starting: Deferred[None] | None = None
+
+    def _make_site(self, threads: Threads) -> ReviewSite:
+        settings, storage = self._settings, self._storage
+        web = settings.web
+        return make_site(
+            web=web,
+            policy=settings.policy,
+            keep_days=settings.quarantine.keep_days,
+            quarantine=self._hub.quarantine,
+            outbox=self._hub.outbox,
+            traces=storage.traces,
+            accounts=storage.accounts,
+            log_ins=LogIns(
+                storage.database, storage.now, web.idle_seconds, web.session_seconds
+            ),
+            first_administrator=self._first_administrator,
+            threads=threads,
+            reactor=self._reactor,
+            now=storage.now,
+        )
+
+    # -- start -----------------------------------------------------------------------
+
+    def privilegedStartService(self) -> None:
+        """
+        Bind the addresses, while a port below 1024 may still be bound, and read the
+        certificate, while its key may still be read. Nobody is let in yet.
+
+        @raise SystemExit: it is not possible; the message says why.
+        """
+        settings = self._settings
+        for address in [listener.address for listener in settings.listener] + [
+            settings.web.address
+        ]:
+            self._sockets.append(_bind(address))
+        if settings.tls.certificate is not None and settings.tls.key is not None:
+            self._tls = server_context(settings.tls.certificate, settings.tls.key)
+
+    def startService(self) -> None:
+        """
+        Open the storage, then let clients in.
+
+        @raise SystemExit: the storage cannot be opened; nothing has been changed.
+        """
+        super().startService()
+        self._check_storage()
+        if self._tls is None:
+            self._tls = self._self_signed()
+        self._file_pool.start()
+        self._writer_pool.start()
+        self._starting = Deferred.fromCoroutine(self._start())
+        self._starting.addErrback(self._not_started)
+
+    def _check_storage(self) -> None:
+        """
+        Open the storage once before the reactor runs, as only then the process can still end
+        with a sentence and an exit status.
+        """
+        try:
+            storage = open_for_command(self._settings, self._parts.files)
+            immediate_result(storage.close())
+        except (InUse, SchemaTooNew, OSError) as error:
+            raise SystemExit(f"mailgate: {error}") from error
+
+    def _self_signed(self) -> CertificateOptions:
+        now = datetime.fromtimestamp(self._parts.wall_clock(), timezone.utc)
+        certificate, key, is_new = make_self_signed(
+            self._settings.data / "tls", self._settings.hostname, now
+        )
+        if is_new:
+            self._parts.say(f"A self-signed certificate for STARTTLS was made: {certificate}")
+        return server_context(certificate, key)
+
+    async def _start(self) -> None:
+        await self._hub.start()
+        await self._first_probe()
+        self._listen()
+        link = ""
+        if await self._storage.accounts.count() == 0:
+            link = self._first_administrator.new_link()
+        for line in self._introduction(link):
+            self._parts.say(line)
+        self.log.info("{event} {version}", event="gateway.started", version=__version__)
+
+    def _not_started(self, failure: Failure) -> None:
+        if isinstance(failure.value, CancelledError):
+            return
+        self.log.failure("{event}", failure, event="gateway.not_started")
+        self._parts.say(f"mailgate: cannot start: {failure.getErrorMessage()}")
+        self._reactor.stop()
+
+    def _first_probe(self) -> Deferred[Any]:
+        """
+        Learn what the upstreams can take, so that the first client is offered as much; but do
+        not let one that is down keep everybody out.
+        """
+        probed = self._probe()
+        waited: Deferred[None] = Deferred()
+        patience = self._reactor.callLater(PROBE_PATIENCE, waited.callback, None)
+
+        def done(result: Any) -> None:
+            if patience.active():
+                patience.cancel()
+                waited.callback(None)
+
+        probed.addBoth(done)
+        return waited
+
+    def _probe(self) -> Deferred[Any]:
+        return DeferredList(
+            [delivery.probe() for delivery in self._deliveries.values()], consumeErrors=True
+        )
+
+    def _listen(self) -> None:
+        """
+        Let clients in. Those who came while the start was going on have waited in the kernel.
+        """
+        services = Services(
+            hostname=self._settings.hostname,
+            limits=self._settings.limits,
+            pipeline=self._pipeline,
+            recipients=self._recipients,
+            dispatcher=self._dispatcher,
+            hub=self._hub,
+            spool=self._spool,
+            reactor=self._reactor,
+            wall_clock=self._parts.wall_clock,
+            tls=self._tls,
+        )
+        self._edges = [SmtpFactory(services, listener) for listener in self._settings.listener]
+        factories: list[ServerFactory] = [*self._edges, self._site]
+        for bound, factory in zip(self._sockets, factories, strict=True):
+            self._ports.append(
+                self._reactor.adoptStreamPort(bound.fileno(), bound.family, factory)
+            )
+            bound.close()
+        self._sockets.clear()
+
+    def _introduction(self, link: str) -> Iterator[str]:
+        """
+        Say in three lines where everything is.
+        """
+        settings = self._settings
+        places = ", ".join(listener.address for listener in settings.listener)
+        domains = ", ".join(domain for route in settings.route for domain in route.domains)
+        yield f"Mail comes in by SMTP at {places}, for {domains}."
+        first = f" To make the first account, open within 15 minutes: {link}" if link else ""
+        yield f"The review pages are at {settings.web.base_url}.{first}"
+        yield f"Mail goes to {', '.join(map(_describe, settings.upstream.values()))}."
+
+    # -- stop ------------------------------------------------------------------------
+
+    def stopService(self) -> Deferred[None]:
+        """
+        Take no new client, let messages under way end, write what waits, and close everything.
+        """
+        super().stopService()
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        if self._starting is not None:
+            self._starting.cancel()
+        for bound in self._sockets:
+            bound.close()
+        for port in self._ports:
+            await maybeDeferred(port.stopListening)
+        seconds = self._settings.limits.drain_seconds
+        await DeferredList([edge.finish(seconds) for edge in self._edges], consumeErrors=True)
+        await self._hub.stop()
+        await DeferredList(
+            [delivery.close() for delivery in self._deliveries.values()], consumeErrors=True
+        )
+        self._writer_pool.stop()
+        self._file_pool.stop()
+        self.log.info("{event}", event="gateway.stopped")
+
+
+def _bind(address: str) -> socket:
+    """
+    Bind and listen.
+
+    An IPv6 address is only that: C{[::]} does not take the IPv4 clients, so that both can be
+    listeners.
+
+    @raise SystemExit: the address cannot be bound.
+    """
+    host, port = parse_endpoint(address)
+    family = AF_INET6 if ":" in host else AF_INET
+    bound = socket(family, SOCK_STREAM)
+    try:
+        bound.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
+        if family == AF_INET6:
+            bound.setsockopt(IPPROTO_IPV6, IPV6_V6ONLY, 1)
+        bound.bind((host, port))
+        bound.listen(BACKLOG)
+    except OSError as error:
+        bound.close()
+        raise SystemExit(f"mailgate: cannot listen on {address}: {error.strerror}") from error
+    bound.setblocking(False)
+    return bound
+
+
+def _describe(upstream: MaildirUpstream | SmtpUpstream) -> str:
+    if isinstance(upstream, MaildirUpstream):
+        return f"the Maildir {upstream.path}"
+    return f"{upstream.host}, port {upstream.port}"

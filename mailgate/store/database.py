@@ -1,0 +1,324 @@
+"""
+SQLite as a service: one writer that commits in groups, and readers beside it.
+"""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Generic, TypeVar, cast
+
+from attrs import Factory, define
+from twisted.internet.defer import Deferred, fail
+from twisted.logger import Logger
+
+from mailgate.interfaces import IThreads
+from mailgate.store.schema import Migration, SchemaTooNew, migrate
+
+T = TypeVar("T")
+Connect = Callable[..., sqlite3.Connection]
+Write = Callable[[sqlite3.Connection], T]
+
+BUSY_SECONDS = 5.0
+"""How long a lock that another program holds is waited for."""
+
+COMPANY_SECONDS = 0.002
+"""How long a write waits for others to share its commit."""
+
+_GROUP = 1000
+_IDLE_READERS = 2
+_CALLERS_MISTAKES = (
+    sqlite3.IntegrityError,
+    sqlite3.ProgrammingError,
+    sqlite3.DataError,
+    sqlite3.NotSupportedError,
+)
+
+
+class StoreError(OSError):
+    """
+    The database could not be read or written: disk full, locked, damaged, read-only.
+    """
+
+    @classmethod
+    def of(cls, error: sqlite3.Error) -> StoreError:
+        """
+        Translate what SQLite said.
+        """
+        is_full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+        return cls(errno.ENOSPC if is_full else errno.EIO, str(error))
+
+
+class StoreClosed(StoreError):
+    """
+    The database was asked for something before its start or after its end.
+    """
+
+
+@define(eq=False)
+class _Request(Generic[T]):
+    function: Write[T]
+    done: Deferred[T] = Factory(Deferred)
+    result: T | None = None
+    error: Exception | None = None
+
+    def run(self, connection: sqlite3.Connection) -> None:
+        """
+        Do what is asked so that its failure leaves the others of its group alone.
+        """
+        connection.execute("SAVEPOINT request")
+        try:
+            self.result = self.function(connection)
+        except Exception as error:
+            if not connection.in_transaction:
+                # SQLite has undone the whole group by itself, as it does when the disk is full.
+                raise
+            connection.execute("ROLLBACK TO request")
+            self.error = _translated(error)
+        connection.execute("RELEASE request")
+
+    def answer(self) -> None:
+        """
+        Tell the caller how it went.
+        """
+        if self.error is not None:
+            self.done.errback(self.error)
+        else:
+            self.done.callback(cast(T, self.result))
+
+
+class Database:
+    """
+    One SQLite file in WAL mode with C{synchronous=FULL}.
+
+    Writes are collected: one thread at a time runs all that wait, each in a savepoint of its
+    own, and commits them together. A write is answered after its commit is on the disk.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        path: Path,
+        writer: IThreads,
+        readers: IThreads,
+        connect: Connect = sqlite3.connect,
+        company: float = COMPANY_SECONDS,
+    ) -> None:
+        """
+        @param writer: where the writing is done; a pool of its own, so that nothing delays it.
+        @param readers: where the reading is done.
+        @param connect: makes a connection, as L{sqlite3.connect} does.
+        @param company: seconds that a first write waits for others.
+        """
+        self.path = path
+        self._writer = writer
+        self._readers = readers
+        self._connect = connect
+        self._company = company
+        self._connection: sqlite3.Connection | None = None
+        self._waiting: deque[_Request[Any]] = deque()
+        self._is_open = False
+        self._is_writing = False
+        self._idle: list[sqlite3.Connection] = []
+        self._drained: list[Deferred[None]] = []
+
+    def start(self, migrations: Sequence[Migration]) -> Deferred[None]:
+        """
+        Open the file, or create it, and bring it to the present schema.
+
+        @raise SchemaTooNew: a newer program wrote it.
+        @raise StoreError: it cannot be read or written, or is no database.
+        """
+        return self._writer.run(self._open, migrations).addCallback(self._opened)
+
+    def write(self, function: Write[T]) -> Deferred[T]:
+        """
+        Call C{function} with a connection inside a transaction, in the writer's thread.
+
+        It must neither commit nor keep the connection. What it raises undoes what it did,
+        and nothing else. Cancelling the Deferred forgets the result and undoes nothing.
+
+        @return: what C{function} returned, once that is on the disk.
+        @raise StoreError: it is not on the disk.
+        """
+        if not self._is_open:
+            return fail(StoreClosed(errno.EBADF, f"{self.path} is not open"))
+        request = _Request(function)
+        self._waiting.append(request)
+        if not self._is_writing:
+            self._write_waiting(self._company)
+        return request.done
+
+    def read(self, function: Callable[[sqlite3.Connection], T]) -> Deferred[T]:
+        """
+        Call C{function} with a connection that shows one state of the database, in a thread.
+
+        @raise StoreError: it cannot be read.
+        """
+        if not self._is_open:
+            return fail(StoreClosed(errno.EBADF, f"{self.path} is not open"))
+        return self._readers.run(self._read, function)
+
+    def close(self) -> Deferred[None]:
+        """
+        Wait for what has been asked for, and close the file.
+        """
+        return Deferred.fromCoroutine(self._finish())
+
+    async def _finish(self) -> None:
+        self._is_open = False
+        if self._is_writing:
+            drained: Deferred[None] = Deferred()
+            self._drained.append(drained)
+            await drained
+        await self._writer.run(self._close)
+
+    # -- in the reactor ---------------------------------------------------------------
+
+    def _opened(self, steps: int) -> None:
+        self._is_open = True
+        if steps:
+            self.log.info(
+                "{event} {path} by {steps} steps",
+                event="store.migrated",
+                path=str(self.path),
+                steps=steps,
+            )
+
+    def _write_waiting(self, company: float) -> None:
+        self._is_writing = True
+        self._writer.run(self._commit_waiting, company).addCallback(self._answer)
+
+    def _answer(self, group: Sequence[_Request[Any]]) -> None:
+        for request in group:
+            request.answer()
+        if self._waiting:
+            self._write_waiting(0)
+            return
+        self._is_writing = False
+        drained, self._drained = self._drained, []
+        for waiter in drained:
+            waiter.callback(None)
+
+    # -- in the writer's thread -------------------------------------------------------
+
+    def _open(self, migrations: Sequence[Migration]) -> int:
+        try:
+            connection = self._new_connection()
+            try:
+                steps = migrate(connection, migrations)
+            except BaseException:
+                connection.close()
+                raise
+        except sqlite3.Error as error:
+            raise StoreError.of(error) from error
+        except SchemaTooNew as error:
+            raise SchemaTooNew(f"{self.path} cannot be used: {error}") from None
+        self._connection = connection
+        return steps
+
+    def _new_connection(self) -> sqlite3.Connection:
+        connection = self._connect(
+            self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA foreign_keys = ON")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _commit_waiting(self, company: float) -> Sequence[_Request[Any]]:
+        """
+        Run a group of what waits. Never raises: what goes wrong is the answer.
+        """
+        if company:
+            time.sleep(company)
+        group = [self._waiting.popleft() for _ in range(min(len(self._waiting), _GROUP))]
+        try:
+            self._commit(group)
+        except Exception as error:  # noqa: BLE001 - it is the answer of all who asked
+            # The next group begins with a new connection, whatever state this one is in.
+            self._close_writer()
+            for request in group:
+                request.error = _translated(error)
+        return group
+
+    def _commit(self, group: Sequence[_Request[Any]]) -> None:
+        if self._connection is None:
+            self._connection = self._new_connection()
+        connection = self._connection
+        connection.execute("BEGIN IMMEDIATE")
+        for request in group:
+            request.run(connection)
+        connection.execute("COMMIT")
+
+    def _close(self) -> None:
+        while self._idle:
+            self._idle.pop().close()
+        self._close_writer()
+
+    def _close_writer(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    # -- in a reader's thread ---------------------------------------------------------
+
+    def _read(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            return self._read_once(function)
+        except sqlite3.Error as error:
+            translated = _translated(error)
+            if translated is error:
+                raise
+            raise translated from error
+
+    def _read_once(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = None
+        try:
+            if connection is None:
+                connection = self._new_connection()
+                connection.execute("PRAGMA query_only = ON")
+            connection.execute("BEGIN")
+            result = function(connection)
+            connection.execute("ROLLBACK")
+        except BaseException:
+            if connection is not None:
+                connection.close()
+            raise
+        if self._is_open and len(self._idle) < _IDLE_READERS:
+            self._idle.append(connection)
+        else:
+            connection.close()
+        return result
+
+
+def select(
+    connection: sqlite3.Connection, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()
+) -> Iterator[sqlite3.Row]:
+    """
+    Run a statement and give its rows, whose columns can be asked for by name.
+    """
+    cursor = connection.cursor()
+    cursor.row_factory = sqlite3.Row
+    return cursor.execute(sql, parameters)
+
+
+def _translated(error: Exception) -> Exception:
+    """
+    Turn what SQLite says of the file or the disk into a L{StoreError}.
+    """
+    if isinstance(error, sqlite3.Error) and not isinstance(error, _CALLERS_MISTAKES):
+        return StoreError.of(error)
+    return error

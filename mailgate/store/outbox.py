@@ -1,0 +1,207 @@
+"""
+The rows of the outbox: copies that are still to be delivered.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+
+from attrs import frozen
+
+from mailgate.finding import Finding
+from mailgate.store import findings
+from mailgate.store.database import select
+from mailgate.store.messages import StoredMessage
+from mailgate.verdict import Action, Verdict
+from mailgate.wire.address import Address
+
+
+@frozen
+class OutboxRow:
+    """
+    A copy for one recipient.
+    """
+
+    id: str
+    number: int
+    """Rises with each row; the newest has the highest."""
+
+    message: StoredMessage
+    recipient: Address
+    action: Action
+    total: float
+    findings: tuple[Finding, ...]
+    released_from: str
+    """The id of the held message that it was, or C{""}."""
+
+    reason: str
+    """The last reply of the upstream, or why it could not be delivered at once, or C{""}."""
+
+    queued: float
+    """Seconds since the epoch, as all times here."""
+
+    tries: int
+    next_try: float
+    is_trying: bool
+
+    @property
+    def verdict(self) -> Verdict:
+        """
+        Give the verdict for the rewriting.
+        """
+        return Verdict(self.action, self.findings, self.total, (self.recipient,))
+
+    @classmethod
+    def of(cls, row: sqlite3.Row) -> OutboxRow:
+        """
+        Read a row of C{outbox} joined to C{messages}.
+        """
+        return cls(
+            id=row["id"],
+            number=row["number"],
+            message=StoredMessage.of(row),
+            recipient=Address(row["recipient_local"], row["recipient_domain"]),
+            action=Action(row["action"]),
+            total=row["total"],
+            findings=findings.decode(row["findings"]),
+            released_from=row["released_from"],
+            reason=row["reason"],
+            queued=row["queued"],
+            tries=row["tries"],
+            next_try=row["next_try"],
+            is_trying=bool(row["is_trying"]),
+        )
+
+
+def add(
+    connection: sqlite3.Connection,
+    identity: str,
+    message: str,
+    verdict: Verdict,
+    now: float,
+    first_try: float,
+    released_from: str = "",
+    reason: str = "",
+) -> None:
+    """
+    Queue a copy of the stored message C{message} for the one recipient of C{verdict}.
+    """
+    (recipient,) = verdict.recipients
+    connection.execute(
+        "INSERT INTO outbox (id, message, recipient_local, recipient_domain, action, total,"
+        " findings, released_from, reason, queued, next_try)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            identity,
+            message,
+            recipient.local,
+            recipient.domain,
+            verdict.action,
+            verdict.total,
+            findings.encode(verdict.findings),
+            released_from,
+            reason,
+            now,
+            first_try,
+        ),
+    )
+
+
+def newest(
+    connection: sqlite3.Connection, limit: int | None = None, before: int | None = None
+) -> Sequence[OutboxRow]:
+    """
+    Give rows, the newest first, from below the number C{before} on.
+    """
+    found = select(
+        connection,
+        "SELECT * FROM outbox JOIN messages USING (message)"
+        " WHERE :before IS NULL OR number < :before ORDER BY number DESC LIMIT :limit",
+        {"before": before, "limit": -1 if limit is None else limit},
+    )
+    return [OutboxRow.of(row) for row in found]
+
+
+def count(connection: sqlite3.Connection) -> int:
+    """
+    Count all rows.
+    """
+    (number,) = connection.execute("SELECT count(*) FROM outbox").fetchone()
+    return int(number)
+
+
+def get(connection: sqlite3.Connection, identity: str) -> OutboxRow | None:
+    """
+    Give one row, or C{None} where there is none of that id.
+    """
+    found = select(
+        connection,
+        "SELECT * FROM outbox JOIN messages USING (message) WHERE id = ?",
+        (identity,),
+    )
+    return next(map(OutboxRow.of, found), None)
+
+
+def due(
+    connection: sqlite3.Connection, now: float, latest: float, limit: int
+) -> Sequence[OutboxRow]:
+    """
+    Give rows that nobody is trying and whose time has come, the longest due first.
+
+    @param latest: a time that no next try can be beyond; one that is was set before the
+        clock was put back, and is due.
+    """
+    found = select(
+        connection,
+        "SELECT * FROM outbox JOIN messages USING (message)"
+        " WHERE (next_try <= ? OR next_try > ?) AND NOT is_trying ORDER BY next_try LIMIT ?",
+        (now, latest, limit),
+    )
+    return [OutboxRow.of(row) for row in found]
+
+
+def next_due(connection: sqlite3.Connection) -> float | None:
+    """
+    Give the time of the next try, or C{None} where nothing waits.
+    """
+    (time,) = connection.execute("SELECT min(next_try) FROM outbox WHERE NOT is_trying").fetchone()
+    return None if time is None else float(time)
+
+
+def begin(connection: sqlite3.Connection, identities: Iterable[str]) -> None:
+    """
+    Mark rows as being tried, so that a crash on the way leaves a sign.
+    """
+    connection.executemany(
+        "UPDATE outbox SET is_trying = 1 WHERE id = ?", [(identity,) for identity in identities]
+    )
+
+
+def postpone(
+    connection: sqlite3.Connection, row: OutboxRow, next_try: float, reason: str, tries: int
+) -> None:
+    """
+    End a try that did not succeed.
+    """
+    connection.execute(
+        "UPDATE outbox SET is_trying = 0, next_try = ?, reason = ?, tries = ? WHERE id = ?",
+        (next_try, reason, tries, row.id),
+    )
+
+
+def remove(connection: sqlite3.Connection, identity: str) -> None:
+    """
+    Take a row out of the outbox.
+    """
+    connection.execute("DELETE FROM outbox WHERE id = ?", (identity,))
+
+
+def interrupted(connection: sqlite3.Connection) -> Sequence[OutboxRow]:
+    """
+    Give the rows whose try was never ended, and let them be tried again.
+    """
+    found = select(connection, "SELECT * FROM outbox JOIN messages USING (message) WHERE is_trying")
+    interrupted_rows = [OutboxRow.of(row) for row in found]
+    connection.execute("UPDATE outbox SET is_trying = 0 WHERE is_trying")
+    return interrupted_rows

@@ -1,0 +1,51 @@
+"""
+What `twistd mailgate` understands on its command line, and the service that it starts.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from twisted.application.service import IService
+from twisted.python.usage import Options as BaseOptions
+from twisted.python.usage import UsageError
+
+from mailgate.config.load import load
+from mailgate.config.problem import ConfigurationError
+from mailgate.service import make_gateway
+
+DEFAULT_CONFIGURATION = Path("/etc/mailgate/mailgate.toml")
+
+
+class Options(BaseOptions):
+    """
+    The options of C{twistd mailgate}.
+    """
+
+    synopsis = "[options]"
+    longdesc = (
+        "Starts the mail gateway: it takes mail in by SMTP, judges it, hands it on or holds it."
+    )
+    optParameters = [
+        ("config", "c", str(DEFAULT_CONFIGURATION), "The configuration file (TOML)."),
+    ]
+
+    def postOptions(self) -> None:
+        """
+        Read the configuration.
+
+        @raise UsageError: it is wrong; all its mistakes are named.
+        """
+        try:
+            self["settings"] = load(Path(self["config"]))
+        except ConfigurationError as error:
+            raise UsageError(f"the configuration is wrong\n{error}") from error
+
+
+def makeService(options: Options) -> IService:
+    """
+    Make the gateway.
+    """
+    from twisted.internet import reactor
+
+    return make_gateway(options["settings"], reactor)

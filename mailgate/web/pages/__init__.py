@@ -1,0 +1,3 @@
+"""
+The pages of the site, one file for each, and the words they share.
+"""

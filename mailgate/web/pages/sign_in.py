@@ -1,0 +1,160 @@
+"""
+Signing in and out, and the first administrator's account.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attrs import evolve
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from mailgate.web.accounts import Account, AccountRefused, Accounts, key_of
+from mailgate.web.answer import Answer, Cookie, Refused, Route, Visit, own_path, redirect, say
+from mailgate.web.pages import words
+from mailgate.web.sign_in import FirstAdministrator, LogIns, Tries, network_of
+from mailgate.web.templates import Templates
+
+TRIES_OF_A_NAME = 10
+"""Wrong passwords for one name within 15 minutes."""
+
+TRIES_OF_A_NETWORK = 30
+"""Wrong passwords from one address within 15 minutes."""
+
+_FORM_BYTES = 8192
+_WRONG = "The name or the password is wrong."
+
+
+class SignInPages:
+    """
+    The pages that are shown without a log-in.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        accounts: Accounts,
+        log_ins: LogIns,
+        first_administrator: FirstAdministrator,
+        clock: IReactorTime,
+        log_in_cookie: str,
+        templates: Templates,
+    ) -> None:
+        """
+        @param clock: counts tries.
+        @param log_in_cookie: the name of the cookie that holds a log-in's token.
+        """
+        self._accounts = accounts
+        self._log_ins = log_ins
+        self._first = first_administrator
+        self._cookie = log_in_cookie
+        self._templates = templates
+        self.tries_of_names = Tries(clock, TRIES_OF_A_NAME)
+        self._tries_of_networks = Tries(clock, TRIES_OF_A_NETWORK)
+
+    def routes(self) -> Sequence[Route]:
+        """
+        Give the routes of these pages.
+        """
+        return (
+            Route("GET", "/sign-in", self._ask, False),
+            Route("POST", "/sign-in", self._sign_in, False, _FORM_BYTES),
+            Route("POST", "/sign-out", self._sign_out, True, _FORM_BYTES),
+            Route("GET", "/setup/{token}", self._ask_first, False),
+            Route("POST", "/setup/{token}", self._make_first, False, _FORM_BYTES),
+        )
+
+    # -- signing in -------------------------------------------------------------------
+
+    async def _ask(self, visit: Visit) -> Answer:
+        onward = own_path(visit.query.get("next", "/"))
+        if visit.log_in is not None:
+            return redirect(onward)
+        return await self._sign_in_page(visit, onward)
+
+    async def _sign_in(self, visit: Visit) -> Answer:
+        onward = own_path(visit.value("next"))
+        name, password = visit.value("name"), visit.value("password")
+        by_name, by_network = key_of(name), network_of(visit.client)
+        wait = max(self.tries_of_names.wait(by_name), self._tries_of_networks.wait(by_network))
+        if wait:
+            self.log.warn("{event} from {client}", event="web.sign_in_limited", client=visit.client)
+            return await self._too_many(visit, onward, name, wait)
+        # Counted before the answer is known, so that many tries at once are many tries.
+        self.tries_of_names.add(by_name)
+        self._tries_of_networks.add(by_network)
+        account = await self._accounts.check(name, password)
+        if account is None:
+            # Without the name: some type their password there.
+            self.log.warn("{event} from {client}", event="web.sign_in_refused", client=visit.client)
+            page = await self._sign_in_page(visit, onward, name, _WRONG)
+            return evolve(page, code=403)
+        self.tries_of_names.forget(by_name)
+        self._tries_of_networks.take_back(by_network)
+        self.log.info(
+            "{event} {name} from {client}",
+            event="web.signed_in",
+            name=account.name,
+            client=visit.client,
+        )
+        return redirect(onward, await self._begin(account))
+
+    async def _sign_out(self, visit: Visit) -> Answer:
+        await self._log_ins.end(visit.visitor)
+        return redirect("/sign-in", Cookie(self._cookie, "", 0), say("signed_out"))
+
+    async def _begin(self, account: Account) -> Cookie:
+        return Cookie(self._cookie, await self._log_ins.begin(account))
+
+    async def _too_many(self, visit: Visit, onward: str, name: str, wait: float) -> Answer:
+        minutes = int(wait // 60) + 1
+        span = "a minute" if minutes == 1 else f"{minutes} minutes"
+        problem = f"There were too many tries. Try again in {span}."
+        page = await self._sign_in_page(visit, onward, name, problem)
+        return evolve(page, code=429, headers=(("Retry-After", str(int(wait) + 1)),))
+
+    async def _sign_in_page(
+        self, visit: Visit, onward: str, name: str = "", problem: str = ""
+    ) -> Answer:
+        body = self._templates.render(
+            "sign_in.html",
+            visit,
+            onward=onward,
+            name=name,
+            problem=problem,
+            is_empty=await self._accounts.count() == 0,
+            notice=words.notice(visit.notice),
+        )
+        return Answer(body=body)
+
+    # -- the first administrator ------------------------------------------------------
+
+    async def _ask_first(self, visit: Visit) -> Answer:
+        if not await self._first.works(visit.segments["token"]):
+            raise _no_link()
+        return self._first_page(visit)
+
+    async def _make_first(self, visit: Visit) -> Answer:
+        name = visit.value("name")
+        try:
+            account = await self._first.create(
+                visit.segments["token"], name, visit.value("password")
+            )
+        except AccountRefused as problem:
+            return evolve(self._first_page(visit, name, str(problem)), code=400)
+        if account is None:
+            raise _no_link()
+        return redirect("/quarantine", await self._begin(account), say("welcome"))
+
+    def _first_page(self, visit: Visit, name: str = "", problem: str = "") -> Answer:
+        return Answer(body=self._templates.render("set_up.html", visit, name=name, problem=problem))
+
+
+def _no_link() -> Refused:
+    return Refused(
+        404,
+        "This link does not work, or no longer: it makes one account, for 15 minutes from the start"
+        " of the gateway. As long as there is no account, each start prints a new one.",
+    )

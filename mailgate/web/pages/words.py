@@ -1,0 +1,233 @@
+"""
+The words of the review pages: what a neighbour understands, in the present, with the evidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attrs import frozen
+
+from mailgate.config.model import Policy
+from mailgate.finding import Finding
+from mailgate.quarantine.rows import HeldMessage
+from mailgate.verdict import Kind
+
+
+@frozen
+class KindWords:
+    """
+    How a kind is named and shown.
+    """
+
+    word: str
+    icon: str
+    style: str
+    """The class that gives its colour."""
+
+    held: str
+    """Why a message of this kind is held: a sentence without its full stop."""
+
+    by_score: bool = False
+    """Whether its total says how sure we are."""
+
+
+KINDS = {
+    Kind.SPAM: KindWords("Spam", "spam", "spam", "Held because it looks like spam", True),
+    Kind.PHISHING: KindWords(
+        "Phishing",
+        "phishing",
+        "phishing",
+        "Held because it seems to be after passwords or money",
+        True,
+    ),
+    Kind.SPOOF: KindWords(
+        "Spoof",
+        "user",
+        "phishing",
+        "Held because its sender does not seem to be who it says",
+        True,
+    ),
+    Kind.BULK: KindWords(
+        "Bulk", "bulk", "bulkmail", "Held because it was sent to very many people", True
+    ),
+    Kind.MALWARE: KindWords(
+        "Malware", "malware", "malware", "Held because something harmful is in it"
+    ),
+    Kind.POLICY: KindWords("Policy", "policy", "policy", "Held because a rule set here says so"),
+    Kind.UNSCANNABLE: KindWords(
+        "Unscannable", "lock", "policy", "Held because it could not be looked into"
+    ),
+    Kind.UNDELIVERABLE: KindWords(
+        "Undeliverable", "mail", "policy", "Held because it could not be delivered"
+    ),
+    Kind.REFUSED: KindWords(
+        "Refused",
+        "block",
+        "malware",
+        "Held because this copy was refused while another one was taken",
+    ),
+}
+
+
+def sentence(text: str) -> str:
+    """
+    Make a sentence of words that may lack their capital or their full stop.
+    """
+    text = text.strip()
+    if not text:
+        return ""
+    ending = "" if text[-1] in ".!?…" else "."
+    return text[0].upper() + text[1:] + ending
+
+
+def against(findings: Sequence[Finding]) -> list[Finding]:
+    """
+    Give what speaks against a message, the weightiest first.
+    """
+    found = [finding for finding in findings if finding.score > 0]
+    return sorted(found, key=lambda finding: -finding.score)
+
+
+def reason(held: HeldMessage) -> str:
+    """
+    Say in one sentence why a message is held.
+    """
+    if held.kind is Kind.UNDELIVERABLE and held.reason:
+        return f"The server that it is for did not take it: {sentence(held.reason)}"
+    found = against(held.findings)
+    if found:
+        return sentence(found[0].detail)
+    return sentence(KINDS[held.kind].held)
+
+
+@frozen
+class Certainty:
+    """
+    How sure we are of a kind.
+    """
+
+    word: str
+    bars: int
+    """How many of three bars are filled."""
+
+
+def certainty(held: HeldMessage, policy: Policy) -> Certainty | None:
+    """
+    Say how sure we are: by where the total lies between hold and refuse.
+
+    @return: C{None} where the kind does not come from a total.
+    """
+    if not KINDS[held.kind].by_score:
+        return None
+    span = policy.reject - policy.quarantine
+    if held.total < policy.quarantine + span / 3:
+        return Certainty("doubtful", 1)
+    if held.total < policy.quarantine + 2 * span / 3:
+        return Certainty("likely", 2)
+    return Certainty("sure", 3)
+
+
+@frozen
+class Person:
+    """
+    Whom a From header names, for a list.
+    """
+
+    name: str
+    address: str
+    """C{""} where the name is all there is."""
+
+
+def person(from_header: str, sender: str) -> Person:
+    """
+    Split a From header, or take the envelope sender where there is none.
+
+    What is shown is what was written, also where it is no address.
+    """
+    text = from_header.strip()
+    if not text:
+        return Person(sender or "nobody (the empty sender of notices)", "")
+    name, bracket, rest = text.rpartition("<")
+    address = rest.partition(">")[0].strip()
+    name = name.strip().strip('"').strip()
+    if bracket and address and name:
+        return Person(name, address)
+    return Person(address if bracket and address else text, "")
+
+
+def size(number: int) -> str:
+    """
+    Give bytes in a unit that is easy to read.
+    """
+    if number < 1000:
+        return f"{number} bytes" if number != 1 else "1 byte"
+    for unit, bytes_of_it in (("kB", 1000), ("MB", 1000**2), ("GB", 1000**3)):
+        value = number / bytes_of_it
+        if value < 9.95:
+            return f"{value:.1f} {unit}"
+        if value < 999.5:
+            return f"{value:.0f} {unit}"
+    return f"{number / 1000**4:.1f} TB"
+
+
+def score(number: float) -> str:
+    """
+    Give what a finding adds, with its sign.
+    """
+    text = f"{abs(number):.1f}"
+    if text == "0.0":
+        return "0.0"
+    return f"+{text}" if number > 0 else f"−{text}"
+
+
+def total(number: float) -> str:
+    """
+    Give a total.
+    """
+    return f"{number:.1f}".replace("-", "−")
+
+
+def messages(number: int) -> str:
+    """
+    Count messages.
+    """
+    return "one message" if number == 1 else f"{number:,} messages"
+
+
+@frozen
+class Notice:
+    """
+    What a page says about what was just done.
+    """
+
+    style: str
+    icon: str
+    text: str
+
+
+def notice(code: str) -> Notice | None:
+    """
+    Put into words what L{mailgate.web.answer.say} was given.
+    """
+    what, *numbers = code.split(".")
+    done, missing = (*map(int, numbers), 0, 0)[:2]
+    if what in ("released", "deleted"):
+        text = f"{messages(done).capitalize()} {what}."
+        if what == "released" and done:
+            text += " It is on its way." if done == 1 else " They are on their way."
+        if missing:
+            text += (
+                f" {messages(missing).capitalize()} of your choice could not be: not held any more."
+            )
+        return Notice("ok" if done else "warn", "ok" if done else "warn", text)
+    found = _NOTICES.get(what)
+    return Notice(*found) if found else None
+
+
+_NOTICES = {
+    "none_chosen": ("warn", "warn", "Nothing was done, since no message was chosen."),
+    "password": ("ok", "ok", "The password is changed. Other log-ins of yours have ended."),
+    "signed_out": ("ok", "ok", "You are signed out."),
+    "welcome": ("ok", "ok", "The account is made, and you are signed in."),
+}

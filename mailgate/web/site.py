@@ -1,0 +1,198 @@
+"""
+The review pages, put together, behind Twisted's HTTP server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import tzinfo
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.resource import Resource
+from twisted.web.server import Request, Site
+
+from mailgate.config.model import Policy, Web
+from mailgate.interfaces import IThreads
+from mailgate.web.channel import LimitedChannel, LimitedRequest
+from mailgate.web.front import LOG_IN, Asked, Front
+from mailgate.web.names import Names
+from mailgate.web.pages.account import AccountPages
+from mailgate.web.pages.message import MessagePage
+from mailgate.web.pages.outbox import OutboxPage
+from mailgate.web.pages.quarantine import QuarantinePage
+from mailgate.web.pages.sign_in import SignInPages
+from mailgate.web.pages.static import StaticFiles
+from mailgate.web.pages.times import Times
+from mailgate.web.pages.trace import TracePage
+from mailgate.web.sending import send
+from mailgate.web.sign_in import FirstAdministrator, LogIns
+from mailgate.web.templates import Templates
+
+if TYPE_CHECKING:
+    from mailgate.delivery.outbox import Outbox
+    from mailgate.quarantine.held import Quarantine
+    from mailgate.reporting.trace import Traces
+    from mailgate.store.database import Database
+    from mailgate.web.accounts import Accounts
+
+IDLE_SECONDS = 60
+"""How long a connection is kept open without a request."""
+
+CONNECTIONS = 500
+"""How many there may be at the same time."""
+
+
+def make_site(
+    *,
+    web: Web,
+    policy: Policy,
+    keep_days: int,
+    quarantine: Quarantine,
+    outbox: Outbox,
+    traces: Traces,
+    database: Database,
+    accounts: Accounts,
+    log_ins: LogIns,
+    first_administrator: FirstAdministrator,
+    threads: IThreads,
+    reactor: IReactorTime,
+    now: Callable[[], float],
+    zone: tzinfo | None = None,
+) -> ReviewSite:
+    """
+    Put the review pages together.
+
+    @param keep_days: for how many days a held message is kept.
+    @param database: holds what happened after a transaction.
+    @param threads: where messages are read for display.
+    @param reactor: drives time limits.
+    @param now: the time in seconds since the epoch.
+    @param zone: the time zone in which times are shown; C{None} is the machine's own.
+    """
+    names = Names(web.base_url, web.hosts)
+    templates = Templates()
+    times = Times(now, zone)
+    sign_in = SignInPages(
+        accounts, log_ins, first_administrator, reactor, names.cookie(LOG_IN), templates
+    )
+    pages = (
+        StaticFiles(),
+        sign_in,
+        QuarantinePage(quarantine, policy, keep_days, times, templates),
+        MessagePage(quarantine, policy, keep_days, threads, times, templates),
+        OutboxPage(outbox, quarantine, times, templates),
+        TracePage(traces, database, times, templates),
+        AccountPages(accounts, log_ins, sign_in.tries_of_names, times, templates),
+    )
+    routes = [route for page in pages for route in page.routes()]
+    return ReviewSite(Front(names, routes, templates, log_ins), names.is_secure, reactor)
+
+
+class ReviewSite(Site):
+    """
+    The HTTP server of the review pages.
+    """
+
+    events = Logger()
+    protocol = LimitedChannel  # type: ignore[assignment]
+
+    def __init__(self, front: Front, is_secure: bool, reactor: IReactorTime) -> None:
+        """
+        @param is_secure: whether the pages are asked for by https.
+        """
+        super().__init__(  # type: ignore[no-untyped-call]
+            Resource(),  # type: ignore[no-untyped-call]
+            requestFactory=LimitedRequest,
+            timeout=IDLE_SECONDS,
+            reactor=reactor,
+            parsePOSTFormSubmission=False,
+        )
+        self._front = front
+        self._is_secure = is_secure
+        self._connections = 0
+
+    def buildProtocol(self, addr: IAddress | None) -> LimitedChannel | None:  # type: ignore[override]
+        """
+        Take a connection, unless there are too many.
+        """
+        if self._connections >= CONNECTIONS:
+            self.events.warn("{event} {client}", event="web.connections", client=str(addr))
+            return None
+        self._connections += 1
+        channel: LimitedChannel = super().buildProtocol(addr)  # type: ignore[no-untyped-call]
+        return channel
+
+    def log(self, request: Request) -> None:  # type: ignore[override]
+        """
+        Write no access log: its lines would hold the token of the first administrator's link.
+        """
+
+    # -- for the channel --------------------------------------------------------------
+
+    def left(self) -> None:
+        """
+        Take note that a connection has ended.
+        """
+        self._connections -= 1
+
+    def body_limit(self, path: bytes) -> int:
+        """
+        Give the bytes that the body of a request for C{path} may have.
+        """
+        return self._front.body_limit(path.decode("latin-1"))
+
+    def refusal(self, code: int) -> bytes:
+        """
+        Give a whole response that ends the connection.
+        """
+        answer = self._front.refuse(code)
+        head = [
+            f"HTTP/1.1 {code} {HTTPStatus(code).phrase}",
+            *(f"{name}: {value}" for name, value in answer.headers),
+            f"Content-Length: {len(answer.body)}",
+            "Connection: close",
+        ]
+        return "\r\n".join([*head, "", ""]).encode("latin-1") + answer.body
+
+    def answer(self, request: LimitedRequest) -> None:
+        """
+        Answer a request that is complete.
+        """
+        answering = Deferred.fromCoroutine(self._answer(request))
+        answering.addErrback(self._not_answered, request)
+
+    async def _answer(self, request: LimitedRequest) -> None:
+        gone: list[Failure] = []
+        request.notifyFinish().addErrback(gone.append)
+        answer = await self._front.answer(_asked(request))
+        if not gone:
+            await send(request, answer, self._is_secure)
+        elif answer.message is not None:
+            answer.message.close()
+
+    def _not_answered(self, failure: Failure, request: LimitedRequest) -> None:
+        self.events.failure("{event}", failure, event="web.not_answered")
+        request.loseConnection()  # type: ignore[no-untyped-call]
+
+
+def _asked(request: LimitedRequest) -> Asked:
+    headers: dict[str, list[str]] = {}
+    for name, values in request.requestHeaders.getAllRawHeaders():
+        known = headers.setdefault(name.decode("latin-1").lower(), [])
+        known += [value.decode("latin-1") for value in values]
+    return Asked(
+        method=request.method.decode("latin-1"),
+        url=request.uri.decode("latin-1"),
+        body=request.body(),
+        headers=headers,
+        cookies={
+            name.decode("latin-1"): value.decode("latin-1")
+            for name, value in request.received_cookies.items()
+        },
+        client=getattr(request.client, "host", ""),
+    )

@@ -1,0 +1,183 @@
+"""
+The gateway as its own process, as an operator runs it, on free ports of loopback.
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+START_SECONDS = 30
+END_SECONDS = 30
+REPOSITORY = Path(__file__).parent.parent.parent
+TWISTD = [sys.executable, "-c", "from twisted.scripts.twistd import run; run()"]
+
+
+def free_port():
+    """
+    Find a port of loopback that nobody uses.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return taken.getsockname()[1]
+
+
+def needs(case, *programs):
+    """
+    Find real programs; where one is missing skip the test, or fail it under
+    C{MAILGATE_REQUIRE_REAL=1}.
+
+    @return: their paths.
+    """
+    from shutil import which
+    from unittest import SkipTest
+
+    paths = [which(program, path=os.environ["PATH"] + ":/usr/sbin:/sbin") for program in programs]
+    missing = [name for name, path in zip(programs, paths, strict=True) if path is None]
+    if missing:
+        reason = f"not installed: {', '.join(missing)}"
+        if os.environ.get("MAILGATE_REQUIRE_REAL") == "1":
+            case.fail(reason)
+        raise SkipTest(reason)
+    return paths
+
+
+class Gateway:
+    """
+    A gateway in a folder of its own.
+    """
+
+    def __init__(self, folder, upstream_port=None, tables="", top=""):
+        """
+        @param upstream_port: an SMTP server on loopback; without one mail goes to a Maildir.
+        @param tables: further TOML tables.
+        @param top: further TOML before the first table.
+        """
+        self.folder = Path(folder).absolute()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.smtp_port = free_port()
+        self.web_port = free_port()
+        self.inbox = self.folder / "inbox"
+        self.data = self.folder / "var"
+        self.process = None
+        upstream = (
+            f'kind = "smtp"\nhost = "127.0.0.1"\nport = {upstream_port}'
+            if upstream_port
+            else 'kind = "maildir"\npath = "inbox"'
+        )
+        self.config = self.folder / "mailgate.toml"
+        self.config.write_text(
+            f"""
+hostname = "mail.example.com"
+data = "var"
+{top}
+[[listener]]
+address = "127.0.0.1:{self.smtp_port}"
+[[route]]
+domains = ["example.com", "example.net"]
+upstream = "server"
+[upstream.server]
+{upstream}
+[web]
+address = "127.0.0.1:{self.web_port}"
+base_url = "http://127.0.0.1:{self.web_port}"
+{tables}
+""",
+            "utf-8",
+        )
+
+    def start(self, *run, **environment):
+        """
+        Start it, and wait until it greets.
+
+        @param run: what twistd runs, in the place of the C{mailgate} plugin.
+        """
+        run = run or ("mailgate", "--config", self.config)
+        with (self.folder / "output").open("ab") as output:
+            self.process = subprocess.Popen(
+                [*TWISTD, "-n", "--pidfile=", *run],
+                stdout=output,
+                stderr=output,
+                stdin=subprocess.DEVNULL,
+                cwd=REPOSITORY,
+                env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
+            )
+        until = time.monotonic() + START_SECONDS
+        while time.monotonic() < until:
+            if self.process.poll() is not None:
+                break
+            try:
+                with socket.create_connection(("127.0.0.1", self.smtp_port), 1) as client:
+                    client.settimeout(START_SECONDS)
+                    if client.recv(100).startswith(b"220"):
+                        return self
+            except OSError:
+                # Not yet listening: look again in a moment.
+                self.process_ended(0.05)
+        raise AssertionError(f"the gateway does not start:\n{self.said()}")
+
+    def process_ended(self, seconds):
+        """
+        Wait for its end, at most C{seconds}; tell whether it has ended.
+        """
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def said(self):
+        """
+        Give what it printed.
+        """
+        return (self.folder / "output").read_text("utf-8", "replace")
+
+    def kill(self):
+        """
+        End it as a power cut would.
+        """
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(END_SECONDS)
+
+    def stop(self, signum=signal.SIGTERM):
+        """
+        End it as an operator does, and give its exit status.
+        """
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signum)
+            self.process.wait(END_SECONDS)
+        return self.process and self.process.returncode
+
+    def run(self, *arguments, **options):
+        """
+        Run the C{mailgate} command on its configuration.
+        """
+        return subprocess.run(
+            [sys.executable, "-m", "mailgate.cli", *arguments, "--config", self.config],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            cwd=REPOSITORY,
+            **options,
+        )
+
+    def held(self):
+        """
+        List the held messages, by way of the command.
+        """
+        return json.loads(self.run("quarantine", "list", "--json").stdout)
+
+    def outbox(self):
+        """
+        List what lies in the outbox.
+        """
+        return json.loads(self.run("outbox", "list", "--json").stdout)
+
+    def delivered(self):
+        """
+        Give the messages in the Maildir.
+        """
+        return [path.read_bytes() for path in sorted((self.inbox / "new").glob("*"))]

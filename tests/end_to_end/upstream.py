@@ -1,0 +1,138 @@
+"""
+A mail server that does as it is told, in threads, to stand behind the gateway.
+"""
+
+import re
+import socket
+import threading
+from email.parser import BytesHeaderParser
+
+
+class Upstream:
+    """
+    An SMTP server on loopback that keeps what it is given.
+
+    C{replies} changes what it says: by verb (C{"RCPT"}), by verb and argument, or C{"."} for
+    the end of a message. A value is a reply line, C{None} to close without one, or a function
+    that is called and gives either.
+    """
+
+    def __init__(self, extensions=("PIPELINING", "SIZE 104857600", "8BITMIME")):
+        self.extensions = extensions
+        self.replies = {}
+        self.messages = []
+        """(sender, recipients, bytes) of each accepted message."""
+        self.commands = []
+        self._lock = threading.Lock()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._connections = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self):
+        """
+        Stop listening and cut all connections.
+        """
+        # shutdown wakes the thread that waits in accept, which close alone does not.
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        with self._lock:
+            connections = list(self._connections)
+        for connection in connections:
+            _hang_up(connection)
+
+    def message_ids(self):
+        """
+        List the Message-IDs of what was accepted.
+        """
+        return [BytesHeaderParser().parsebytes(m[2])["Message-ID"] for m in self.messages]
+
+    def _accept(self):
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            with self._lock:
+                self._connections.append(connection)
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection):
+        file = connection.makefile("rb")
+        try:
+            if self._say(connection, self._reply("greeting", "", "220 sink ESMTP")):
+                self._talk(connection, file)
+        except OSError:
+            return
+        finally:
+            file.close()
+            _hang_up(connection)
+
+    def _talk(self, connection, file):
+        sender, recipients = None, []
+        for line in file:
+            verb, _, argument = line.decode("latin-1").rstrip("\r\n").partition(" ")
+            verb = verb.upper()
+            with self._lock:
+                self.commands.append((verb, argument))
+            default = "250 2.0.0 ok"
+            if verb == "EHLO":
+                default = "\r\n".join(["250-sink", *(f"250-{e}" for e in self.extensions), "250 X"])
+            elif verb == "DATA":
+                default = "354 go on" if recipients else "554 5.5.1 no recipients"
+            elif verb == "QUIT":
+                default = "221 2.0.0 bye"
+            reply = self._reply(verb, argument, default)
+            if not self._say(connection, reply) or verb == "QUIT":
+                return
+            if verb == "MAIL":
+                sender = _path(argument)
+            elif verb == "RCPT" and reply.startswith("2"):
+                recipients.append(_path(argument))
+            elif verb in ("RSET", "EHLO"):
+                sender, recipients = None, []
+            elif verb == "DATA" and reply.startswith("354"):
+                content = self._content(file)
+                if content is None:
+                    return
+                reply = self._reply(".", content, "250 2.0.0 taken")
+                if reply is not None and reply.startswith("2"):
+                    with self._lock:
+                        self.messages.append((sender, recipients, content))
+                if not self._say(connection, reply):
+                    return
+                sender, recipients = None, []
+
+    def _content(self, file):
+        lines = []
+        for line in file:
+            if line == b".\r\n":
+                return b"".join(lines)
+            lines.append(line[1:] if line.startswith(b".") else line)
+        return None
+
+    def _reply(self, verb, argument, default):
+        for key in ((verb, argument), verb):
+            if key in self.replies:
+                reply = self.replies[key]
+                return reply(argument) if callable(reply) else reply
+        return default
+
+    def _say(self, connection, reply):
+        if reply is None:
+            return False
+        connection.sendall(reply.encode("latin-1") + b"\r\n")
+        return True
+
+
+def _path(argument):
+    return re.search(r"<(.*?)>", argument).group(1)
+
+
+def _hang_up(connection):
+    try:
+        connection.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        # The other side was faster.
+        pass
+    connection.close()
