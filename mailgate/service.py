@@ -25,7 +25,6 @@ from attrs import field, frozen
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred, DeferredList, maybeDeferred
 from twisted.internet.interfaces import IListeningPort
-from twisted.internet.protocol import ServerFactory
 from twisted.internet.ssl import CertificateOptions
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -117,7 +116,6 @@ class Gateway(Service):
     log = Logger()
 
     def __init__(self, settings: Settings, reactor: Any, parts: Parts) -> None:
-        self.setName("mailgate")
         self._settings = settings
         self._reactor = reactor
         self._parts = parts
@@ -155,7 +153,9 @@ class Gateway(Service):
             settings.limits.check_seconds,
         )
         self._spool = Spool(storage.spool, parts.files, threads, settings.limits.memory_bytes)
-        self._recipients = Recipients(settings, routes, reactor)
+        self._recipients = Recipients(
+            routes, settings.verification, reactor.seconds
+        )
         self._pipeline = pipeline
         self._dispatcher = Dispatcher(self._hub, rewriter, routes.route_for, reactor)
         self._first_administrator = FirstAdministrator(
@@ -178,6 +178,7 @@ class Gateway(Service):
             quarantine=self._hub.quarantine,
             outbox=self._hub.outbox,
             traces=storage.traces,
+            database=storage.database,
             accounts=storage.accounts,
             log_ins=LogIns(
                 storage.database, storage.now, web.idle_seconds, web.session_seconds
@@ -211,7 +212,7 @@ class Gateway(Service):
 
         @raise SystemExit: the storage cannot be opened; nothing has been changed.
         """
-        super().startService()
+        super().startService()  # type: ignore[no-untyped-call]
         self._check_storage()
         if self._tls is None:
             self._tls = self._self_signed()
@@ -297,7 +298,7 @@ class Gateway(Service):
             tls=self._tls,
         )
         self._edges = [SmtpFactory(services, listener) for listener in self._settings.listener]
-        factories: list[ServerFactory] = [*self._edges, self._site]
+        factories: list[Any] = [*self._edges, self._site]
         for bound, factory in zip(self._sockets, factories, strict=True):
             self._ports.append(
                 self._reactor.adoptStreamPort(bound.fileno(), bound.family, factory)
@@ -323,7 +324,7 @@ class Gateway(Service):
         """
         Take no new client, let messages under way end, write what waits, and close everything.
         """
-        super().stopService()
+        super().stopService()  # type: ignore[no-untyped-call]
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:

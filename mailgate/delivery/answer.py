@@ -43,6 +43,16 @@ class Answer(Deferred[T]):
             super().cancel()
 
 
+def kept(working: Deferred[T]) -> Deferred[T]:
+    """
+    Give the result of C{working} in a Deferred that nobody can cancel.
+    """
+    answer: Answer[T] = Answer()
+    answer.keep()
+    working.addCallbacks(answer.callback, answer.errback)
+    return answer
+
+
 def not_reached(reason: str) -> Reply:
     """
     Say that the upstream has certainly not taken the message.

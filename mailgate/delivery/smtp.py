@@ -10,6 +10,7 @@ believed any more.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 from typing import Protocol as Contract
 
 from attrs import evolve
@@ -78,6 +79,7 @@ class SmtpClient(Protocol):
         @param reply_seconds: how long the replies to MAIL, RCPT and DATA together may take,
             each chunk of a message, and the reply to the dot.
         """
+        self.transport: Any
         self.capabilities = Capabilities()
         self.transactions = 0
         """How many have begun here."""

@@ -113,9 +113,12 @@ class Conversation:
 
     # -- what the connection tells -------------------------------------------------------
 
-    def begin(self, client: str, port: int) -> None:
+    def begin(self, client: str, port: int, local: str) -> None:
         """
         Judge a new connection, then greet it.
+
+        @param client: the client's address.
+        @param local: the address of ours that it has connected to.
         """
         services = self._services
         self.session = Session(
@@ -125,6 +128,7 @@ class Conversation:
             client=client,
             port=port,
             started=services.wall_clock(),
+            local=local,
         )
         self._judge = services.pipeline.open(self.session)
         self._connection.when(self._judge.connected(), self._greet)

@@ -87,8 +87,9 @@ class SmtpServer(Protocol):
         self._deadline = now + self._limits.command_seconds
         self._timer = self._reactor.callLater(self._limits.command_seconds, self._look_at_clock)
         self._factory.opened(self)
-        peer = cast(ITCPTransport, self.transport).getPeer()
-        self._conversation.begin(peer.host.removeprefix("::ffff:"), peer.port)
+        transport = cast(ITCPTransport, self.transport)
+        peer, host = transport.getPeer(), transport.getHost()
+        self._conversation.begin(_plain(peer.host), peer.port, _plain(host.host))
 
     def dataReceived(self, data: bytes) -> None:
         """
@@ -403,6 +404,13 @@ class SmtpServer(Protocol):
         self._conversation.secured(
             f"{connection.get_protocol_version_name()} {connection.get_cipher_name()}"
         )
+
+
+def _plain(host: str) -> str:
+    """
+    Write an IPv4 address that came through an IPv6 socket as what it is.
+    """
+    return host.removeprefix("::ffff:")
 
 
 @define(eq=False)

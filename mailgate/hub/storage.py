@@ -92,10 +92,13 @@ class Storage:
         keep_days = self.settings.quarantine.keep_days
         return Quarantine(self.messages, self.threads, self.now, keep_days, released)
 
-    async def sweep(self) -> None:
+    def sweep(self) -> Deferred[None]:
         """
         Remove the files that a crash has left. Only before anything is stored.
         """
+        return Deferred.fromCoroutine(self._sweep())
+
+    async def _sweep(self) -> None:
         spooled = await self.threads.run(_empty, self.spool, self.files)
         found = await self.messages.sweep()
         if spooled or found.removed:

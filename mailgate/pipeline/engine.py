@@ -293,8 +293,6 @@ async def _go_on(steps: Steps[T], waiting: Deferred[None]) -> T:
     except StopIteration as end:
         result: T = end.value
         return result
-    finally:
-        steps.close()
 
 
 def _one_of_each_owner(recipients: Iterable[Address]) -> Iterable[Address]:

@@ -166,12 +166,9 @@ class Round:
         return self._finished
 
     def _watch(self, job: Job, answer: Deferred[Any]) -> None:
-        now = self._clock.seconds()
-        due = min(now + job.step.deadline, self._limit)
+        due = min(self._clock.seconds() + job.step.deadline, self._limit)
         self._running[job] = _Running(due, answer)
         answer.addCallbacks(self._answered, self._broke, callbackArgs=(job,), errbackArgs=(job,))
-        if due <= now:
-            self._expire(job)
 
     def _answered(self, answer: Any, job: Job) -> None:
         if job not in self._running:

@@ -172,10 +172,8 @@ def _observed(finding: Finding) -> Finding:
 def _wishes(result: Result, rule: Check, spare: bool) -> Iterable[_Wish]:
     if rule.mode is CheckMode.OBSERVE:
         return
-    if result.has_failed:
-        if rule.on_error is not OnError.IGNORE:
-            yield _Wish(Action(rule.on_error.value), Kind.UNSCANNABLE)
-        return
+    if result.has_failed and rule.on_error is not OnError.IGNORE:
+        yield _Wish(Action(rule.on_error.value), Kind.UNSCANNABLE)
     against = [finding for finding in result.findings if finding.score > 0]
     if rule.mode is CheckMode.ENFORCE and against:
         action = Action(rule.action.value)

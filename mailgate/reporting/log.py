@@ -66,6 +66,8 @@ class TransactionLog:
         with self._condition:
             self._is_stopping = True
             self._condition.notify()
+        if self._thread.ident is None:
+            return True
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
@@ -92,18 +94,20 @@ class TransactionLog:
         """
         Append to the file and count the lines that it did not take.
         """
-        if self._is_torn:
-            data = b"\n" + data
         rest = data
         try:
             descriptor = self._open()
+            if self._is_torn:
+                os.write(descriptor, b"\n")
+                self._is_torn = False
             while rest:
                 rest = rest[os.write(descriptor, rest) :]
         except OSError:
             # The caller counts it, and an event tells; mail does not wait for a log.
-            self._is_torn = self._is_torn or rest != data
+            taken = len(data) - len(rest)
+            if taken:
+                self._is_torn = data[taken - 1 : taken] != b"\n"
             return rest.count(b"\n")
-        self._is_torn = False
         return 0
 
     def _open(self) -> int:
@@ -114,6 +118,7 @@ class TransactionLog:
             self._descriptor = None
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
         self._descriptor = os.open(self._path, flags, 0o640)
+        self._is_torn = False
         return self._descriptor
 
     def _is_current(self, descriptor: int) -> bool:

@@ -89,9 +89,7 @@ class StrippedMessage:
             return chunk[skipped:]
 
         for chunk in self.original.chunks():
-            if not skip:
-                yield chunk
-            elif isinstance(chunk, Deferred):
+            if isinstance(chunk, Deferred):
                 yield chunk.addCallback(rest)
             elif unchanged := rest(chunk):
                 yield unchanged

@@ -12,6 +12,7 @@ import hmac
 import re
 import secrets
 from collections.abc import Mapping, Sequence
+from email.utils import formatdate
 from http import HTTPStatus
 from urllib.parse import parse_qs, quote, unquote
 
@@ -99,8 +100,10 @@ class Front:
         """
         Give the bytes that a body may have under C{path}.
         """
-        found = [route.body_limit for route, pattern in self._routes if pattern.fullmatch(path)]
-        return max(found, default=BODY_LIMIT)
+        for route, pattern in self._routes:
+            if route.method == "POST" and pattern.fullmatch(path):
+                return route.body_limit
+        return BODY_LIMIT
 
     async def answer(self, asked: Asked) -> Answer:
         """
@@ -134,6 +137,7 @@ class Front:
         Add the headers that every answer has.
         """
         headers = security_headers(self._names.is_secure)
+        headers["Date"] = formatdate(usegmt=True)
         headers["Content-Type"] = answer.kind
         headers.update(answer.headers)
         return evolve(answer, headers=tuple(headers.items()))

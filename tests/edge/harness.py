@@ -40,7 +40,10 @@ class Transport(StringTransport):
     """
 
     def __init__(self):
-        super().__init__(peerAddress=IPv4Address("TCP", "192.0.2.7", 40001))
+        super().__init__(
+            hostAddress=IPv4Address("TCP", "192.0.2.1", 25),
+            peerAddress=IPv4Address("TCP", "192.0.2.7", 40001),
+        )
         self.tls_context = None
         self.is_aborted = False
 

@@ -3,44 +3,23 @@ Tests F1 to F3: kill -9 at any moment loses nothing.
 """
 
 import random
-import shutil
 import threading
 from pathlib import Path
 
-from twisted.trial.unittest import SynchronousTestCase
-
+from tests.end_to_end.case import EndToEndTestCase
 from tests.end_to_end.client import make_message, send
 from tests.end_to_end.crash import COMMIT_POINTS, FILE_POINTS, REPLY_POINTS
-from tests.end_to_end.gateway import Gateway
-from tests.end_to_end.upstream import Upstream
 
 TAC = str(Path(__file__).parent / "crashing.tac")
 HOLD_ALL = "[policy]\ntag = -3\nquarantine = -2\nreject = 50\n"
 
 
-class CrashTests(SynchronousTestCase):
+class CrashTests(EndToEndTestCase):
     """
     Tests with a gateway that ends at a named point, or by our hand.
     """
 
     timeout = 240
-
-    def upstream(self):
-        """
-        Start a mail server.
-        """
-        upstream = Upstream()
-        self.addCleanup(upstream.close)
-        return upstream
-
-    def gateway(self, *args, **keywords):
-        """
-        Make a gateway.
-        """
-        gateway = Gateway(self.mktemp(), *args, **keywords)
-        self.addCleanup(shutil.rmtree, gateway.folder, ignore_errors=True)
-        self.addCleanup(gateway.stop)
-        return gateway
 
     def crash_at(self, gateway, point):
         """

@@ -139,8 +139,8 @@ class MistakeTests(SynchronousTestCase):
             ),
             [
                 'configuration: [checks.fields]: needs the extractor "parts", which is not known',
-                'configuration: [checks.dmarc]: needs "fieldz", which is not known; '
-                'did you mean "fields"?',
+                'configuration: [checks.dmarc]: needs "fieldz", which is not known'
+                + '; did you mean "fields"?',
                 'configuration: [checks.dmarc]: runs after "xyzzy", which is not known',
             ],
         )

@@ -186,6 +186,18 @@ class WaitingTests(SynchronousTestCase):
         self.assertEqual((len(after.views), len(later.views)), (1, 1))
         self.assertEqual(self.successResultOf(waiting)[0].total, 7)
 
+    def test_recipients_after_the_whole(self):
+        """
+        What runs for each owner waits for what runs once for the message.
+        """
+        first = Deferred()
+        after = ScriptedCheck("b", found(2), scope=Scope.RECIPIENT, after=("a",))
+        waiting = court(ScriptedCheck("a", first), after).transaction(ADA, BOB).message(MESSAGE)
+        self.assertEqual(after.views, [])
+        first.callback(())
+        self.assertEqual([view.recipient for view in after.views], [ADA, BOB])
+        self.successResultOf(waiting)
+
     def test_order_for_each_owner(self):
         """
         The order holds for each owner by itself: nobody waits for what runs for another.

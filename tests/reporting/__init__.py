@@ -1,3 +1,3 @@
 """
-Tests of mailgate.pipeline.
+Tests of mailgate.reporting.
 """

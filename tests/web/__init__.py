@@ -1,3 +1,3 @@
 """
-Tests of the review pages.
+Tests of mailgate.web.
 """

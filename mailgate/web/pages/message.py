@@ -77,6 +77,36 @@ class _Rail:
     words: str
     """The total."""
 
+    @property
+    def tag_width(self) -> float:
+        """
+        Give how wide the part is in which messages are tagged.
+        """
+        return max(0.0, self.quarantine - self.tag)
+
+    @property
+    def quarantine_width(self) -> float:
+        """
+        Give how wide the part is in which they are held.
+        """
+        return max(0.0, self.reject - self.quarantine)
+
+    @property
+    def reject_width(self) -> float:
+        """
+        Give how wide the part is in which they are refused.
+        """
+        return 100 - self.reject
+
+    @property
+    def anchor(self) -> str:
+        """
+        Say how the total stands at its place, so that it stays within the picture.
+        """
+        if self.total < 3:
+            return "start"
+        return "end" if self.total > 97 else "middle"
+
 
 class MessagePage:
     """

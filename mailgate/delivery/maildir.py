@@ -1,0 +1,241 @@
+"""
+A Maildir as upstream: messages end in a folder.
+
+The format is that of https://cr.yp.to/proto/maildir.html: a message is written below C{tmp},
+synced, and moved to C{new} in one step, so that nobody ever sees half of one.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterator, Sequence
+from itertools import count
+from pathlib import Path
+from typing import BinaryIO
+
+from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from mailgate.delivery.answer import kept
+from mailgate.interfaces import Capabilities, IDelivery, IFiles, IMessage, IThreads
+from mailgate.message.envelope import Envelope
+from mailgate.reply import Reply
+from mailgate.wire.address import Address
+
+FULL = frozenset((errno.ENOSPC, errno.EDQUOT))
+_counter = count(1)
+
+
+@implementer(IDelivery)
+class MaildirDelivery:
+    """
+    A folder that takes messages for any recipient, one file each.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        name: str,
+        path: Path,
+        files: IFiles,
+        threads: IThreads,
+        hostname: str,
+        now: Callable[[], float],
+    ) -> None:
+        """
+        @param path: the Maildir; it is made where it is not there.
+        @param hostname: becomes part of the files' names.
+        @param now: the time in seconds since the epoch.
+        """
+        self.name = name
+        self.capabilities = Capabilities(frozenset(("8BITMIME", "SMTPUTF8")))
+        self.failures = 0
+        self._path = path
+        self._files = files
+        self._threads = threads
+        self._hostname = hostname.replace("/", "\\057").replace(":", "\\072")
+        self._now = now
+        self._is_made = False
+
+    def probe(self) -> Deferred[None]:
+        """
+        Make the folders, so that a mistake in the path shows at the start.
+        """
+        return self._threads.run(self._make).addErrback(self._not_made)
+
+    def verify(self, sender: Address, recipient: Address) -> Deferred[Reply]:
+        """
+        Every recipient of a domain that ends here exists.
+        """
+        return succeed(Reply(250, "2.1.5", "recipient ok"))
+
+    def deliver(
+        self,
+        envelope: Envelope,
+        recipients: Sequence[Address],
+        message: IMessage,
+        within: float | None = None,
+    ) -> Deferred[Sequence[Reply]]:
+        """
+        Write a file for each recipient, with C{Return-Path} (RFC 5321 section 4.4) and
+        C{Delivered-To} before the message, and LF as line end.
+
+        A full disk is a 452 4.3.1, anything else that goes wrong there a 451 4.3.0.
+        """
+        # What is written is written within moments, and stopping it half way saves nothing.
+        return kept(Deferred.fromCoroutine(self._deliver(envelope, recipients, message)))
+
+    def close(self) -> Deferred[None]:
+        """
+        Nothing is open.
+        """
+        return succeed(None)
+
+    async def _deliver(
+        self, envelope: Envelope, recipients: Sequence[Address], message: IMessage
+    ) -> Sequence[Reply]:
+        replies = []
+        for recipient in recipients:
+            try:
+                await self._write(envelope, recipient, message)
+            except OSError as error:
+                replies.append(self._failed(error, envelope))
+            else:
+                self.failures = 0
+                replies.append(Reply(250, "2.0.0", f"delivered ({envelope.trace})"))
+        return replies
+
+    async def _write(self, envelope: Envelope, recipient: Address, message: IMessage) -> None:
+        copy = _Copy(self._files, self._path, self._unique_name())
+        head = f"Return-Path: <{envelope.sender}>\r\nDelivered-To: {recipient}\r\n"
+        first = head.encode("utf-8") + message.prepended
+        if message.path is None:
+            pieces = [first, *(chunk for chunk in message.chunks() if isinstance(chunk, bytes))]
+            await self._threads.run(self._write_at_once, copy, pieces)
+            return
+        try:
+            await self._threads.run(self._begin, copy, first)
+            for chunk in message.chunks():
+                data = chunk if isinstance(chunk, bytes) else await chunk
+                await self._threads.run(copy.write, data)
+            await self._threads.run(copy.finish)
+        except BaseException:
+            await self._threads.run(copy.abandon)
+            raise
+
+    def _write_at_once(self, copy: _Copy, pieces: Sequence[bytes]) -> None:
+        try:
+            self._begin(copy, b"".join(pieces))
+            copy.finish()
+        except BaseException:
+            copy.abandon()
+            raise
+
+    def _begin(self, copy: _Copy, first: bytes) -> None:
+        self._make()
+        copy.create()
+        copy.write(first)
+
+    def _make(self) -> None:
+        """
+        Make the folders where they are not there. Blocks.
+        """
+        if self._is_made:
+            return
+        missing = [folder for folder in self._folders() if not folder.is_dir()]
+        for folder in missing:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for parent in {folder.parent for folder in missing}:
+            self._files.sync_directory(parent)
+        self._is_made = True
+
+    def _folders(self) -> Iterator[Path]:
+        yield self._path
+        for name in ("tmp", "new", "cur"):
+            yield self._path / name
+
+    def _unique_name(self) -> str:
+        now = self._now()
+        microseconds = int(now % 1 * 1_000_000)
+        return f"{int(now)}.M{microseconds}P{os.getpid()}Q{next(_counter)}.{self._hostname}"
+
+    def _failed(self, error: OSError, envelope: Envelope) -> Reply:
+        self.failures += 1
+        # Whoever removes the folders while we run has them made anew.
+        self._is_made = False
+        self.log.error(
+            "{event} to {path}: {error}",
+            event="maildir.failed",
+            path=str(self._path),
+            error=str(error),
+            trace=envelope.trace,
+        )
+        if error.errno in FULL:
+            return Reply(452, "4.3.1", f"no room at the moment ({envelope.trace})")
+        return Reply(451, "4.3.0", f"local error, try again later ({envelope.trace})")
+
+    def _not_made(self, failure: Failure) -> None:
+        if isinstance(failure.value, CancelledError):
+            return
+        self.failures += 1
+        self.log.failure(
+            "{event} {path}", failure, event="maildir.not_made", path=str(self._path)
+        )
+
+
+class _Copy:
+    """
+    One file on its way from C{tmp} to C{new}. Every method blocks.
+    """
+
+    def __init__(self, files: IFiles, path: Path, name: str) -> None:
+        self._files = files
+        self._unfinished = path / "tmp" / name
+        self._finished = path / "new" / name
+        self._file: BinaryIO | None = None
+        self._is_amid = False
+
+    def create(self) -> None:
+        """
+        Create the file.
+        """
+        self._file = self._files.create(self._unfinished)
+
+    def write(self, data: bytes) -> None:
+        """
+        Append bytes with CRLF as line end, wherever they are cut.
+        """
+        if self._is_amid:
+            data = b"\r" + data
+        self._is_amid = data.endswith(b"\r")
+        if self._is_amid:
+            data = data[:-1]
+        if self._file is not None:
+            self._files.write(self._file, data.replace(b"\r\n", b"\n"))
+
+    def finish(self) -> None:
+        """
+        Make the message safe, then visible.
+        """
+        if self._file is None:
+            return
+        if self._is_amid:
+            self._files.write(self._file, b"\r")
+        self._files.sync(self._file)
+        self._file.close()
+        self._file = None
+        self._files.rename(self._unfinished, self._finished)
+        self._files.sync_directory(self._finished.parent)
+
+    def abandon(self) -> None:
+        """
+        Leave nothing behind.
+        """
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+        self._files.remove(self._unfinished)

@@ -1,0 +1,129 @@
+"""
+Who may be sent to: the domains of the routes, and what the upstreams say of a recipient.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Callable
+
+from attrs import frozen
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from mailgate.config.model import Verification
+from mailgate.delivery.routes import Routes
+from mailgate.interfaces import Capabilities, IDelivery, IRecipients, MaybeDeferred
+from mailgate.reply import Reply
+from mailgate.wire.address import Address
+
+RECIPIENT_OK = Reply(250, "2.1.5", "recipient ok")
+NOT_OURS = Reply(550, "5.7.1", "no mail for this domain is taken here")
+NO_RELAY = Reply(550, "5.7.1", "no mail is relayed through another address")
+ALWAYS = frozenset(("postmaster", "abuse"))
+"""Local parts that every domain has (RFC 5321 section 4.5.1, RFC 2142)."""
+
+# An address inside an address: some mail servers send such mail on to the inner one.
+_INNER_ADDRESS = re.compile(r"[%@!]")
+
+
+@frozen
+class _Known:
+    """
+    What an upstream has said of a recipient.
+    """
+
+    reply: Reply
+    until: float
+    """Until when, on the reactor's clock, it is believed without asking."""
+
+
+@implementer(IRecipients)
+class Recipients:
+    """
+    Asks upstreams and remembers what they said.
+    """
+
+    def __init__(
+        self, routes: Routes, settings: Verification, seconds: Callable[[], float]
+    ) -> None:
+        """
+        @param seconds: the reactor's clock.
+        """
+        self._routes = routes
+        self._settings = settings
+        self._seconds = seconds
+        self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._asking: dict[str, list[Deferred[Reply]]] = {}
+
+    def ask(self, sender: Address, recipient: Address) -> MaybeDeferred[Reply]:
+        """
+        Say whether a recipient exists.
+
+        What an upstream said once is remembered, as long as the configuration says; when it
+        cannot be asked, what it said before still counts. All who ask for the same recipient
+        at the same time share one question.
+        """
+        delivery = self._routes.route_for(recipient)
+        if delivery is None:
+            return NOT_OURS
+        if recipient.local.lower() in ALWAYS:
+            return RECIPIENT_OK
+        if _INNER_ADDRESS.search(recipient.local):
+            return NO_RELAY
+        owner = recipient.owner
+        known = self._known.get(owner)
+        if known is not None and known.until > self._seconds():
+            self._known.move_to_end(owner)
+            return known.reply
+        waiting = self._asking.get(owner)
+        answer: Deferred[Reply] = Deferred()
+        if waiting is not None:
+            waiting.append(answer)
+            return answer
+        self._asking[owner] = [answer]
+        self._ask_upstream(delivery, sender, recipient)
+        return answer
+
+    def offers(self) -> Capabilities:
+        """
+        Give what all routes can take.
+        """
+        offered = [delivery.capabilities for delivery in self._routes.deliveries()]
+        extensions = frozenset.intersection(*(each.extensions for each in offered))
+        sizes = [each.size for each in offered if each.size is not None]
+        return Capabilities(extensions, min(sizes, default=None))
+
+    def _ask_upstream(self, delivery: IDelivery, sender: Address, recipient: Address) -> None:
+        owner = recipient.owner
+        asked = delivery.verify(sender, recipient)
+        asked.addCallback(lambda reply: self._remember(owner, reply))
+        asked.addBoth(lambda result: self._answer(owner, result))
+
+    def _remember(self, owner: str, reply: Reply) -> Reply:
+        """
+        Keep a lasting answer, and give what is to be said.
+        """
+        if reply.is_transient:
+            # "Not reached" says nothing of the recipient; any other 4xx is the upstream's word.
+            known = self._known.get(owner)
+            return known.reply if known is not None and reply.enhanced == "4.4.1" else reply
+        if reply.enhanced.startswith("5.7."):
+            # A refusal by policy may be about the sender, and another one may be welcome.
+            return reply
+        settings = self._settings
+        seconds = settings.good_seconds if reply.is_positive else settings.bad_seconds
+        self._known[owner] = _Known(reply, self._seconds() + seconds)
+        self._known.move_to_end(owner)
+        if len(self._known) > settings.entries:
+            self._known.popitem(last=False)
+        return reply
+
+    def _answer(self, owner: str, result: Reply | Failure) -> None:
+        for waiting in self._asking.pop(owner):
+            if isinstance(result, Failure):
+                waiting.errback(result)
+            else:
+                waiting.callback(result)

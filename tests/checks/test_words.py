@@ -1,0 +1,43 @@
+"""
+Tests of quoting a stranger's words.
+"""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from mailgate.checks.words import quote
+
+
+class QuoteTests(SynchronousTestCase):
+    """
+    Tests of L{quote}.
+    """
+
+    def test_plain(self):
+        """
+        What can be seen is shown as it is.
+        """
+        self.assertEqual(quote("my server"), "“my server”")
+        self.assertEqual(quote("größe"), "“größe”")
+
+    def test_invisible(self):
+        """
+        What cannot be seen, or turns what stands beside it, is spelled out.
+        """
+        self.assertEqual(quote("a\r\n\x1b[0m\u202eb"), "“a\\r\\n\\x1b[0m\\u202eb”")
+
+    def test_long(self):
+        """
+        What is long is cut, and said to be.
+        """
+        self.assertEqual(quote("x" * 80), f"“{'x' * 80}”")
+        self.assertEqual(quote("x" * 81), f"“{'x' * 79}…”")
+
+    @given(st.text())
+    def test_one_line(self, text):
+        """
+        Whatever is quoted is one line of limited length.
+        """
+        self.assertTrue(quote(text).isprintable())
+        self.assertLessEqual(len(quote(text)), 80 * 10 + 2)

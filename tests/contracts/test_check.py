@@ -1,0 +1,103 @@
+"""
+What every check must keep to, whatever it looks at.
+"""
+
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from mailgate.checks.table import CHECKS
+from mailgate.config.model import Check
+from mailgate.config.model import Policy as Thresholds
+from mailgate.interfaces import ICheck, Phase, Scope
+from mailgate.message.envelope import Envelope
+from mailgate.message.message import MemoryMessage
+from mailgate.pipeline.engine import Pipeline
+from mailgate.pipeline.extractors import EXTRACTORS
+from mailgate.pipeline.plan import make_plan
+from mailgate.pipeline.round import FAILED
+from mailgate.policy.verdict import Policy
+from mailgate.wire.address import Address
+from tests.checks.given import NOW, session, settings
+
+PAGES = Path(__file__).parents[2] / "docs" / "checks"
+GREETINGS = st.one_of(
+    st.text(max_size=60),
+    st.ip_addresses().map(str),
+    st.ip_addresses().map("[{}]".format),
+    st.sampled_from(["mail.example.com", "localhost", "client.example.org", "x" * 2048]),
+)
+LINES = st.one_of(
+    st.binary(max_size=40),
+    st.builds(
+        lambda name, value: name + b": " + value,
+        st.sampled_from([b"From", b"Date", b"Message-ID", b"Subject", b"Content-Type"]),
+        st.binary(max_size=40),
+    ),
+)
+MESSAGES = st.lists(LINES, max_size=10).map(b"\r\n".join)
+
+
+def found_by(check, greeting, client, data):
+    """
+    Let one check alone judge a session with one message, as the pipeline does it.
+    """
+    policy = Policy(Thresholds(), {check.name: Check()})
+    pipeline = Pipeline(make_plan([check], EXTRACTORS), policy, Clock(), lambda: NOW, 30)
+    here = session(helo=greeting, client=client)
+    envelope = Envelope(here, "7q4m-x2vd-90kt", Address("sender", "example.org"), NOW)
+    of_session = pipeline.open(here)
+    of_session.connected()
+    of_session.greeted(here)
+    judge = of_session.begin(envelope)
+    judge.mail()
+    judge.rcpt(Address("postmaster", "example.com"))
+    (verdict,) = judge.message(MemoryMessage((data,)))
+    return verdict.findings
+
+
+class CheckTests(SynchronousTestCase):
+    """
+    Tests of every check in the table.
+    """
+
+    def test_provided(self):
+        """
+        It is what it says.
+        """
+        for make in CHECKS.values():
+            check = make(settings())
+            verifyObject(ICheck, check)
+            self.assertIsInstance(check.phase, Phase)
+            self.assertIsInstance(check.scope, Scope)
+
+    def test_deadline(self):
+        """
+        Its deadline is that of its settings.
+        """
+        for name, make in CHECKS.items():
+            self.assertEqual(make(settings(**{name: {"deadline": 7}})).deadline, 7)
+
+    @given(st.sampled_from(sorted(CHECKS)), GREETINGS, st.ip_addresses().map(str), MESSAGES)
+    def test_whatever_comes(self, name, greeting, client, data):
+        """
+        It never fails, reads nothing that it has not declared, answers twice the same, and what
+        it finds stands on its page and can be shown to anybody.
+        """
+        check = CHECKS[name](settings())
+        findings = found_by(check, greeting, client, data)
+        self.assertEqual(findings, found_by(check, greeting, client, data))
+        page = (PAGES / f"{name}.rst").read_text()
+        for finding in findings:
+            self.assertNotEqual(finding.symbol, FAILED)
+            self.assertRegex(finding.symbol, r"\A[A-Z][A-Z0-9_]+\Z")
+            self.assertRegex(page, rf"(?m)^{finding.symbol} ")
+            self.assertRegex(finding.detail, r"\A[A-Z].*[.)]\Z")
+            self.assertTrue(finding.detail.isprintable())
+            self.assertLess(len(finding.detail), 1200)
+            self.assertTrue(finding.public.isascii() and finding.public.isprintable())
+            self.assertLess(len(finding.public), 100)

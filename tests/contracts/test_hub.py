@@ -1,0 +1,237 @@
+"""
+What every L{mailgate.interfaces.IHub} promises.
+"""
+
+import errno
+
+from attrs import define
+from twisted.internet.testing import MemoryReactorClock
+from twisted.trial.unittest import TestCase
+from zope.interface import implementer
+from zope.interface.verify import verifyObject
+
+from mailgate.hub.hub import Hub
+from mailgate.hub.storage import Storage
+from mailgate.interfaces import IHub, IRewriter, Outgoing
+from mailgate.message.spool import FileMessage
+from mailgate.store import outbox
+from mailgate.store.files import Files
+from mailgate.store.threads import ImmediateThreads
+from mailgate.verdict import Action, Kind
+from tests.recording import Journal, RecordingFiles, recording_connect
+from tests.reporting.records import RECORD
+from tests.storage import (
+    ADA,
+    BOB,
+    ENVELOPE,
+    TEXT,
+    WallClock,
+    hold,
+    make_settings,
+    message,
+    temporary_folder,
+)
+
+STORING = ["create", "write", "sync", "rename", "sync_directory", "commit", "answer"]
+
+
+@implementer(IRewriter)
+class AsItIs:
+    """
+    Rewrites nothing.
+    """
+
+    def apply(self, trace, verdict, message):
+        """
+        Give the message as it is.
+        """
+        return message
+
+
+@define
+class Subject:
+    """
+    A hub under test, and a look behind it.
+    """
+
+    hub: object
+    storage: Storage
+    """What lies behind it."""
+
+    journal: Journal
+    """The steps of its file layer and database."""
+
+
+class FullDisk(Files):
+    """
+    A disk without room.
+    """
+
+    def create(self, path):
+        """
+        Refuse.
+        """
+        raise OSError(errno.ENOSPC, "no space")
+
+
+def hub_contract(make):
+    """
+    Make the test case for an implementation.
+
+    @param make: called with a test, a journal and perhaps files; gives a Deferred of a
+        L{Subject} that is stopped with the test.
+    """
+
+    class HubContract(TestCase):
+        async def start(self, files=None):
+            self.journal = Journal()
+            self.subject = await make(self, self.journal, files)
+            self.hub = self.subject.hub
+            self.quarantine = self.subject.storage.quarantine(lambda: None)
+            self.journal.clear()
+
+        async def held(self):
+            return [held.id for held in await self.quarantine.list()]
+
+        def answered(self, result):
+            self.journal.add("answer")
+            return result
+
+        async def test_interface(self):
+            """
+            It has all methods.
+            """
+            await self.start()
+            verifyObject(IHub, self.hub)
+
+        async def test_hold(self):
+            """
+            A hold is answered once message and row are stable, with an id for each recipient.
+            """
+            await self.start()
+            holding = self.hub.hold(ENVELOPE, message(), [hold(ADA), hold(BOB, Kind.BULK)], False)
+            ids = await holding.addCallback(self.answered)
+            self.assertEqual(self.journal.names(), STORING)
+            found = [await self.quarantine.get(identity) for identity in ids]
+            self.assertEqual([each.recipient for each in found], [ADA, BOB])
+            self.assertEqual([each.kind for each in found], [Kind.SPAM, Kind.BULK])
+            self.assertEqual([each.trace for each in found], [ENVELOPE.trace] * 2)
+
+        async def test_hold_of_spool_file(self):
+            """
+            A message in a spool file is held as well, and still there for its delivery.
+            """
+            await self.start()
+            path = self.subject.storage.spool / "spooled"
+            path.write_bytes(TEXT)
+            spooled = FileMessage(path, len(TEXT), TEXT, ImmediateThreads())
+            (identity,) = await self.hub.hold(ENVELOPE, spooled, [hold()], False)
+            self.assertEqual(path.read_bytes(), TEXT)
+            path.unlink()
+            kept = await self.quarantine.open(identity)
+            self.assertEqual(kept.head(1000), TEXT)
+
+        async def test_provisional(self):
+            """
+            A provisional hold is as stable, but nobody sees it until it is confirmed.
+            """
+            await self.start()
+            holding = self.hub.hold(ENVELOPE, message(), [hold()], True)
+            ids = await holding.addCallback(self.answered)
+            self.assertEqual(self.journal.names(), STORING)
+            self.assertEqual(await self.held(), [])
+            self.journal.clear()
+            await self.hub.confirm(ids).addCallback(self.answered)
+            self.assertEqual(self.journal.names(), ["commit", "answer"])
+            self.assertEqual(await self.held(), ids)
+
+        async def test_withdraw(self):
+            """
+            What is withdrawn is gone; withdrawing again is fine.
+            """
+            await self.start()
+            ids = await self.hub.hold(ENVELOPE, message(), [hold()], True)
+            await self.hub.withdraw(ids)
+            await self.hub.withdraw(ids)
+            await self.hub.confirm(ids)
+            self.assertEqual(await self.held(), [])
+
+        async def test_no_room(self):
+            """
+            Where the disk has no room, holding and queueing fail with an OSError, and nothing
+            has been stored.
+            """
+            await self.start(FullDisk())
+            copies = [Outgoing(ADA, Action.ACCEPT, 0.0)]
+            for asked in (
+                self.hub.hold(ENVELOPE, message(), [hold()], False),
+                self.hub.enqueue(ENVELOPE, message(), copies),
+            ):
+                error = await self.assertFailure(asked, OSError)
+                self.assertEqual(error.errno, errno.ENOSPC)
+            self.assertEqual(await self.held(), [])
+            self.assertEqual(await self.subject.storage.database.read(_count), 0)
+
+        async def test_enqueue(self):
+            """
+            What is queued is answered once message and row are stable, with an id for each.
+            """
+            await self.start()
+            copies = [Outgoing(to, Action.TAG, 5.5, "451 not now") for to in (ADA, BOB)]
+            queueing = self.hub.enqueue(ENVELOPE, message(), copies)
+            ids = await queueing.addCallback(self.answered)
+            self.assertEqual(self.journal.names(), STORING)
+            rows = await self.subject.storage.database.read(outbox.newest)
+            self.assertEqual(
+                [(row.id, row.recipient) for row in reversed(rows)], [(ids[0], ADA), (ids[1], BOB)]
+            )
+
+        async def test_record(self):
+            """
+            A record is found by its id.
+            """
+            await self.start()
+            self.assertIsNone(self.hub.record(RECORD))
+            (found,) = await self.subject.storage.traces.find(RECORD.trace)
+            self.assertEqual(found["reply"], RECORD.reply)
+
+        async def test_room(self):
+            """
+            Whether there is room is known at once.
+            """
+            await self.start()
+            self.assertIs(self.hub.has_room(), True)
+
+    return HubContract
+
+
+def local_hub(test, journal, files):
+    """
+    Make a hub in this process whose work is done at once.
+    """
+    threads = ImmediateThreads()
+    storage = Storage(
+        make_settings(temporary_folder(test)),
+        threads,
+        threads,
+        RecordingFiles(journal, files),
+        WallClock(),
+        recording_connect(journal),
+        company=0,
+    )
+    hub = Hub(MemoryReactorClock(), storage, lambda address: None, AsItIs())
+    test.addCleanup(hub.stop)
+    return hub.start().addCallback(lambda _: Subject(hub, storage, journal))
+
+
+class LocalHubTests(hub_contract(local_hub)):
+    """
+    The hub in the same process.
+    """
+
+
+def _count(connection):
+    """
+    Count the stored messages.
+    """
+    return connection.execute("SELECT count(*) FROM messages").fetchone()[0]

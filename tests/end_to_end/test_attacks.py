@@ -1,0 +1,195 @@
+"""
+Tests of attacks on the edge, against the running gateway.
+"""
+
+import ssl
+
+from tests.end_to_end.case import Conversation, EndToEndTestCase
+from tests.end_to_end.client import make_message, send
+from tests.wire.test_data import FALSE_ENDS
+
+
+class AttackTests(EndToEndTestCase):
+    """
+    One gateway with a mail server behind it, or a Maildir.
+    """
+
+    timeout = 120
+
+    def talk(self, gateway):
+        """
+        Connect a client.
+        """
+        client = Conversation(gateway.smtp_port)
+        self.addCleanup(client.close)
+        return client
+
+    def test_a01_starttls_injection(self):
+        """
+        Commands behind STARTTLS in the same piece end the connection and are not executed.
+        """
+        gateway = self.gateway().start()
+        client = self.talk(gateway)
+        client.ask("EHLO client.example.org\n")
+        self.assertTrue(client.ask("STARTTLS\nNOOP\n").startswith("554"))
+        self.assertEqual(client.reply(), "")
+
+    def test_a02_state_across_starttls(self):
+        """
+        Under TLS nothing of before is left: no greeting, no sender, no recipients.
+        """
+        gateway = self.gateway().start()
+        client = self.talk(gateway)
+        client.ask("EHLO client.example.org\n")
+        client.ask("MAIL FROM:<sender@example.org>\n")
+        client.ask("RCPT TO:<ada@example.com>\n")
+        self.assertTrue(client.ask("STARTTLS\n").startswith("220"))
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        secure = context.wrap_socket(client.socket, server_hostname="mail.example.com")
+        self.addCleanup(secure.close)
+        client.socket, client.lines = secure, secure.makefile("rb")
+        self.assertTrue(client.ask("DATA\n").startswith("503"))
+        self.assertTrue(client.ask("MAIL FROM:<sender@example.org>\n").startswith("503"))
+        said = client.ask("EHLO client.example.org\n")
+        self.assertNotIn("STARTTLS", said)
+        self.assertNotIn("AUTH", said)
+
+    def test_a03_smuggling_in(self):
+        """
+        Of each false end the upstream sees nothing, and the next message is one message.
+        """
+        upstream = self.upstream()
+        gateway = self.gateway(upstream.port).start()
+        for number, false_end in enumerate(FALSE_ENDS):
+            client = self.talk(gateway)
+            client.envelope()
+            client.say(
+                b"Subject: outer\r\n\r\ntext" + false_end + b"MAIL FROM:<evil@example.org>\r\n"
+                b"RCPT TO:<bob@example.com>\r\nDATA\r\nSubject: inner\r\n\r\ntext\r\n.\r\n"
+            )
+            self.assertTrue(client.reply().startswith("550 5.5.2"), false_end)
+            # What stood behind the real end, if anything did, is no transaction.
+            self.assertTrue(client.ask("NOOP\n").startswith("250"), false_end)
+            identity, content = make_message(f"after {number}")
+            self.assertTrue(send(gateway.smtp_port, content))
+            self.assertEqual(upstream.message_ids()[number:], [identity], false_end)
+
+    def test_a03_smuggling_out(self):
+        """
+        What the gateway hands on ends for the upstream only at its real end.
+        """
+        upstream = self.upstream()
+        gateway = self.gateway(upstream.port).start()
+        body = b"Subject: dots\r\n\r\n.\r\n..\r\nMAIL FROM:<evil@example.org>\r\n.x\r\n"
+        client = self.talk(gateway)
+        client.envelope()
+        client.say(body.replace(b"\r\n.", b"\r\n..") + b".\r\n")
+        self.assertTrue(client.reply().startswith("250"))
+        (message,) = upstream.messages
+        self.assertTrue(message[2].endswith(body))
+
+    def test_a04_dot_stuffing(self):
+        """
+        Messages of 2^n +- 2 bytes up to 1 MiB, full of dotted lines, arrive byte for byte.
+        """
+        upstream = self.upstream()
+        gateway = self.gateway(upstream.port).start()
+        client = self.talk(gateway)
+        pattern = b".\r\n..\r\nx\r\n.y\r\n" * 80_000
+        for power in range(5, 21):
+            for difference in range(-2, 3):
+                size = 2**power + difference
+                body = b"Subject: s\r\n\r\n" + pattern[: size - 15].rstrip(b"\r")
+                body = body[:-2].replace(b"\r\n\n", b"\r\n") if body.endswith(b"\n\n") else body
+                whole = body if body.endswith(b"\r\n") else body.rstrip(b"\r\n") + b"\r\n"
+                client.envelope()
+                client.say(whole.replace(b"\r\n.", b"\r\n..") + b".\r\n")
+                self.assertTrue(client.reply().startswith("250"), size)
+                self.assertTrue(upstream.messages.pop()[2].endswith(whole), size)
+
+    def test_a14_envelope_injection(self):
+        """
+        What the grammar forbids gets 501; what it allows is handed on byte for byte.
+        """
+        upstream = self.upstream()
+        gateway = self.gateway(upstream.port).start()
+        client = self.talk(gateway)
+        self.assertTrue(client.ask("EHLO a;b\n").startswith("501"))
+        self.assertTrue(client.ask("EHLO a b\n").startswith("501"))
+        client.ask("EHLO client.example.org\n")
+        for address in ("a b@example.com", "a;b@example.com", "a(b@example.com", "<a@example.com"):
+            reply = client.ask(f"MAIL FROM:<{address}>\n")
+            self.assertTrue(reply.startswith("501"), (address, reply))
+        for raw in (b"a\0b", b"a\rb", b"a\x1bb"):
+            reply = client.ask(b"MAIL FROM:<" + raw + b"@example.com>\r\n")
+            self.assertTrue(reply.startswith("500"), (raw, reply))
+        local = "\"; rm -rf / '--\"+$(id)`id`|x".replace('"', "").replace(" ", "").replace(";", "")
+        local = local.replace("(", "{").replace(")", "}").replace("/", "/")
+        quoted = "\"'; DROP TABLE held --\""
+        client = self.talk(gateway)
+        client.ask("EHLO client.example.org\n")
+        client.ask(f"MAIL FROM:<{local}@example.org>\n")
+        self.assertTrue(client.ask(f"RCPT TO:<{quoted}@example.com>\n").startswith("250"))
+        client.ask("DATA\n")
+        self.assertTrue(client.ask("Subject: x\n\ntext\n.\n").startswith("250"))
+        sender, recipients, _ = upstream.messages[0]
+        self.assertEqual(sender, f"{local}@example.org")
+        self.assertEqual(recipients, [f"{quoted}@example.com"])
+
+    def test_a16_forged_headers(self):
+        """
+        X-Mailgate headers of a stranger are gone before ours are added.
+        """
+        gateway = self.gateway().start()
+        _, content = make_message()
+        forged = b"X-Mailgate-Verdict: accept\r\nX-MAILGATE-Score : -99\r\n\tfolded\r\n"
+        self.assertTrue(send(gateway.smtp_port, forged + content))
+        (delivered,) = gateway.delivered()
+        self.assertNotIn(b"-99", delivered)
+        self.assertNotIn(b"folded", delivered)
+        for name in (b"X-Mailgate-Verdict: ", b"X-Mailgate-Score: ", b"X-Mailgate-Trace: "):
+            self.assertEqual(delivered.count(b"\n" + name), 1, name)
+        self.assertTrue(delivered.startswith(b"Return-Path: <sender@example.org>\n"))
+
+    def test_a28_open_relay(self):
+        """
+        Nothing is taken for another domain, whatever the address looks like.
+        """
+        gateway = self.gateway().start()
+        relays = [
+            "victim@other.example",
+            "victim%other.example@example.com",
+            "other.example!victim@example.com",
+            "@example.com:victim@other.example",
+            '"victim@other.example"@example.com',
+            '"victim%other.example"@example.com',
+            "victim@other.example@example.com",
+            "victim@[127.0.0.1]",
+            "victim@[203.0.113.5]",
+            "victim@[IPv6:::1]",
+            "victim@localhost",
+            "victim@mail.example.com",
+            "victim@",
+            "victim",
+            "@",
+            "victim@example.com.other.example",
+            "victim@sub.example.com",
+            "victim@xn--exmple-cua.com",
+            '"victim other.example"@other.example',
+            "example.com!victim@other.example",
+        ]
+        for relay in relays:
+            client = self.talk(gateway)
+            client.ask("EHLO client.example.org\n")
+            client.ask("MAIL FROM:<sender@example.com>\n")
+            reply = client.ask(f"RCPT TO:<{relay}>\n")
+            self.assertTrue(reply.startswith("5"), (relay, reply))
+            client.close()
+        for ours in ("ada@EXAMPLE.com", "ada@example.net", "postmaster", "Abuse@example.com"):
+            client = self.talk(gateway)
+            client.ask("EHLO client.example.org\n")
+            client.ask("MAIL FROM:<sender@example.org>\n")
+            self.assertTrue(client.ask(f"RCPT TO:<{ours}>\n").startswith("250"), ours)
+            client.close()

@@ -1,0 +1,221 @@
+"""
+Tests of L{mailgate.hub.commands}.
+"""
+
+import errno
+import json
+
+from twisted.internet.defer import fail
+from twisted.trial.unittest import SynchronousTestCase
+
+from mailgate.hub.commands import CommandError, Commands
+from mailgate.interfaces import Outgoing
+from mailgate.store import outbox
+from mailgate.store.database import StoreError
+from mailgate.verdict import Action, Kind, Verdict
+from tests.reporting.records import RECORD
+from tests.storage import (
+    ADA,
+    BOB,
+    ENVELOPE,
+    NOW,
+    SESSION,
+    TEXT,
+    envelope,
+    hold,
+    make_storage,
+    message,
+)
+
+
+class CommandsTests(SynchronousTestCase):
+    """
+    Tests of L{Commands}.
+    """
+
+    def setUp(self):
+        """
+        Make a storage.
+        """
+        self.storage = make_storage(self)
+        self.quarantine = self.storage.quarantine(lambda: None)
+        self.commands = Commands(self.storage, self.quarantine)
+
+    def run_command(self, name, **arguments):
+        """
+        Carry a command out, as it is through the socket.
+        """
+        return json.loads(json.dumps(self.successResultOf(self.commands.run(name, arguments))))
+
+    def refused(self, name, **arguments):
+        """
+        Give the sentence with which a command is refused.
+        """
+        return str(self.failureResultOf(self.commands.run(name, arguments), CommandError).value)
+
+    def hold(self, *holds, provisional=False):
+        """
+        Hold a message.
+        """
+        return self.successResultOf(
+            self.quarantine.hold(ENVELOPE, message(), holds or (hold(),), provisional)
+        )
+
+    def queue(self, trace=ENVELOPE.trace, reason=""):
+        """
+        Put a copy into the outbox.
+        """
+
+        def insert(connection, stored):
+            verdict = Verdict(Action.TAG, (), 5.5, (BOB,))
+            outbox.add(connection, "queu-queu-queu", stored, verdict, NOW, NOW, reason=reason)
+
+        self.successResultOf(self.storage.messages.keep(envelope(trace), message(), insert))
+
+    def test_quarantine_list(self):
+        """
+        A listing gives rows and how many there are in all, also of one kind.
+        """
+        first, bulk = self.hold(hold(ADA), hold(BOB, Kind.BULK))
+        (last,) = self.hold()
+        answer = self.run_command("quarantine.list", limit=2)
+        self.assertEqual([row["id"] for row in answer["rows"]], [last, bulk])
+        self.assertEqual(answer["total"], 3)
+        before = answer["rows"][-1]["number"]
+        answer = self.run_command("quarantine.list", limit=2, before=before)
+        self.assertEqual([row["id"] for row in answer["rows"]], [first])
+        answer = self.run_command("quarantine.list", kind="bulk")
+        self.assertEqual(([row["id"] for row in answer["rows"]], answer["total"]), ([bulk], 1))
+        self.assertIn("phishing", self.refused("quarantine.list", kind="nonsense"))
+
+    def test_quarantine_show(self):
+        """
+        A held message is shown with its findings, headers and history.
+        """
+        (identity,) = self.hold()
+        answer = self.run_command("quarantine.show", id=identity)
+        held = answer["held"]
+        self.assertEqual(
+            (held["id"], held["kind"], held["recipient"], held["sender"], held["client"]),
+            (identity, "spam", "ada@Example.com", "sender@Example.ORG", "192.0.2.7"),
+        )
+        self.assertEqual(held["findings"][0]["symbol"], "SEEN")
+        self.assertEqual(answer["header"].encode(), TEXT[: TEXT.index(b"\r\n\r\n") + 4])
+        self.assertEqual(answer["history"], [])
+        self.assertIn("none", self.refused("quarantine.show", id="none"))
+
+    def test_quarantine_release(self):
+        """
+        A release says whether it did something, and else who did.
+        """
+        (identity,) = self.hold()
+        self.assertEqual(
+            self.run_command("quarantine.release", id=identity, by="ada"), {"released": True}
+        )
+        self.assertEqual(
+            self.run_command("quarantine.release", id=identity, by="bob"),
+            {"released": False, "by": "ada", "at": NOW},
+        )
+        self.assertIn("none", self.refused("quarantine.release", id="none", by="ada"))
+        history = self.run_command("quarantine.show", id=identity)["history"]
+        self.assertEqual([note["event"] for note in history], ["quarantine.released"])
+
+    def test_quarantine_delete(self):
+        """
+        A deletion says whether there was something.
+        """
+        (identity,) = self.hold()
+        for was_there in (True, False):
+            self.assertEqual(
+                self.run_command("quarantine.delete", id=identity, by="ada"),
+                {"deleted": was_there},
+            )
+
+    def test_outbox(self):
+        """
+        The outbox is listed, counted and shown.
+        """
+        self.queue(reason="451 later")
+        answer = self.run_command("outbox.list")
+        ((row,), total) = answer["rows"], answer["total"]
+        self.assertEqual(
+            (row["recipient"], row["reason"], row["tries"], row["trace"], total),
+            ("bob@example.com", "451 later", 0, ENVELOPE.trace, 1),
+        )
+        self.assertEqual(self.run_command("outbox.list", before=row["number"])["rows"], [])
+        shown = self.run_command("outbox.show", id="queu-queu-queu")
+        self.assertEqual((shown["queued"], shown["history"]), (row, []))
+        self.assertIn("none", self.refused("outbox.show", id="none"))
+
+    def test_users(self):
+        """
+        An account is made and listed, its password nowhere; a second of its name is refused.
+        """
+        answer = self.run_command("user.add", name="ada", password="correct horse battery")
+        self.assertEqual(answer["account"]["name"], "ada")
+        self.assertNotIn("horse", json.dumps(answer))
+        listed = self.run_command("user.list")
+        self.assertEqual(listed, {"rows": [answer["account"]], "total": 1})
+        self.refused("user.add", name="Ada", password="correct horse battery")
+        self.refused("user.add", name="bob", password="short")
+
+    def test_trace(self):
+        """
+        A transaction is found by its id, its session's and that of a held message, with what is
+        held, what is queued and what happened later.
+        """
+        (identity,) = self.hold()
+        self.successResultOf(self.quarantine.release(identity, "ada"))
+        self.storage.traces.record(RECORD)
+        for name in (RECORD.trace, SESSION.id, identity):
+            answer = self.run_command("trace", id=name)
+            self.assertEqual([record["trace"] for record in answer["records"]], [RECORD.trace])
+            self.assertEqual([held["id"] for held in answer["held"]], [identity])
+            self.assertEqual([row["released_from"] for row in answer["outbox"]], [identity])
+            self.assertEqual(
+                [(note["trace"], note["event"]) for note in answer["history"]],
+                [(RECORD.trace, "quarantine.released")],
+            )
+
+    def test_trace_lost(self):
+        """
+        Of a trace that a crash has lost, the held message tells the findings.
+        """
+        (identity,) = self.hold(provisional=True)
+        answer = self.run_command("trace", id=ENVELOPE.trace)
+        self.assertEqual(answer["records"], [])
+        (held,) = answer["held"]
+        self.assertEqual((held["id"], held["state"]), (identity, "provisional"))
+        self.assertEqual([finding["symbol"] for finding in held["findings"]], ["SEEN", "FINE"])
+
+    def test_trace_of_deleted(self):
+        """
+        After all else is gone the history still tells who deleted the message.
+        """
+        (identity,) = self.hold()
+        self.successResultOf(self.quarantine.delete(identity, "ada"))
+        answer = self.run_command("trace", id=ENVELOPE.trace)
+        self.assertEqual([note["event"] for note in answer["history"]], ["quarantine.deleted"])
+
+    def test_trace_unknown(self):
+        """
+        An id of which nothing is known is refused.
+        """
+        self.assertIn("none", self.refused("trace", id="none"))
+
+    def test_unknown_command(self):
+        """
+        A command that is none is refused.
+        """
+        self.assertIn("dance", self.refused("dance"))
+
+    def test_f12_store_fails(self):
+        """
+        A store that fails is told in a sentence.
+        """
+        self.patch(
+            self.storage.database,
+            "read",
+            lambda function: fail(StoreError(errno.EIO, "the disk is on fire")),
+        )
+        self.assertEqual(self.refused("quarantine.list"), "the store failed: the disk is on fire")

@@ -1,0 +1,209 @@
+"""
+Tests of L{mailgate.hub.hub}.
+"""
+
+from twisted.internet.defer import succeed
+from twisted.internet.testing import MemoryReactorClock
+from twisted.trial.unittest import SynchronousTestCase
+
+from mailgate.hub.hub import Hub
+from mailgate.hub.jobs import Job
+from mailgate.hub.lock import InUse
+from mailgate.hub.storage import Storage
+from mailgate.interfaces import Outgoing
+from mailgate.reply import Reply
+from mailgate.store import history
+from mailgate.store.database import StoreError
+from mailgate.store.files import Files
+from mailgate.store.threads import ImmediateThreads
+from mailgate.verdict import Action
+from tests.contracts.test_hub import AsItIs
+from tests.pipeline.events import events
+from tests.reporting.records import RECORD
+from tests.storage import (
+    ADA,
+    ENVELOPE,
+    WallClock,
+    hold,
+    make_settings,
+    make_storage,
+    message,
+    temporary_folder,
+)
+
+DAY = 86400
+
+
+class Upstream:
+    """
+    An upstream that takes everything.
+    """
+
+    def __init__(self):
+        self.taken = []
+
+    def deliver(self, envelope, recipients, message):
+        """
+        Take it.
+        """
+        self.taken += recipients
+        return succeed([Reply(250, "2.0.0", "taken") for _ in recipients])
+
+
+class HubTests(SynchronousTestCase):
+    """
+    Tests of L{Hub}.
+    """
+
+    def setUp(self):
+        """
+        Name the data folder.
+        """
+        self.data = temporary_folder(self)
+        self.reactor = MemoryReactorClock()
+        self.upstream = Upstream()
+        self.ran = []
+
+    def make(self, **settings):
+        """
+        Make a hub.
+        """
+        threads = ImmediateThreads()
+        storage = Storage(
+            make_settings(self.data, **settings),
+            threads,
+            threads,
+            Files(),
+            WallClock(self.reactor),
+            company=0,
+        )
+        job = Job("mine", 100, lambda: succeed(self.ran.append(self.reactor.seconds())))
+        return Hub(self.reactor, storage, lambda address: self.upstream, AsItIs(), [job])
+
+    def start(self, hub):
+        """
+        Start a hub.
+        """
+        self.successResultOf(hub.start())
+        self.addCleanup(lambda: self.successResultOf(hub.stop()))
+
+    def held(self, hub):
+        """
+        List the ids of what is held.
+        """
+        return [held.id for held in self.successResultOf(hub.quarantine.list())]
+
+    def test_one_at_a_time(self):
+        """
+        A second hub on the same folder is refused; after the first one's end it starts.
+        """
+        first, second = self.make(), self.make()
+        self.successResultOf(first.start())
+        self.failureResultOf(second.start(), InUse)
+        self.successResultOf(first.stop())
+        self.successResultOf(second.start())
+        self.successResultOf(second.stop())
+
+    def test_starts_again_after_failure(self):
+        """
+        A start that failed halfway leaves nothing locked.
+        """
+        storage = make_storage(self, self.data)
+        self.successResultOf(storage.close())
+        hub = self.make()
+        (self.data / "state.db").rename(self.data / "kept")
+        (self.data / "state.db").write_bytes(b"no database at all" * 100)
+        self.failureResultOf(hub.start(), StoreError)
+        (self.data / "kept").rename(self.data / "state.db")
+        self.start(self.make())
+
+    def test_recovers(self):
+        """
+        At the start provisional holds become ordinary ones, with an event.
+        """
+        storage = make_storage(self, self.data)
+        quarantine = storage.quarantine(lambda: None)
+        ids = self.successResultOf(quarantine.hold(ENVELOPE, message(), (hold(),), True))
+        self.successResultOf(storage.close())
+        hub = self.make()
+        with events() as told:
+            self.start(hub)
+        self.assertEqual(self.held(hub), ids)
+        self.assertIn("quarantine.recovered", [event["event"] for event in told])
+
+    def test_release_is_delivered(self):
+        """
+        What is released goes out.
+        """
+        hub = self.make()
+        self.start(hub)
+        (identity,) = self.successResultOf(hub.hold(ENVELOPE, message(), (hold(),), False))
+        self.successResultOf(hub.quarantine.release(identity, "ada"))
+        self.assertEqual(self.upstream.taken, [ADA])
+
+    def test_enqueued_is_delivered(self):
+        """
+        What is queued goes out.
+        """
+        hub = self.make()
+        self.start(hub)
+        self.successResultOf(hub.enqueue(ENVELOPE, message(), [Outgoing(ADA, Action.TAG, 5.5)]))
+        self.assertEqual(self.upstream.taken, [ADA])
+
+    def test_stop_writes_traces(self):
+        """
+        What was recorded just before the end is in the trace and in the log.
+        """
+        hub = self.make()
+        self.successResultOf(hub.start())
+        hub.record(RECORD)
+        self.successResultOf(hub.stop())
+        self.assertEqual((self.data / "transactions.jsonl").read_text().count("\n"), 1)
+        storage = make_storage(self, self.data)
+        self.assertEqual(len(self.successResultOf(storage.traces.find(RECORD.trace))), 1)
+
+    def test_f4_no_room(self):
+        """
+        A disk with too little room is seen within ten seconds, and so is the room to come.
+        """
+        hub = self.make(limits={"free_bytes": 1 << 60})
+        self.start(hub)
+        self.assertFalse(hub.has_room())
+        hub._room._minimum = 1
+        self.reactor.advance(10)
+        self.assertTrue(hub.has_room())
+
+    def test_jobs(self):
+        """
+        What is too old is purged while the hub runs, and further jobs run as well.
+        """
+        hub = self.make()
+        self.start(hub)
+        self.successResultOf(hub.hold(ENVELOPE, message(), (hold(),), False))
+        hub.record(RECORD)
+        database = hub._storage.database
+        for _ in range(32):
+            self.reactor.advance(DAY)
+        self.assertEqual(self.held(hub), [])
+        self.assertEqual(list(self.data.glob("trace-20270115*")), [])
+        past = database.read(lambda connection: history.notes(connection, ENVELOPE.trace))
+        self.assertEqual(len(self.successResultOf(past)), 1)
+        for _ in range(31):
+            self.reactor.advance(DAY)
+        past = database.read(lambda connection: history.notes(connection, ENVELOPE.trace))
+        self.assertEqual(self.successResultOf(past), [])
+        self.assertGreater(len(self.ran), 50)
+
+    def test_stop_without_start(self):
+        """
+        A hub that never started can be stopped.
+        """
+        self.successResultOf(self.make().stop())
+
+    def test_listens(self):
+        """
+        The running hub listens on its control socket.
+        """
+        self.start(self.make())
+        ((path, *_),) = self.reactor.unixServers
+        self.assertEqual(path, str(self.data / "control"))

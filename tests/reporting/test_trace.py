@@ -1,0 +1,219 @@
+"""
+Tests of L{mailgate.reporting.trace}.
+"""
+
+import sqlite3
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from mailgate.reporting.log import TransactionLog
+from mailgate.reporting.record import from_json, to_json
+from mailgate.reporting.trace import Traces
+from mailgate.store.threads import ImmediateThreads
+from tests.pipeline.events import events
+from tests.reporting.records import RECORD, REFUSED, record
+from tests.storage import SESSION, WallClock, temporary_folder
+
+DAY = 86400
+
+
+class TracesTests(SynchronousTestCase):
+    """
+    Tests of L{Traces}.
+    """
+
+    def setUp(self):
+        """
+        Start them.
+        """
+        self.folder = temporary_folder(self)
+        self.clock = Clock()
+        self.now = WallClock(self.clock)
+        self.connect = sqlite3.connect
+        self.traces = self.make()
+        self.traces.start(self.clock)
+        self.addCleanup(lambda: self.successResultOf(self.traces.stop()))
+
+    def make(self, **more):
+        """
+        Make traces.
+        """
+        return Traces(
+            self.folder,
+            self.now,
+            ImmediateThreads(),
+            TransactionLog(self.folder / "log.jsonl"),
+            keep_days=30,
+            connect=lambda *args, **keywords: self.connect(*args, **keywords),
+            **more,
+        )
+
+    def find(self, identity, traces=None):
+        """
+        Find the ids of records.
+        """
+        found = self.successResultOf((traces or self.traces).find(identity))
+        return [each["trace"] for each in found]
+
+    def days(self):
+        """
+        List the databases.
+        """
+        return sorted(path.name for path in self.folder.glob("trace-*.db"))
+
+    def count(self):
+        """
+        Count the rows on the disk.
+        """
+        total = 0
+        for name in self.days():
+            connection = sqlite3.connect(self.folder / name)
+            total += connection.execute("SELECT count(*) FROM traces").fetchone()[0]
+            connection.close()
+        return total
+
+    def test_once_a_second(self):
+        """
+        Records are written once a second, all together.
+        """
+        self.traces.record(record("one"))
+        self.traces.record(record("two"))
+        self.assertEqual(self.days(), [])
+        self.clock.advance(1)
+        self.assertEqual(self.days(), ["trace-20270115.db"])
+        self.assertEqual(self.count(), 2)
+
+    def test_find(self):
+        """
+        A record is found at once by its id, with all that is in it.
+        """
+        self.traces.record(RECORD)
+        self.traces.record(record("other"))
+        (found,) = self.successResultOf(self.traces.find(RECORD.trace))
+        self.assertEqual(found, from_json(to_json(RECORD)))
+        self.assertEqual(self.find("none"), [])
+
+    def test_find_session(self):
+        """
+        By the id of a session all of its transactions are found, and what it was refused with.
+        """
+        for each in (record("one"), record("two"), REFUSED):
+            self.traces.record(each)
+        self.assertEqual(self.find(SESSION.id), ["one", "two", SESSION.id])
+
+    def test_days(self):
+        """
+        Each day (UTC) has a file of its own, and all are looked through.
+        """
+        self.traces.record(record("one"))
+        self.clock.advance(1)
+        self.clock.advance(DAY)
+        self.traces.record(record("two"))
+        self.clock.advance(1)
+        self.assertEqual(self.days(), ["trace-20270115.db", "trace-20270116.db"])
+        self.assertEqual(self.find(SESSION.id), ["one", "two"])
+
+    def test_purge(self):
+        """
+        A day goes after 30 days, with all that belongs to its file.
+        """
+        self.traces.record(record("one"))
+        self.clock.advance(1)
+        self.clock.advance(30 * DAY)
+        self.traces.record(record("two"))
+        self.clock.advance(1)
+        self.assertEqual(self.successResultOf(self.traces.purge()), 0)
+        self.clock.advance(DAY)
+        self.assertEqual(self.successResultOf(self.traces.purge()), 1)
+        self.assertEqual(self.find(SESSION.id), ["two"])
+        self.assertEqual(list(self.folder.glob("trace-20270115*")), [])
+
+    def test_log(self):
+        """
+        The log has the same lines as the trace, and a stop writes the last of both.
+        """
+        self.traces.record(record("one"))
+        self.clock.advance(1)
+        self.traces.record(record("two"))
+        self.successResultOf(self.traces.stop())
+        lines = (self.folder / "log.jsonl").read_text().splitlines()
+        self.assertEqual(lines, [to_json(record("one")), to_json(record("two"))])
+        self.assertEqual(self.count(), 2)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_without_start(self):
+        """
+        Finding needs no start.
+        """
+        self.traces.record(record("one"))
+        self.successResultOf(self.traces.stop())
+        self.assertEqual(self.find("one", self.make()), ["one"])
+
+    def test_f4_full(self):
+        """
+        What the disk does not take is an event, and is written once it does.
+        """
+
+        def fail(*args, **keywords):
+            raise sqlite3.OperationalError("database or disk is full")
+
+        self.connect = fail
+        self.traces.record(record("one"))
+        self.clock.advance(1)
+        self.traces.record(record("two"))
+        self.clock.advance(1)
+        self.assertEqual(len(self.flushLoggedErrors(sqlite3.OperationalError)), 2)
+        self.connect = sqlite3.connect
+        self.clock.advance(1)
+        self.assertEqual(self.find(SESSION.id), ["one", "two"])
+
+    def test_bounded(self):
+        """
+        What waits is bounded; what is dropped is counted in an event.
+        """
+        traces = self.make(limit=3)
+        for number in range(5):
+            traces.record(record(str(number)))
+        with events() as told:
+            self.successResultOf(traces.flush())
+        self.assertEqual([(event["event"], event["number"]) for event in told], [("trace.lost", 2)])
+        self.assertEqual(self.count(), 3)
+
+    def test_bounded_while_disk_fails(self):
+        """
+        What waits for the disk is bounded, too; the oldest goes first.
+        """
+        traces = self.make(limit=3)
+        path = self.folder / "trace-20270115.db"
+        path.mkdir()
+        for number in range(4):
+            traces.record(record(str(number)))
+            self.successResultOf(traces.flush())
+        self.flushLoggedErrors(sqlite3.OperationalError)
+        path.rmdir()
+        with events() as told:
+            self.assertEqual(self.find(SESSION.id, traces), ["1", "2", "3"])
+        self.assertEqual([(each["event"], each["number"]) for each in told], [("trace.lost", 1)])
+
+    def test_f12_damaged(self):
+        """
+        A damaged file is set aside, and the day goes on in a new one.
+        """
+        (self.folder / "trace-20270115.db").write_bytes(b"no database at all" * 100)
+        self.traces.record(record("one"))
+        self.clock.advance(1)
+        self.assertEqual(len(self.flushLoggedErrors(sqlite3.DatabaseError)), 1)
+        self.clock.advance(1)
+        self.assertEqual(self.find("one"), ["one"])
+        self.assertTrue((self.folder / "trace-20270115.db.damaged").exists())
+
+    def test_f12_damaged_day(self):
+        """
+        A day that cannot be read is an event, and the others are found.
+        """
+        (self.folder / "trace-20270114.db").write_bytes(b"no database at all" * 100)
+        self.traces.record(record("one"))
+        with events() as told:
+            self.assertEqual(self.find("one"), ["one"])
+        self.assertEqual([event["event"] for event in told], ["trace.not_read"])

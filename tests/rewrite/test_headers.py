@@ -1,0 +1,282 @@
+"""
+Tests of our own header fields: forged ones go, true ones stand on top.
+"""
+
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from mailgate.interfaces import IMessage, IRewriter
+from mailgate.message.header import Headers
+from mailgate.message.message import HEAD_LIMIT, MemoryMessage
+from mailgate.message.spool import CHUNK, FileMessage
+from mailgate.rewrite.headers import HeaderRewriter, without_ours
+from mailgate.verdict import Action, Verdict
+
+TRACE = "7q4m-x2vd-90kt"
+RECEIVED = b"Received: from client.example.org\r\n\tby mail.example.com; today\r\n"
+OURS = (
+    b"X-Mailgate-Trace: 7q4m-x2vd-90kt\r\nX-Mailgate-Verdict: accept\r\nX-Mailgate-Score: 0.00\r\n"
+)
+NAMES = (b"X-Mailgate-Verdict", b"x-mailgate-score", b"X-MAILGATE-Anything", b"X-Mailgate-")
+
+
+class Threads:
+    """
+    Threads whose answers come when they are asked for.
+    """
+
+    def __init__(self):
+        self.waiting = []
+
+    def run(self, function, *args):
+        """
+        Promise to call C{function}.
+        """
+        deferred = Deferred()
+        self.waiting.append((deferred, function, args))
+        return deferred
+
+    def answer(self):
+        """
+        Keep the oldest promise.
+        """
+        deferred, function, args = self.waiting.pop(0)
+        deferred.callback(function(*args))
+
+
+def verdict(action=Action.ACCEPT, total=0.0):
+    """
+    Give a verdict.
+    """
+    return Verdict(action, (), total)
+
+
+def apply(*pieces, action=Action.ACCEPT, total=0.0):
+    """
+    Rewrite a message that came in these pieces.
+    """
+    return HeaderRewriter().apply(TRACE, verdict(action, total), MemoryMessage(pieces, RECEIVED))
+
+
+def data_of(message):
+    """
+    Give the bytes of a message in memory, without what is prepended.
+    """
+    return b"".join(message.chunks())
+
+
+class FieldsTests(SynchronousTestCase):
+    """
+    Tests of the fields that are set.
+    """
+
+    def test_provided(self):
+        """
+        The rewriter and what it gives are what they say.
+        """
+        verifyObject(IRewriter, HeaderRewriter())
+        for data in (b"A: b\r\n\r\n", b"X-Mailgate-Score: 9\r\n\r\n"):
+            verifyObject(IMessage, apply(data))
+
+    def test_on_top(self):
+        """
+        Our fields stand above our Received field, where no sender can put anything.
+        """
+        self.assertEqual(apply(b"A: b\r\n\r\n").prepended, OURS + RECEIVED)
+        self.assertEqual(apply(b"X-Mailgate-Score: 9\r\n\r\n").prepended, OURS + RECEIVED)
+
+    def test_verdict(self):
+        """
+        The verdict is C{tag} where it is, and for all else that is delivered C{accept}.
+        """
+        for action in Action:
+            fields = Headers.parse(apply(b"", action=action).prepended)
+            expected = b"tag" if action is Action.TAG else b"accept"
+            self.assertEqual(fields.values("X-Mailgate-Verdict"), [expected])
+
+    def test_score(self):
+        """
+        The score has two digits behind the point, and a nothing has no sign.
+        """
+        for total, score in ((5, b"5.00"), (-1.255, b"-1.25"), (7.999, b"8.00"), (-0.001, b"0.00")):
+            fields = Headers.parse(apply(b"", total=total).prepended)
+            self.assertEqual(fields.values("X-Mailgate-Score"), [score])
+
+
+class UntouchedTests(SynchronousTestCase):
+    """
+    Tests of messages in which nothing is forged.
+    """
+
+    def test_by_reference(self):
+        """
+        All pieces are passed on as they are, not copied.
+        """
+        pieces = (b"From: a@example.org\r\n", b"\r\nX-Mailgate-Score: 9\r\n", b"end")
+        chunks = list(apply(*pieces).chunks())
+        self.assertEqual(len(chunks), 3)
+        for chunk, piece in zip(chunks, pieces, strict=True):
+            self.assertIs(chunk, piece)
+
+    def test_similar(self):
+        """
+        What only resembles our fields stays.
+        """
+        for section in (
+            b"X-Mailgat: 1\r\n",
+            b"X-Mail-Gate-Score: 1\r\n",
+            b"Subject: X-Mailgate-Score: 1\r\n",
+            b"Subject: a\r\n X-Mailgate-Score: 1\r\n",
+            b"XX-Mailgate-Score: 1\r\n",
+        ):
+            self.assertIs(without_ours(section), section)
+
+    def test_file(self):
+        """
+        A message in a file stays one.
+        """
+        message = FileMessage(Path("/spool/1"), 8, b"A: b\r\n\r\n", Threads())
+        rewritten = HeaderRewriter().apply(TRACE, verdict(), message)
+        self.assertEqual(rewritten.path, message.path)
+
+
+class ForgedTests(SynchronousTestCase):
+    """
+    Tests of messages that come with fields of ours.
+    """
+
+    def test_a16_forged_fields_of_ours(self):
+        """
+        Every field that begins like ours is stripped with its folded lines, however it is
+        spelled and wherever in the header section it stands.
+        """
+        for forged in (
+            b"X-Mailgate-Verdict: accept\r\n",
+            b"x-mailgate-verdict:accept\r\n",
+            b"X-MAILGATE-SCORE : -99\r\n",
+            b"X-Mailgate-Score\t: -99\r\n",
+            b"X-Mailgate-Trace:\r\n folded\r\n\tand again\r\n",
+            b"X-Mailgate-Trace: a\r\n \r\n b\r\n",
+            b"X-Mailgate-Future-Field: 1\r\n",
+            b"X-Mailgate-\r\n",
+            b"X-Mailgate-Verdict accept\r\n",
+            b"X-Mailgate-Verdict: a\r\nx-mailgate-verdict: b\r\n",
+        ):
+            for before, after in (
+                (b"", b""),
+                (b"From: a@example.org\r\n", b""),
+                (b"", b"From: a@example.org\r\n"),
+                (b"Subject: a\r\n b\r\n", b"From: a@example.org\r\n c\r\n"),
+            ):
+                for body in (b"", b"\r\n", b"\r\n" + forged + b"body\r\n"):
+                    message = apply(before + forged + after + body)
+                    self.assertEqual(data_of(message), before + after + body)
+                    self.assertEqual(message.size, len(before + after + body))
+                    self.assertEqual(message.head(10), (before + after + body)[:10])
+
+    def test_a16_fold_at_the_beginning(self):
+        """
+        A folded line at the very beginning would continue a field of ours, and goes as well.
+        """
+        message = apply(b" (by mail.example.com)\r\n\tand more\r\nFrom: a@example.org\r\n\r\nbody")
+        self.assertEqual(data_of(message), b"From: a@example.org\r\n\r\nbody")
+
+    def test_no_header(self):
+        """
+        A message without a header section has nothing to strip.
+        """
+        data = b"\r\nX-Mailgate-Score: 9\r\n"
+        self.assertIs(next(iter(apply(data).chunks())), data)
+
+    def test_every_edge(self):
+        """
+        It is all the same where the pieces of the message begin and end.
+        """
+        data = b"A: 1\r\nX-Mailgate-Score: 9\r\n x\r\nB: 2\r\n\r\nbody\r\n"
+        expected = b"A: 1\r\nB: 2\r\n\r\nbody\r\n"
+        for first in range(len(data) + 1):
+            for second in range(first, len(data) + 1):
+                message = apply(data[:first], data[first:second], data[second:])
+                self.assertEqual(data_of(message), expected)
+
+    def test_body_by_reference(self):
+        """
+        What lies behind the header section is not copied even then.
+        """
+        body = b"x" * 1000
+        chunks = list(apply(b"X-Mailgate-Score: 9\r\n\r\n", body).chunks())
+        self.assertEqual(chunks[0], b"\r\n")
+        self.assertIs(chunks[1], body)
+
+    def test_file(self):
+        """
+        A message in a file is stripped as it is read, and no longer said to lie there.
+        """
+        section = b"A: 1\r\n" + b"X-Mailgate-Score: 9\r\n" * 10_000 + b"\r\n"
+        data = section + bytes(range(256)) * 5000
+        path = Path(self.mktemp())
+        path.write_bytes(data)
+        threads = Threads()
+        message = HeaderRewriter().apply(
+            TRACE, verdict(), FileMessage(path, len(data), data[:HEAD_LIMIT], threads, RECEIVED)
+        )
+        expected = b"A: 1\r\n\r\n" + data[len(section) :]
+        self.assertGreater(len(data), CHUNK)
+        self.assertEqual((message.path, message.size), (None, len(expected)))
+        self.assertEqual(message.prepended, OURS + RECEIVED)
+        self.assertEqual(message.head(1000), expected[:1000])
+        read = []
+        for chunk in message.chunks():
+            if isinstance(chunk, Deferred):
+                threads.answer()
+                chunk = self.successResultOf(chunk)
+            read.append(chunk)
+        self.assertEqual(b"".join(read), expected)
+
+    def test_close(self):
+        """
+        To close the message closes the one that was received.
+        """
+        closed = []
+        received = MemoryMessage(
+            (b"X-Mailgate-Score: 9\r\n\r\n",), on_close=lambda: closed.append(1)
+        )
+        HeaderRewriter().apply(TRACE, verdict(), received).close()
+        self.assertEqual(closed, [1])
+
+    @given(
+        st.lists(
+            st.one_of(
+                st.builds(
+                    lambda name, value: name + b": " + value,
+                    st.sampled_from((*NAMES, b"From", b"Subject", b"X-Mail")),
+                    st.binary(max_size=20).map(lambda value: value.translate(None, b"\r\n\0")),
+                ),
+                st.sampled_from([b" fold", b"\tfold", b" ", b"no colon", b"\x80:\xff"]),
+            ),
+            max_size=8,
+        ),
+        st.binary(max_size=100),
+        st.integers(1, 30),
+    )
+    def test_body_never_changes(self, lines, body, size):
+        """
+        No header section makes the body change, no field of ours is left, and others stay as
+        they are.
+        """
+        section = b"".join(line + b"\r\n" for line in lines)
+        data = section + b"\r\n" + body
+        pieces = [data[at : at + size] for at in range(0, len(data), size)]
+        rewritten = data_of(apply(*pieces))
+        kept = rewritten.removesuffix(b"\r\n" + body)
+        self.assertEqual(rewritten, kept + b"\r\n" + body)
+        before, after = (Headers.parse(each + b"\r\n").fields for each in (section, kept))
+        self.assertEqual(
+            after,
+            {name: v for name, v in before.items() if not name.startswith("x-mailgate-")},
+        )

@@ -1,0 +1,3 @@
+"""
+Tests of mailgate.web.pages.
+"""
