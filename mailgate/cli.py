@@ -9,9 +9,8 @@ import getpass
 import json
 import os
 import pwd
-import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,15 @@ from mailgate.config.problem import ConfigurationError
 from mailgate.hub.client import Ask, reach
 from mailgate.hub.commands import CommandError
 from mailgate.reporting import story
-from mailgate.reporting.terminal import moment, printable, table
+from mailgate.reporting.terminal import (
+    complain,
+    moment,
+    say,
+    say_all,
+    say_array,
+    table,
+    terminal_width,
+)
 from mailgate.store.files import Files
 from mailgate.store.schema import SchemaTooNew
 from mailgate.verdict import Kind
@@ -56,10 +63,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         status: int = arguments.run(arguments)
         sys.stdout.flush()
     except ConfigurationError as error:
-        _complain(str(error))
+        complain(str(error))
         return WRONG_USE
     except (CommandError, SchemaTooNew) as error:
-        _complain(str(error))
+        complain(str(error))
         return FAILED
     except BrokenPipeError:
         # Whoever read our words has read enough; Python must not find out again at its end.
@@ -67,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FAILED
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        _complain(f"{where}{error.strerror or error}")
+        complain(f"{where}{error.strerror or error}")
         return FAILED
     except KeyboardInterrupt:
         return FAILED
@@ -175,7 +182,7 @@ def run_gateway(arguments: Arguments) -> int:
 
     load(arguments.config)
     sys.argv = ["twistd", "-n", "--pidfile=", "mailgate", "--config", str(arguments.config)]
-    run()  # type: ignore[no-untyped-call]
+    run()
     return 0
 
 
@@ -185,10 +192,10 @@ def check_config(arguments: Arguments) -> int:
     """
     problems, warnings = check(arguments.file or arguments.config)
     for warning in warnings:
-        _complain(f"warning: {warning}")
+        complain(f"warning: {warning}")
     if problems:
         raise ConfigurationError(problems)
-    _say("ok")
+    say("ok")
     return 0
 
 
@@ -206,12 +213,12 @@ def quarantine_show(arguments: Arguments) -> int:
     with _gateway(arguments) as ask:
         answer = ask("quarantine.show", {"id": arguments.id})
     if arguments.json:
-        _say(json.dumps(answer))
+        say(json.dumps(answer))
         return 0
-    _say_all(story.tell_held(answer["held"]))
-    _say_all(story.tell_history(answer["history"]))
-    _say("Headers as they came")
-    _say_all(f"  {line}" for line in answer["header"].rstrip("\r\n").split("\r\n"))
+    say_all(story.tell_held(answer["held"]))
+    say_all(story.tell_history(answer["history"]))
+    say("Headers as they came")
+    say_all(f"  {line}" for line in answer["header"].rstrip("\r\n").split("\r\n"))
     return 0
 
 
@@ -245,10 +252,10 @@ def outbox_show(arguments: Arguments) -> int:
     with _gateway(arguments) as ask:
         answer = ask("outbox.show", {"id": arguments.id})
     if arguments.json:
-        _say(json.dumps(answer))
+        say(json.dumps(answer))
         return 0
-    _say_all(story.tell_queued(answer["queued"]))
-    _say_all(story.tell_history(answer["history"]))
+    say_all(story.tell_queued(answer["queued"]))
+    say_all(story.tell_history(answer["history"]))
     return 0
 
 
@@ -259,7 +266,7 @@ def user_add(arguments: Arguments) -> int:
     password = _read_password(arguments.password_stdin)
     with _gateway(arguments) as ask:
         ask("user.add", {"name": arguments.name, "password": password})
-    _say(f"account {arguments.name} made")
+    say(f"account {arguments.name} made")
     return 0
 
 
@@ -270,10 +277,10 @@ def user_list(arguments: Arguments) -> int:
     with _gateway(arguments) as ask:
         accounts = ask("user.list", {})["rows"]
     if arguments.json:
-        _say(json.dumps(accounts))
+        say(json.dumps(accounts))
         return 0
     rows = [(account["name"], moment(account["created"])) for account in accounts]
-    _say_all(table(("NAME", "MADE"), rows, _terminal_width()))
+    say_all(table(("NAME", "MADE"), rows, terminal_width()))
     return 0
 
 
@@ -284,9 +291,9 @@ def trace(arguments: Arguments) -> int:
     with _gateway(arguments) as ask:
         answer = ask("trace", {"id": arguments.id})
     if arguments.json:
-        _say(json.dumps(answer))
+        say(json.dumps(answer))
     else:
-        _say_all(story.tell(answer))
+        say_all(story.tell(answer))
     return 0
 
 
@@ -307,14 +314,14 @@ def _list(
     with _gateway(arguments) as ask:
         found = _rows(ask, command, more)
         if arguments.json:
-            _say_array(islice(found, arguments.limit))
+            say_array(islice(found, arguments.limit))
             return 0
         limit = _ROWS if arguments.limit is None else arguments.limit
         shown = list(islice(found, limit))
         total = ask(command, {"limit": 0, **more})["total"]
-    _say_all(table(_HEADS[command], [row(fields) for fields in shown], _terminal_width()))
+    say_all(table(_HEADS[command], [row(fields) for fields in shown], terminal_width()))
     if total > len(shown):
-        _say(f"and {total - len(shown):,} more; --limit {total} shows all")
+        say(f"and {total - len(shown):,} more; --limit {total} shows all")
     return 0
 
 
@@ -367,7 +374,7 @@ def _for_each(identities: Sequence[str], act: Callable[[str], None]) -> int:
         try:
             act(identity)
         except CommandError as error:
-            _complain(str(error))
+            complain(str(error))
             status = FAILED
     return status
 
@@ -375,14 +382,14 @@ def _for_each(identities: Sequence[str], act: Callable[[str], None]) -> int:
 def _release(ask: Ask, identity: str) -> None:
     answer = ask("quarantine.release", {"id": identity, "by": _person()})
     if answer["released"]:
-        _say(f"{identity} released")
+        say(f"{identity} released")
     else:
-        _say(f"{identity} was released by {answer['by']}, {moment(answer['at'])}")
+        say(f"{identity} was released by {answer['by']}, {moment(answer['at'])}")
 
 
 def _delete(ask: Ask, identity: str) -> None:
     answer = ask("quarantine.delete", {"id": identity, "by": _person()})
-    _say(f"{identity} {'deleted' if answer['deleted'] else 'is not there any more'}")
+    say(f"{identity} {'deleted' if answer['deleted'] else 'is not there any more'}")
 
 
 def _person() -> str:
@@ -406,34 +413,3 @@ def _read_password(is_from_stdin: bool) -> str:
     if getpass.getpass("Once more: ") != password:
         raise CommandError("the two passwords differ; nothing was done")
     return password
-
-
-def _terminal_width() -> int | None:
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-
-
-def _say(line: str) -> None:
-    # A terminal that cannot show a character shows its code.
-    encoding = sys.stdout.encoding or "ascii"
-    print(printable(line).encode(encoding, "backslashreplace").decode(encoding))
-
-
-def _say_all(lines: Iterable[str]) -> None:
-    for line in lines:
-        _say(line)
-
-
-def _say_array(rows: Iterable[Fields]) -> None:
-    """
-    Print rows as one array of JSON, a line for each, while they come.
-    """
-    separator = "["
-    for row in rows:
-        _say(f"{separator}{json.dumps(row)}")
-        separator = ","
-    _say("]" if separator == "," else "[]")
-
-
-def _complain(words: str) -> None:
-    for line in words.splitlines():
-        print(f"mailgate: {printable(line)}", file=sys.stderr)

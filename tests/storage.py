@@ -37,7 +37,13 @@ ENVELOPE = Envelope(
 )
 ADA = Address("ada", "Example.com")
 BOB = Address("bob", "example.com")
-TEXT = b"From: Eve <eve@example.org>\r\nSubject: =?utf-8?q?caf=C3=A9?=\r\nMessage-ID: <1@e>\r\n\r\nHi\r\n"
+TEXT = (
+    b"From: Eve <eve@example.org>\r\n"
+    b"Subject: =?utf-8?q?caf=C3=A9?=\r\n"
+    b"Message-ID: <1@e>\r\n"
+    b"\r\n"
+    b"Hi\r\n"
+)
 FINDINGS = (Finding("SEEN", 9.0, "Something was seen.", "seen"), Finding("FINE", -0.5, "Fine."))
 
 

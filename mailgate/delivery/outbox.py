@@ -165,7 +165,8 @@ class Outbox:
         latest = now + max(self._settings.retry_seconds)
 
         def work(connection: sqlite3.Connection) -> Sequence[OutboxRow]:
-            due = outbox.due(connection, now, latest, free)
+            outbox.mend_times(connection, now, latest)
+            due = outbox.due(connection, now, free)
             outbox.begin(connection, [row.id for row in due])
             return due
 
@@ -219,7 +220,8 @@ class Outbox:
         reply = await self._deliver(row)
         while True:
             try:
-                return await self._settle(row, reply)
+                await self._settle(row, reply)
+                return
             except OSError:
                 self.log.failure(
                     "{event} {id}: {reply}", event="outbox.not_settled", id=row.id, reply=str(reply)

@@ -9,7 +9,7 @@ from typing import Any
 
 from mailgate.config.model import MaildirUpstream, Route, Settings
 from mailgate.delivery.maildir import MaildirDelivery
-from mailgate.delivery.pool import SmtpDelivery
+from mailgate.delivery.smtp_delivery import SmtpDelivery
 from mailgate.interfaces import IDelivery, IFiles, IThreads
 from mailgate.wire.address import Address
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from twisted.internet.defer import Deferred
@@ -16,7 +16,10 @@ from mailgate.config.model import Settings
 from mailgate.hub.lock import DataLock
 from mailgate.interfaces import IFiles, IThreads
 from mailgate.message.header import Headers
+from mailgate.message.record import Record
 from mailgate.quarantine.held import Quarantine
+from mailgate.quarantine.rows import of_transaction
+from mailgate.quarantine.trace import records_of
 from mailgate.reporting.log import TransactionLog
 from mailgate.reporting.trace import Traces
 from mailgate.store.blobs import Blobs
@@ -64,7 +67,9 @@ class Storage:
         self.messages = Messages(self.database, self.blobs, threads, _summarise)
         self.accounts = Accounts(self.database, threads, now)
         transactions = TransactionLog(settings.log.transactions or data / "transactions.jsonl")
-        self.traces = Traces(data, now, threads, transactions, settings.trace.keep_days, connect)
+        self.traces = Traces(
+            data, now, threads, transactions, settings.trace.keep_days, self._records_kept, connect
+        )
         self._lock = DataLock(data)
 
     def open(self) -> Deferred[None]:
@@ -116,15 +121,24 @@ class Storage:
             )
 
     async def _open(self) -> None:
-        await self.threads.run(_make_folder, self.settings.data)
+        data = self.settings.data
+        await self.threads.run(_make_folder, data, self.files)
         self._lock.acquire()
         try:
-            await self.threads.run(_make_folder, self.spool)
-            await self.threads.run(self.blobs.prepare)
+            await self.threads.run(_make_folder, self.spool, self.files)
+            await self.threads.run(_make_folder, data / "blobs", self.files)
             await self.database.start(migrations())
         except BaseException:
             self._lock.release()
             raise
+
+    def _records_kept(self, identity: str) -> Deferred[Sequence[Record]]:
+        """
+        Tell of transactions what the held messages that came by them tell.
+        """
+        return self.database.read(
+            lambda connection: records_of(of_transaction(connection, identity))
+        )
 
     async def _close(self) -> None:
         try:
@@ -150,8 +164,10 @@ def _summarise(beginning: bytes) -> Summary:
     return Summary(headers.text("from"), headers.text("subject"), headers.text("message-id"))
 
 
-def _make_folder(path: Path) -> None:
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+def _make_folder(path: Path, files: IFiles) -> None:
+    if not path.is_dir():
+        path.mkdir(mode=0o700, parents=True)
+        files.sync_directory(path.parent)
 
 
 def _empty(folder: Path, files: IFiles) -> int:

@@ -14,7 +14,7 @@ from mailgate.finding import Finding
 from mailgate.interfaces import Hold
 from mailgate.message.envelope import new_id
 from mailgate.store import findings
-from mailgate.store.database import select
+from mailgate.store.database import LAST_NUMBER, select
 from mailgate.store.outbox import OutboxRow
 from mailgate.verdict import Action, Kind
 from mailgate.wire.address import Address
@@ -69,10 +69,14 @@ class HeldMessage:
     trace: str
     session: str
     listener: str
+    role: str
     client: str
     """The IP address of the client."""
 
     port: int
+    started: float
+    """When the session began."""
+
     helo: str
     is_esmtp: bool
     tls: str
@@ -108,8 +112,10 @@ class HeldMessage:
             trace=row["trace"],
             session=row["session"],
             listener=row["listener"],
+            role=row["role"],
             client=row["client"],
             port=row["port"],
+            started=row["started"],
             helo=row["helo"],
             is_esmtp=bool(row["is_esmtp"]),
             tls=row["tls"],
@@ -278,9 +284,13 @@ def newest(
     found = select(
         connection,
         "SELECT * FROM held JOIN messages USING (message) WHERE state = 'held'"
-        " AND (:before IS NULL OR number < :before) AND (:kind IS NULL OR kind = :kind)"
+        " AND number < :before AND (:kind IS NULL OR kind = :kind)"
         " ORDER BY number DESC LIMIT :limit",
-        {"before": before, "kind": kind, "limit": -1 if limit is None else limit},
+        {
+            "before": LAST_NUMBER if before is None else before,
+            "kind": kind,
+            "limit": -1 if limit is None else limit,
+        },
     )
     return [HeldMessage.of(row) for row in found]
 

@@ -18,17 +18,9 @@ def tell(answer: Fields) -> Iterator[str]:
     """
     Tell what is known of a transaction or session, from the answer to the command C{trace}.
     """
-    told = set()
     for record in answer["records"]:
-        told.add(record["trace"])
         yield from tell_record(record)
         yield ""
-    lost = [held for held in answer["held"] if held["trace"] not in told]
-    if lost:
-        yield "The trace itself was lost; a held message tells this."
-        for held in lost:
-            yield from tell_held(held)
-            yield ""
     yield from tell_history(answer["history"])
     for held in answer["held"]:
         yield f"Held message {held['id']} for {held['recipient']}: {held['kind']}, {held['state']}"
@@ -54,7 +46,7 @@ def tell_record(record: Fields) -> Iterator[str]:
         yield f"  Subject  {record['subject']}"
     if record["size"] is not None:
         yield f"  Size     {record['size']:,} bytes"
-    yield f"  Reply    {record['reply'] or 'none: the client was gone'}"
+    yield f"  Reply    {record['reply'] or 'none known'}"
     for verdict in record["verdicts"]:
         yield f"  Verdict  {_verdict(verdict)}"
         yield from tell_findings(verdict["findings"])

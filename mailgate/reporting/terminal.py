@@ -4,9 +4,13 @@ Words and tables for a terminal, in which a stranger's text can do no harm.
 
 from __future__ import annotations
 
+import json
+import shutil
+import sys
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 _NARROWEST = 8
 _GAP = "  "
@@ -45,6 +49,48 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]], width: int | None
         fitted = [_fit(cell, size) for cell, size in zip(row, widths, strict=True)]
         lines.append(_GAP.join(fitted).rstrip())
     return lines
+
+
+def terminal_width() -> int | None:
+    """
+    Give the columns of the terminal, or C{None} where the output goes elsewhere.
+    """
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def say(line: str) -> None:
+    """
+    Print a line; what the terminal cannot show is shown as its code.
+    """
+    encoding = sys.stdout.encoding or "ascii"
+    print(printable(line).encode(encoding, "backslashreplace").decode(encoding))
+
+
+def say_all(lines: Iterable[str]) -> None:
+    """
+    Print lines.
+    """
+    for line in lines:
+        say(line)
+
+
+def say_array(rows: Iterable[Mapping[str, Any]]) -> None:
+    """
+    Print rows as one array of JSON, a line for each, while they come.
+    """
+    separator = "["
+    for row in rows:
+        say(f"{separator}{json.dumps(row)}")
+        separator = ","
+    say("]" if separator == "," else "[]")
+
+
+def complain(words: str) -> None:
+    """
+    Print what is wrong, each line with the name of the program.
+    """
+    for line in words.splitlines():
+        print(f"mailgate: {printable(line)}", file=sys.stderr)
 
 
 def _escaped(character: str) -> str:

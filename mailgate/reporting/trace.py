@@ -56,6 +56,7 @@ class Traces:
         threads: IThreads,
         transactions: TransactionLog,
         keep_days: int,
+        kept: Callable[[str], Deferred[Sequence[Record]]],
         connect: Connect = sqlite3.connect,
         limit: int = RECORDS,
     ) -> None:
@@ -63,6 +64,7 @@ class Traces:
         @param now: the time in seconds since the epoch.
         @param transactions: takes the same lines.
         @param keep_days: for how many days a trace is kept.
+        @param kept: tells by the same ids what else is known, where a crash has lost the trace.
         @param limit: how many records may wait; what comes beyond it is dropped and counted.
         """
         self._directory = directory
@@ -70,6 +72,7 @@ class Traces:
         self._threads = threads
         self._transactions = transactions
         self._keep_days = keep_days
+        self._kept = kept
         self._connect = connect
         self._limit = limit
         self._records: deque[Record] = deque()
@@ -116,7 +119,7 @@ class Traces:
         Give the records of a transaction, or of all those of a session, oldest first, as
         L{mailgate.reporting.record.from_json} reads them.
         """
-        return self.flush().addCallback(lambda _: self._threads.run(self._find, identity))
+        return Deferred.fromCoroutine(self._find_all(identity))
 
     def purge(self) -> Deferred[int]:
         """
@@ -160,6 +163,13 @@ class Traces:
         await self._lock.run(self._threads.run, self._close)
         if not await self._threads.run(self._transactions.stop, _STOP_SECONDS):
             self.log.error("{event} the file is blocked", event="trace.log_blocked")
+
+    async def _find_all(self, identity: str) -> Sequence[Mapping[str, Any]]:
+        await self.flush()
+        found = await self._threads.run(self._find, identity)
+        known = {record["trace"] for record in found}
+        lost = [each for each in await self._kept(identity) if each.trace not in known]
+        return [*found, *(from_json(to_json(each)) for each in lost)]
 
     # -- in a thread ------------------------------------------------------------------
 

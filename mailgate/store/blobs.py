@@ -5,7 +5,7 @@ The messages that must survive, a file for each.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from secrets import token_hex
 from typing import BinaryIO
@@ -20,6 +20,7 @@ from mailgate.interfaces import IFiles, IMessage, IThreads
 BEGINNING = 256 * 1024
 """How much of each message can be looked at without waiting, in bytes."""
 
+_FOLDERS = [f"{number:02x}" for number in range(256)]
 _STEP = 256 * 1024
 _TEMPORARY = ".new"
 
@@ -50,20 +51,13 @@ class Blobs:
         self._directory = directory
         self._files = files
         self._threads = threads
+        self._folders: set[Path] = set()
 
     def path(self, identity: str) -> Path:
         """
         Name the file of a message.
         """
         return self._directory / identity[:2] / identity
-
-    def prepare(self) -> None:
-        """
-        Make the folders. Blocks.
-        """
-        for folder in self._folders():
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._files.sync_directory(self._directory)
 
     async def save(self, message: IMessage) -> str:
         """
@@ -103,21 +97,19 @@ class Blobs:
         """
         removed = 0
         missing: list[str] = []
-        for folder in self._folders():
-            expected = known(folder.name, f"{folder.name}~")
-            for entry in os.scandir(folder):
-                if entry.name in expected:
-                    expected.remove(entry.name)
-                else:
-                    self._files.remove(folder / entry.name)
-                    removed += 1
-            missing += sorted(expected)
+        for name in _FOLDERS:
+            expected = known(name, f"{name}~")
+            found = self._names(self._directory / name)
+            for orphan in found - expected:
+                self._files.remove(self._directory / name / orphan)
+            removed += len(found - expected)
+            missing += sorted(expected - found)
         return Sweep(removed, tuple(missing))
 
     # -- in a thread ------------------------------------------------------------------
 
-    def _folders(self) -> Iterator[Path]:
-        return (self._directory / f"{number:02x}" for number in range(256))
+    def _names(self, folder: Path) -> set[str]:
+        return set(os.listdir(folder)) if folder.is_dir() else set()
 
     def _write(self, identity: str, chunks: Sequence[bytes]) -> None:
         def fill(temporary: Path) -> BinaryIO:
@@ -164,6 +156,7 @@ class Blobs:
     ) -> None:
         path = self.path(identity)
         temporary = path.with_suffix(_TEMPORARY)
+        self._make_folder(path.parent)
         try:
             with fill(temporary) as file:
                 if size is not None and os.fstat(file.fileno()).st_size != size:
@@ -175,6 +168,14 @@ class Blobs:
             self._files.remove(temporary)
             self._files.remove(path)
             raise
+
+    def _make_folder(self, folder: Path) -> None:
+        # Known only once it is synced: a folder that is there may be another thread's, which
+        # has not come so far yet.
+        if folder not in self._folders:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._files.sync_directory(self._directory)
+            self._folders.add(folder)
 
     def _read_beginning(self, identity: str) -> bytes:
         with self._files.open(self.path(identity)) as file:

@@ -29,6 +29,9 @@ BUSY_SECONDS = 5.0
 COMPANY_SECONDS = 0.002
 """How long a write waits for others to share its commit."""
 
+LAST_NUMBER = 2**63 - 1
+"""Beyond every number that SQLite gives to a row."""
+
 _GROUP = 1000
 _IDLE_READERS = 2
 _CALLERS_MISTAKES = (
@@ -244,7 +247,7 @@ class Database:
         group = [self._waiting.popleft() for _ in range(min(len(self._waiting), _GROUP))]
         try:
             self._commit(group)
-        except Exception as error:  # noqa: BLE001 - it is the answer of all who asked
+        except Exception as error:
             # The next group begins with a new connection, whatever state this one is in.
             self._close_writer()
             for request in group:

@@ -11,7 +11,7 @@ from attrs import frozen
 
 from mailgate.finding import Finding
 from mailgate.store import findings
-from mailgate.store.database import select
+from mailgate.store.database import LAST_NUMBER, select
 from mailgate.store.messages import StoredMessage
 from mailgate.verdict import Action, Verdict
 from mailgate.wire.address import Address
@@ -117,8 +117,8 @@ def newest(
     found = select(
         connection,
         "SELECT * FROM outbox JOIN messages USING (message)"
-        " WHERE :before IS NULL OR number < :before ORDER BY number DESC LIMIT :limit",
-        {"before": before, "limit": -1 if limit is None else limit},
+        " WHERE number < ? ORDER BY number DESC LIMIT ?",
+        (LAST_NUMBER if before is None else before, -1 if limit is None else limit),
     )
     return [OutboxRow.of(row) for row in found]
 
@@ -143,22 +143,27 @@ def get(connection: sqlite3.Connection, identity: str) -> OutboxRow | None:
     return next(map(OutboxRow.of, found), None)
 
 
-def due(
-    connection: sqlite3.Connection, now: float, latest: float, limit: int
-) -> Sequence[OutboxRow]:
+def due(connection: sqlite3.Connection, now: float, limit: int) -> Sequence[OutboxRow]:
     """
     Give rows that nobody is trying and whose time has come, the longest due first.
-
-    @param latest: a time that no next try can be beyond; one that is was set before the
-        clock was put back, and is due.
     """
     found = select(
         connection,
         "SELECT * FROM outbox JOIN messages USING (message)"
-        " WHERE (next_try <= ? OR next_try > ?) AND NOT is_trying ORDER BY next_try LIMIT ?",
-        (now, latest, limit),
+        " WHERE next_try <= ? AND NOT is_trying ORDER BY next_try LIMIT ?",
+        (now, limit),
     )
     return [OutboxRow.of(row) for row in found]
+
+
+def mend_times(connection: sqlite3.Connection, now: float, latest: float) -> None:
+    """
+    Let rows be tried now whose next try is beyond C{latest}: no try is set so far ahead, so the
+    clock has been put back.
+    """
+    (last,) = connection.execute("SELECT max(next_try) FROM outbox").fetchone()
+    if last is not None and last > latest:
+        connection.execute("UPDATE outbox SET next_try = ? WHERE next_try > ?", (now, latest))
 
 
 def next_due(connection: sqlite3.Connection) -> float | None:

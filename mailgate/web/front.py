@@ -13,7 +13,6 @@ import re
 import secrets
 from collections.abc import Mapping, Sequence
 from email.utils import formatdate
-from http import HTTPStatus
 from urllib.parse import parse_qs, quote, unquote
 
 from attrs import evolve, frozen
@@ -44,17 +43,24 @@ KEYS = "mailgate_keys"
 _FIELDS = 1000
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 _NOTICE = re.compile(r"[a-z_]{1,20}(?:\.[0-9]{1,4}){0,2}", re.ASCII)
-_SENTENCES = {
-    400: "The request could not be understood.",
-    403: "This form is no longer valid. Load its page again and repeat what you did.",
-    404: "There is no such page, or what it showed is gone.",
-    405: "This page cannot be used in that way.",
-    408: "The request took too long to arrive.",
-    413: "The request is larger than is accepted here.",
-    415: "Only the forms of these pages are accepted here.",
-    431: "The request has longer headers than are accepted here.",
-    500: "Something went wrong here. What it was stands in the gateway's log.",
-    503: "What is stored could not be read or written. The gateway's log says why.",
+_REFUSALS = {
+    400: ("Not understood", "The request is none that can be answered."),
+    403: (
+        "Not accepted",
+        "This form is no longer valid. Load its page again and repeat what you did.",
+    ),
+    404: ("Not found", "There is no such page, or what it showed is gone."),
+    405: ("Not possible", "This page cannot be used in that way."),
+    408: ("Too slow", "The request took too long to arrive."),
+    413: ("Too large", "The request is larger than is accepted here."),
+    415: ("Not accepted", "Only the forms of these pages are accepted here."),
+    429: ("Too many tries", "Wait a quarter of an hour before you try again."),
+    431: ("Too large", "The request has longer headers than are accepted here."),
+    500: ("Something went wrong", "What it was stands in the gateway's log."),
+    503: (
+        "The store failed",
+        "What is stored could not be read or written. The gateway's log says why.",
+    ),
 }
 
 
@@ -121,7 +127,8 @@ class Front:
         except OSError:
             self.log.failure("{event} {path}", event="web.storage_failed", path=_path(asked.url))
             answer = self._refusal(Refused(503), visit)
-        except Exception:  # noqa: BLE001 - a page that fails must not leave its visitor waiting
+        except Exception:
+            # A page that fails must not leave its visitor waiting.
             self.log.failure("{event} {path}", event="web.failed", path=_path(asked.url))
             answer = self._refusal(Refused(500), visit)
         return self.complete(answer)
@@ -238,12 +245,9 @@ class Front:
     # -- refusing ---------------------------------------------------------------------
 
     def _refusal(self, refused: Refused, visit: Visit | None) -> Answer:
-        body = self._templates.render(
-            "error.html",
-            visit,
-            title=HTTPStatus(refused.code).phrase.capitalize(),
-            sentence=refused.sentence or _SENTENCES[refused.code],
-        )
+        title, sentence = _REFUSALS[refused.code]
+        sentence = refused.sentence or sentence
+        body = self._templates.render("error.html", visit, title=title, sentence=sentence)
         return Answer(refused.code, body, headers=refused.headers)
 
 

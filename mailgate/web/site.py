@@ -106,7 +106,7 @@ class ReviewSite(Site):
         @param is_secure: whether the pages are asked for by https.
         """
         super().__init__(  # type: ignore[no-untyped-call]
-            Resource(),  # type: ignore[no-untyped-call]
+            Resource(),
             requestFactory=LimitedRequest,
             timeout=IDLE_SECONDS,
             reactor=reactor,

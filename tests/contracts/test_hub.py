@@ -32,7 +32,16 @@ from tests.storage import (
     temporary_folder,
 )
 
-STORING = ["create", "write", "sync", "rename", "sync_directory", "commit", "answer"]
+STORING = [
+    "sync_directory",
+    "create",
+    "write",
+    "sync",
+    "rename",
+    "sync_directory",
+    "commit",
+    "answer",
+]
 
 
 @implementer(IRewriter)

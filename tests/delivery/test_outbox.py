@@ -212,7 +212,16 @@ class EnqueueTests(OutboxCase):
         self.successResultOf(queueing)
         self.assertEqual(
             self.journal.names(),
-            ["create", "write", "sync", "rename", "sync_directory", "commit", "answer"],
+            [
+                "sync_directory",
+                "create",
+                "write",
+                "sync",
+                "rename",
+                "sync_directory",
+                "commit",
+                "answer",
+            ],
         )
 
     def test_row(self):

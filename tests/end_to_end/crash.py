@@ -15,7 +15,9 @@ from mailgate.service import Parts
 from mailgate.store.files import Files
 
 FILE_POINTS = [
-    f"{moment} {step}" for step in ("sync", "rename", "sync_directory") for moment in ("before", "after")
+    f"{moment} {step}"
+    for step in ("sync", "rename", "sync_directory")
+    for moment in ("before", "after")
 ]
 COMMIT_POINTS = ["before commit", "after commit"]
 REPLY_POINTS = ["after delivery"]
@@ -68,10 +70,7 @@ def crashing_connect(crash):
     """
 
     class Connection(sqlite3.Connection):
-        def commit(self):
-            crash.at("before commit")
-            super().commit()
-            crash.at("after commit")
+        commit = crash.around("commit", sqlite3.Connection.commit)
 
         def execute(self, sql, *args):
             if sql.strip().upper().startswith("COMMIT"):
@@ -100,7 +99,7 @@ class CrashingDelivery:
     def __getattr__(self, name):
         return getattr(self._delivery, name)
 
-    def deliver(self, envelope, recipients, message):
+    def deliver(self, *args):
         """
         Deliver, then crash.
         """
@@ -109,7 +108,7 @@ class CrashingDelivery:
             self._crash.at("after delivery")
             return replies
 
-        return self._delivery.deliver(envelope, recipients, message).addCallback(answered)
+        return self._delivery.deliver(*args).addCallback(answered)
 
 
 def crashing_parts(point, armed):

@@ -6,6 +6,7 @@ comes only once the file C{MAILGATE_TEST_ARMED} exists.
 """
 
 import os
+from pathlib import Path
 
 from twisted.application.service import Application
 from twisted.internet import reactor
@@ -16,7 +17,7 @@ from tests.end_to_end.crash import crashing_parts
 
 application = Application("mailgate")
 make_gateway(
-    load(os.environ["MAILGATE_TEST_CONFIG"]),
+    load(Path(os.environ["MAILGATE_TEST_CONFIG"])),
     reactor,
     crashing_parts(os.environ["MAILGATE_TEST_POINT"], os.environ["MAILGATE_TEST_ARMED"]),
 ).setServiceParent(application)

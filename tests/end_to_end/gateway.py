@@ -10,6 +10,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from shutil import which
+from unittest import SkipTest
 
 START_SECONDS = 30
 END_SECONDS = 30
@@ -27,15 +29,14 @@ def free_port():
 
 def needs(case, *programs):
     """
-    Find real programs; where one is missing skip the test, or fail it under
+    Find real programs, those of Postfix also below C{MAILGATE_POSTFIX}; where one is missing skip the test, or fail it under
     C{MAILGATE_REQUIRE_REAL=1}.
 
     @return: their paths.
     """
-    from shutil import which
-    from unittest import SkipTest
-
-    paths = [which(program, path=os.environ["PATH"] + ":/usr/sbin:/sbin") for program in programs]
+    postfix = os.environ.get("MAILGATE_POSTFIX", "/")
+    path = f"{os.environ['PATH']}:/usr/sbin:/sbin:{postfix}/usr/sbin"
+    paths = [which(program, path=path) for program in programs]
     missing = [name for name, path in zip(programs, paths, strict=True) if path is None]
     if missing:
         reason = f"not installed: {', '.join(missing)}"
@@ -156,7 +157,7 @@ base_url = "http://127.0.0.1:{self.web_port}"
         Run the C{mailgate} command on its configuration.
         """
         return subprocess.run(
-            [sys.executable, "-m", "mailgate.cli", *arguments, "--config", self.config],
+            [sys.executable, "-m", "mailgate", *arguments, "--config", self.config],
             capture_output=True,
             text=True,
             timeout=60,

@@ -2,9 +2,11 @@
 Tests with the clients that people use.
 """
 
+import os
 import smtplib
 import ssl
 import subprocess
+from pathlib import Path
 
 from tests.end_to_end.case import EndToEndTestCase
 from tests.end_to_end.client import make_message
@@ -137,5 +139,6 @@ class ClientTests(EndToEndTestCase):
             "-t",
             "ada@example.com",
             f"127.0.0.1:{self.gate.smtp_port}",
+            env={**os.environ, "LD_LIBRARY_PATH": str(Path(source).parents[1] / "lib" / "postfix")},
         )
         self.assertEqual(len(self.gate.delivered()), 10)

@@ -115,6 +115,10 @@ class DisconnectTests(EndToEndTestCase):
         client.say(content + b".\r\n")
         self.assertTrue(self.reached.wait(30))
         leave(client)
+        # Once a later client has its answer, the gateway has seen that the first one is gone.
+        later = Conversation(self.gate.smtp_port)
+        later.ask("NOOP\n")
+        later.close()
         self.go_on.set()
         log = self.gate.data / "transactions.jsonl"
 

@@ -33,9 +33,7 @@ class Upstream:
         """
         Stop listening and cut all connections.
         """
-        # shutdown wakes the thread that waits in accept, which close alone does not.
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
+        _hang_up(self._listener)
         with self._lock:
             connections = list(self._connections)
         for connection in connections:
@@ -59,6 +57,7 @@ class Upstream:
 
     def _serve(self, connection):
         file = connection.makefile("rb")
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             if self._say(connection, self._reply("greeting", "", "220 sink ESMTP")):
                 self._talk(connection, file)
@@ -131,8 +130,9 @@ def _path(argument):
 
 def _hang_up(connection):
     try:
+        # This wakes the thread that waits for it, which close alone does not.
         connection.shutdown(socket.SHUT_RDWR)
     except OSError:
-        # The other side was faster.
+        # The other side was faster, or it is closed already.
         pass
     connection.close()

@@ -9,7 +9,7 @@ from twisted.internet.defer import fail
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailgate.hub.commands import CommandError, Commands
-from mailgate.interfaces import Outgoing
+from mailgate.quarantine.trace import LOST
 from mailgate.store import outbox
 from mailgate.store.database import StoreError
 from mailgate.verdict import Action, Kind, Verdict
@@ -41,17 +41,17 @@ class CommandsTests(SynchronousTestCase):
         self.quarantine = self.storage.quarantine(lambda: None)
         self.commands = Commands(self.storage, self.quarantine)
 
-    def run_command(self, name, **arguments):
+    def run_command(self, command, /, **arguments):
         """
         Carry a command out, as it is through the socket.
         """
-        return json.loads(json.dumps(self.successResultOf(self.commands.run(name, arguments))))
+        return json.loads(json.dumps(self.successResultOf(self.commands.run(command, arguments))))
 
-    def refused(self, name, **arguments):
+    def refused(self, command, /, **arguments):
         """
         Give the sentence with which a command is refused.
         """
-        return str(self.failureResultOf(self.commands.run(name, arguments), CommandError).value)
+        return str(self.failureResultOf(self.commands.run(command, arguments), CommandError).value)
 
     def hold(self, *holds, provisional=False):
         """
@@ -182,11 +182,18 @@ class CommandsTests(SynchronousTestCase):
         Of a trace that a crash has lost, the held message tells the findings.
         """
         (identity,) = self.hold(provisional=True)
-        answer = self.run_command("trace", id=ENVELOPE.trace)
-        self.assertEqual(answer["records"], [])
-        (held,) = answer["held"]
-        self.assertEqual((held["id"], held["state"]), (identity, "provisional"))
-        self.assertEqual([finding["symbol"] for finding in held["findings"]], ["SEEN", "FINE"])
+        (record,) = self.run_command("trace", id=ENVELOPE.trace)["records"]
+        self.assertEqual(
+            (record["sender"], record["subject"], record["notes"]),
+            ("sender@Example.ORG", "caf\N{LATIN SMALL LETTER E WITH ACUTE}", [LOST]),
+        )
+        self.assertEqual(
+            [(copy["outcome"], copy["reference"]) for copy in record["copies"]],
+            [("held", identity)],
+        )
+        (verdict,) = record["verdicts"]
+        self.assertEqual((verdict["action"], verdict["kind"]), ("quarantine", "spam"))
+        self.assertEqual([finding["symbol"] for finding in verdict["findings"]], ["SEEN", "FINE"])
 
     def test_trace_of_deleted(self):
         """

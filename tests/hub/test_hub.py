@@ -2,7 +2,7 @@
 Tests of L{mailgate.hub.hub}.
 """
 
-from twisted.internet.defer import succeed
+from twisted.internet.defer import fail, succeed
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -116,6 +116,16 @@ class HubTests(SynchronousTestCase):
         self.failureResultOf(hub.start(), StoreError)
         (self.data / "kept").rename(self.data / "state.db")
         self.start(self.make())
+
+    def test_starts_again_after_later_failure(self):
+        """
+        A start that failed after the storage was open closes it again.
+        """
+        hub = self.make()
+        start, hub.outbox.start = hub.outbox.start, lambda: fail(StoreError(5, "no disk"))
+        self.failureResultOf(hub.start(), StoreError)
+        hub.outbox.start = start
+        self.start(hub)
 
     def test_recovers(self):
         """

@@ -64,7 +64,8 @@ class SweepTests(SynchronousTestCase):
         quarantine = storage.quarantine(lambda: None)
         (kept,) = self.successResultOf(quarantine.hold(ENVELOPE, message(), (hold(),), False))
         (storage.spool / "left").write_bytes(b"half a message")
-        (storage.blobs.path("00ff")).write_bytes(b"no row")
+        held = self.successResultOf(quarantine.get(kept))
+        storage.blobs.path(held.message).with_suffix(".new").write_bytes(b"no row")
         with events() as told:
             self.successResultOf(storage.sweep())
         self.assertEqual([(e["event"], e["number"]) for e in told], [("store.swept", 2)])

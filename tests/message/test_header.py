@@ -18,9 +18,7 @@ class HeadersTests(SynchronousTestCase):
         """
         Values are found by name in any case, in their order, unfolded.
         """
-        section = (
-            b"From: a@b.example\r\nSubject: one\r\n two\r\n\tthree\r\nX: 1\r\nx : 2\r\n\r\n"
-        )
+        section = b"From: a@b.example\r\nSubject: one\r\n two\r\n\tthree\r\nX: 1\r\nx : 2\r\n\r\n"
         headers = Headers.parse(section + b"body: no\r\n")
         self.assertEqual(headers.values("FROM"), [b"a@b.example"])
         self.assertEqual(headers.values("subject"), [b"one two\tthree"])

@@ -127,9 +127,7 @@ class SpoolTests(SynchronousTestCase):
         When all messages together have used the memory, small ones go to files too.
         """
         kept = [self.write(b"x" * 200_000) for _ in range(6)]
-        self.assertEqual(
-            [type(message) for message in kept], [MemoryMessage] * 5 + [FileMessage]
-        )
+        self.assertEqual([type(message) for message in kept], [MemoryMessage] * 5 + [FileMessage])
         self.assertEqual(kept[5].head(HEAD_LIMIT), b"x" * 200_000)
         for message in kept:
             message.close()

@@ -143,7 +143,16 @@ class HoldTests(QuarantineCase):
         self.successResultOf(holding)
         self.assertEqual(
             self.journal.names(),
-            ["create", "write", "sync", "rename", "sync_directory", "commit", "answer"],
+            [
+                "sync_directory",
+                "create",
+                "write",
+                "sync",
+                "rename",
+                "sync_directory",
+                "commit",
+                "answer",
+            ],
         )
 
     def test_several_recipients(self):

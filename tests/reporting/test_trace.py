@@ -4,6 +4,8 @@ Tests of L{mailgate.reporting.trace}.
 
 import sqlite3
 
+from attrs import evolve
+from twisted.internet.defer import succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -31,6 +33,7 @@ class TracesTests(SynchronousTestCase):
         self.clock = Clock()
         self.now = WallClock(self.clock)
         self.connect = sqlite3.connect
+        self.kept = ()
         self.traces = self.make()
         self.traces.start(self.clock)
         self.addCleanup(lambda: self.successResultOf(self.traces.stop()))
@@ -45,6 +48,7 @@ class TracesTests(SynchronousTestCase):
             ImmediateThreads(),
             TransactionLog(self.folder / "log.jsonl"),
             keep_days=30,
+            kept=lambda identity: succeed(self.kept),
             connect=lambda *args, **keywords: self.connect(*args, **keywords),
             **more,
         )
@@ -101,6 +105,18 @@ class TracesTests(SynchronousTestCase):
         for each in (record("one"), record("two"), REFUSED):
             self.traces.record(each)
         self.assertEqual(self.find(SESSION.id), ["one", "two", SESSION.id])
+
+    def test_lost(self):
+        """
+        What a crash has lost is told by what else is known, and that never shadows a trace.
+        """
+        self.traces.record(record("one"))
+        self.kept = [evolve(record("one"), subject="Shadow"), record("lost")]
+        found = self.successResultOf(self.traces.find(SESSION.id))
+        self.assertEqual(
+            [(each["trace"], each["subject"]) for each in found],
+            [("one", RECORD.subject), ("lost", RECORD.subject)],
+        )
 
     def test_days(self):
         """

@@ -57,9 +57,7 @@ class BlobsCase(SynchronousTestCase):
         """
         Make blobs.
         """
-        blobs = Blobs(self.folder / "blobs", files or Files(), ImmediateThreads())
-        blobs.prepare()
-        return blobs
+        return Blobs(self.folder / "blobs", files or Files(), ImmediateThreads())
 
     def save(self, blobs, message):
         """
@@ -143,16 +141,17 @@ class SaveTests(BlobsCase):
 
     def test_order(self):
         """
-        Bytes are written and synced before the file gets its name, then the folder is synced.
+        Bytes are written and synced before the file gets its name, then the folder is synced;
+        a folder that is new has been synced before.
         """
         blobs = self.make(RecordingFiles(self.journal))
-        self.journal.clear()
         identity = self.successResultOf(self.save(blobs, MemoryMessage((b"text",))))
         path = blobs.path(identity)
         temporary = path.with_suffix(".new")
         self.assertEqual(
             self.journal.steps,
             [
+                ("sync_directory", path.parent.parent),
                 ("create", temporary),
                 ("write", temporary),
                 ("sync", temporary),
@@ -166,13 +165,13 @@ class SaveTests(BlobsCase):
         A spool file that is taken over is synced, too, as nobody has done it before.
         """
         blobs = self.make(RecordingFiles(self.journal))
-        self.journal.clear()
         identity = self.successResultOf(self.save(blobs, self.spooled()))
         path = blobs.path(identity)
         temporary = path.with_suffix(".new")
         self.assertEqual(
             self.journal.steps,
             [
+                ("sync_directory", path.parent.parent),
                 ("link", temporary),
                 ("open", temporary),
                 ("sync", temporary),

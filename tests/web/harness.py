@@ -39,6 +39,22 @@ QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 """Hashes passwords badly and fast."""
 
 
+class RecordingThreads(ImmediateThreads):
+    """
+    Does the work at once, and remembers what it was.
+    """
+
+    def __init__(self):
+        self.done = []
+
+    def run(self, function, *arguments):
+        """
+        Do the work.
+        """
+        self.done.append(function)
+        return super().run(function, *arguments)
+
+
 class World:
     """
     A store, its pages and a clock.
@@ -56,7 +72,7 @@ class World:
         database = self.storage.database
         self.kicked = 0
         self.quarantine = self.storage.quarantine(self._kick)
-        threads = ImmediateThreads()
+        self.threads = threads = RecordingThreads()
         self.outbox = Outbox(
             self.clock,
             self.now,
@@ -67,7 +83,7 @@ class World:
             HeaderRewriter(),
             add_undeliverable,
         )
-        self.accounts = Accounts(database, threads, self.now, QUICK)
+        self.accounts = Accounts(database, ImmediateThreads(), self.now, QUICK)
         self.log_ins = LogIns(
             database, self.now, self.settings.idle_seconds, self.settings.session_seconds
         )

@@ -107,7 +107,12 @@ class AccountsTests(SynchronousTestCase):
         The password of an account gives the account, whatever the case of the name.
         """
         account = self.add()
-        for name in ("Ada Lind", "ada lind", " ADA LIND ", "Ａda Lind"):
+        for name in (
+            "Ada Lind",
+            "ada lind",
+            " ADA LIND ",
+            "\N{FULLWIDTH LATIN CAPITAL LETTER A}da Lind",
+        ):
             self.assertEqual(self.check(name, PASSWORD), account)
 
     def test_wrong_password(self):

@@ -5,6 +5,7 @@ Signing in and out, and the first administrator's account.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil
 
 from attrs import evolve
 from twisted.internet.interfaces import IReactorTime
@@ -109,11 +110,11 @@ class SignInPages:
         return Cookie(self._cookie, await self._log_ins.begin(account))
 
     async def _too_many(self, visit: Visit, onward: str, name: str, wait: float) -> Answer:
-        minutes = int(wait // 60) + 1
+        minutes = ceil(wait / 60)
         span = "a minute" if minutes == 1 else f"{minutes} minutes"
         problem = f"There were too many tries. Try again in {span}."
         page = await self._sign_in_page(visit, onward, name, problem)
-        return evolve(page, code=429, headers=(("Retry-After", str(int(wait) + 1)),))
+        return evolve(page, code=429, headers=(("Retry-After", str(ceil(wait))),))
 
     async def _sign_in_page(
         self, visit: Visit, onward: str, name: str = "", problem: str = ""

@@ -178,14 +178,14 @@ def score(number: float) -> str:
     text = f"{abs(number):.1f}"
     if text == "0.0":
         return "0.0"
-    return f"+{text}" if number > 0 else f"−{text}"
+    return f"+{text}" if number > 0 else f"\N{MINUS SIGN}{text}"
 
 
 def total(number: float) -> str:
     """
     Give a total.
     """
-    return f"{number:.1f}".replace("-", "−")
+    return f"{number:.1f}".replace("-", "\N{MINUS SIGN}")
 
 
 def messages(number: int) -> str:
@@ -213,13 +213,12 @@ def notice(code: str) -> Notice | None:
     what, *numbers = code.split(".")
     done, missing = (*map(int, numbers), 0, 0)[:2]
     if what in ("released", "deleted"):
-        text = f"{messages(done).capitalize()} {what}."
+        text = f"{messages(done).capitalize()} {what}." if done else f"Nothing was {what}."
         if what == "released" and done:
             text += " It is on its way." if done == 1 else " They are on their way."
         if missing:
-            text += (
-                f" {messages(missing).capitalize()} of your choice could not be: not held any more."
-            )
+            are = "is" if missing == 1 else "are"
+            text += f" {messages(missing).capitalize()} of your choice {are} not held any more."
         return Notice("ok" if done else "warn", "ok" if done else "warn", text)
     found = _NOTICES.get(what)
     return Notice(*found) if found else None

@@ -117,8 +117,8 @@ class SignIn(SynchronousTestCase):
             self.assertEqual(browser.sign_in(NAME.upper(), "wrong").code, 403)
         response = self.browser.sign_in()
         self.assertEqual(response.code, 429)
-        self.assertEqual(response.header("retry-after"), "901")
-        self.assertIn("Try again in 16 minutes.", response.text)
+        self.assertEqual(response.header("retry-after"), "900")
+        self.assertIn("Try again in 15 minutes.", response.text)
         self.world.clock.advance(15 * 60)
         self.assertEqual(self.browser.sign_in().code, 303)
 

@@ -1,0 +1,56 @@
+"""
+What held messages tell of their transactions, for when a crash has lost the trace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from mailgate.message.envelope import Session
+from mailgate.message.record import Copy, Record
+from mailgate.quarantine.rows import HeldMessage
+from mailgate.verdict import Verdict
+
+LOST = "the trace itself is not there; this is what was stored with the held message"
+
+
+def records_of(messages: Iterable[HeldMessage]) -> Sequence[Record]:
+    """
+    Give a record for each transaction by which C{messages} came.
+    """
+    transactions: dict[str, list[HeldMessage]] = {}
+    for held in messages:
+        transactions.setdefault(held.trace, []).append(held)
+    return [_record(copies) for copies in transactions.values()]
+
+
+def _record(copies: Sequence[HeldMessage]) -> Record:
+    first = copies[0]
+    session = Session(
+        id=first.session,
+        listener=first.listener,
+        role=first.role,
+        client=first.client,
+        port=first.port,
+        started=first.started,
+        helo=first.helo,
+        is_esmtp=first.is_esmtp,
+        tls=first.tls,
+    )
+    return Record(
+        trace=first.trace,
+        session=session,
+        started=first.received,
+        seconds=0.0,
+        reply="",
+        sender=str(first.sender),
+        size=first.size,
+        message_id=first.message_id,
+        subject=first.subject,
+        copies=tuple(Copy(str(held.recipient), "held", held.reason, held.id) for held in copies),
+        verdicts=tuple(
+            Verdict(held.action, held.findings, held.total, (held.recipient,), kind=held.kind)
+            for held in copies
+        ),
+        notes=(LOST,),
+    )

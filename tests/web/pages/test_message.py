@@ -1,0 +1,373 @@
+"""
+Tests for L{mailgate.web.pages.message}.
+"""
+
+from __future__ import annotations
+
+import re
+
+from twisted.internet.error import ConnectionDone
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from mailgate.finding import Finding
+from mailgate.verdict import Kind
+from mailgate.web.pages import message as module
+from tests.web.harness import NAME, World
+
+GONE = Failure(ConnectionDone())
+LETTER = (
+    "From: Nordwind Books <orders@nordwind-books.example>\r\n"
+    "Subject: Your invoice 2231\r\n"
+    "Date: Thu, 12 Mar 2026 09:39:51 +0100\r\n"
+    "X-Strange: <b>ünique</b>\r\n"
+    "Content-Type: multipart/mixed; boundary=b\r\n"
+    "\r\n"
+    "--b\r\n"
+    "Content-Type: text/html; charset=utf-8\r\n"
+    "\r\n"
+    '<p>Dear Ada &lt;you&gt;, see <a href="https://go.example/x">this</a>.</p>\r\n'
+    "--b\r\n"
+    'Content-Type: application/pdf; name="Invoice.pdf"\r\n'
+    "Content-Transfer-Encoding: base64\r\n"
+    'Content-Disposition: attachment; filename="Invoice\u202efdp.exe"\r\n'
+    "\r\n" + "QUJD" * 1000 + "\r\n--b--\r\n"
+).encode()
+
+
+class OneMessage(SynchronousTestCase):
+    """
+    The page of one message.
+    """
+
+    def setUp(self):
+        """
+        Sign in.
+        """
+        self.world = World(self)
+        self.browser = self.world.signed_in()
+
+    def page(self, *arguments, **more):
+        """
+        Hold a message and give its page.
+        """
+        response = self.browser.get(f"/quarantine/{self.world.hold(*arguments, **more)}")
+        self.assertEqual(response.code, 200)
+        return response.text
+
+    def test_verdict(self):
+        """
+        The verdict stands in a sentence, with the two weightiest reasons and on the rail.
+        """
+        findings = (
+            Finding("SMALL", 1, "A small thing."),
+            Finding("BIG", 5, "A big thing."),
+            Finding("MIDDLE", 3, "A middle thing."),
+            Finding("GOOD", -0.5, "A good thing."),
+        )
+        page = self.page(findings=findings)
+        self.assertIn("Held because it looks like spam", page)
+        self.assertIn('<p class="lede"><bdi>A big thing. A middle thing.</bdi></p>', page)
+        self.assertIn(
+            "Score 8.5. From 5 on a message is tagged, from 8 held, from 15 refused.", page
+        )
+        self.assertIn('<svg x="53.12%"', page)
+
+    def test_findings(self):
+        """
+        Every finding is there in words, with its symbol, its score and a bar to its side.
+        """
+        findings = (
+            Finding("BIG", 6, "A big thing"),
+            Finding("GOOD", -1, "Good."),
+            Finding("N", 0, "N."),
+        )
+        page = self.page(findings=findings)
+        self.assertIn('<h3><span>Against it</span><span class="n">+6.0</span></h3>', page)
+        self.assertIn("<bdi>A big thing.</bdi> <code>BIG</code>", page)
+        self.assertIn('<rect x="25.0%" y="3" width="75.0%"', page)
+        self.assertIn(
+            '<h3><span>In its favour</span><span class="n">\N{MINUS SIGN}1.0</span></h3>', page
+        )
+        self.assertIn('<rect x="12.5%" y="3.75" width="12.5%"', page)
+        self.assertIn('<h3><span>Without weight</span><span class="n">0.0</span></h3>', page)
+
+    def test_every_kind(self):
+        """
+        Each kind has its word and its sentence.
+        """
+        for kind in Kind:
+            page = self.page(kind=kind, reason="550 no" if kind is Kind.UNDELIVERABLE else "")
+            self.assertIn("Held because ", page)
+            self.assertEqual('class="rail"' in page, kind is not Kind.UNDELIVERABLE)
+
+    def test_text(self):
+        """
+        The text is plain; a link is words with its target, and can never be clicked.
+        """
+        page = self.page(LETTER)
+        self.assertIn(
+            '<pre class="plain">Dear Ada &lt;you&gt;, see this [1 → https://go.example/x].</pre>',
+            page,
+        )
+        self.assertIn("taken from its HTML", page)
+        self.assertEqual(
+            [link for link in re.findall(r'(?:href|src|action)="([^"]*)"', page) if "//" in link],
+            [],
+        )
+
+    def test_headers(self):
+        """
+        All headers are there as they came.
+        """
+        page = self.page(LETTER)
+        self.assertIn("X-Strange: &lt;b&gt;ünique&lt;/b&gt;\nContent-Type: multipart/mixed", page)
+
+    def test_attachments(self):
+        """
+        An attachment has its name, every other reading of it, its type and its size.
+        """
+        page = self.page(LETTER)
+        self.assertIn("Invoice\N{REPLACEMENT CHARACTER}fdp.exe", page)
+        self.assertNotIn("\u202e", page)
+        self.assertIn("or, read in another way, <bdi>Invoice.pdf</bdi>", page)
+        self.assertIn('<bdi class="mono">application/pdf</bdi>', page)
+        self.assertIn('<td class="n">3.0 kB</td>', page)
+
+    def test_many_attachments(self):
+        """
+        Of very many attachments a hundred are listed, and the number of the others.
+        """
+        parts = b"--b\r\nContent-Type: a/b; name=x\r\n\r\n\r\n" * 120
+        page = self.page(b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + parts)
+        self.assertEqual(page.count(">a/b</bdi>"), 100)
+        self.assertIn("And 20 more.", page)
+
+    def test_way(self):
+        """
+        The way it came tells the client, its name, the encryption and the reference.
+        """
+        page = self.page(LETTER, helo="mail-out7.example", client="203.0.113.24", tls="")
+        for words in (
+            "<b>Written</b> <bdi>Thu, 12 Mar 2026 09:39:51 +0100</bdi>",
+            '<bdi class="mono">mail-out7.example</bdi>',
+            '<bdi class="mono">203.0.113.24</bdi> port 40001',
+            "The last step was not encrypted.",
+        ):
+            self.assertIn(words, page)
+        reference = re.search('href="(/trace/[^"]*)"', page)[1]
+        self.assertEqual(self.browser.get(reference).code, 200)
+        self.assertIn("encrypted: <bdi>TLSv1.3 TLS_AES_256_GCM_SHA384</bdi>", self.page(LETTER))
+
+    def test_long_text(self):
+        """
+        Of a long text the beginning is shown, and that there is more.
+        """
+        page = self.page(b"Subject: x\r\n\r\n" + b"word " * 40_000)
+        self.assertLess(len(page), 100_000)
+        self.assertIn("There is more of it: download it to read all.", page)
+
+    def test_large_message(self):
+        """
+        Of a large message the beginning is read, and the page says so.
+        """
+        self.patch(module, "READ_BYTES", 1024 * 1024)
+        page = self.page(LETTER + b"x" * 3 * 1024 * 1024)
+        self.assertIn("It is 3.2 MB long; the first 1.0 MB were read for this page.", page)
+
+    def test_broken_message(self):
+        """
+        Bytes that are no message make a page all the same.
+        """
+        for text in (b"", b"\x00\xff" * 100, b"\r\n", b"Content-Type: multipart/mixed; boundary=b"):
+            page = self.page(text)
+            self.assertIn("(no subject)", page)
+
+    def test_flaws(self):
+        """
+        What is wrong with a message is said.
+        """
+        page = self.page(b"Content-Type: text/plain\r\nContent-Type: text/html\r\n\r\nx\r\n")
+        self.assertIn("A part says twice of what type it is.", page)
+
+    def test_it_is_read_in_a_thread(self):
+        """
+        The message is taken apart in a thread.
+        """
+        self.page(LETTER)
+        self.assertEqual([work.__name__ for work in self.world.threads.done], ["_parse"])
+
+    def test_next(self):
+        """
+        A link leads to the next older message.
+        """
+        older = self.world.hold()
+        page = self.page()
+        self.assertIn(f'<a href="/quarantine/{older}" rel="next">', page)
+        self.assertNotIn('rel="next"', self.browser.get(f"/quarantine/{older}").text)
+
+    def test_release(self):
+        """
+        The button releases it, once; afterwards the page tells who did it.
+        """
+        identity = self.world.hold()
+        path = f"/quarantine/{identity}"
+        token = self.browser.token(path)
+        response = self.browser.post(path, {"do": "release", "csrf": token})
+        self.assertEqual(response.header("location"), "/quarantine")
+        self.assertIn("One message released.", self.browser.get("/quarantine").text)
+        page = self.browser.get(path).text
+        self.assertIn("It has been released", page)
+        self.assertIn(f"By <bdi>{NAME}</bdi>", page)
+        self.assertNotIn('value="release"', page)
+        self.browser.post(path, {"do": "release", "csrf": token})
+        self.assertEqual(len(self.world.rows("outbox")), 1)
+        self.assertIn(
+            "Nothing was released. One message of your choice", self.browser.get("/quarantine").text
+        )
+
+    def test_delete(self):
+        """
+        The other button deletes it; then there is no such page.
+        """
+        path = f"/quarantine/{self.world.hold()}"
+        self.browser.post(path, {"do": "delete"})
+        self.assertEqual(self.browser.get(path).code, 404)
+        self.assertEqual(self.world.rows("messages"), [])
+
+    def test_unknown_action(self):
+        """
+        A form that asks for anything else is refused.
+        """
+        path = f"/quarantine/{self.world.hold()}"
+        self.assertEqual(self.browser.post(path, {"do": "block"}).code, 400)
+
+    def test_file_that_cannot_be_read(self):
+        """
+        Where the file is gone the page says that the store failed.
+        """
+        identity = self.world.hold()
+        blobs = self.world.storage.blobs
+        blobs.path(self.world.held(identity).message).unlink()
+        self.assertEqual(self.browser.get(f"/quarantine/{identity}").code, 503)
+        self.assertEqual(self.browser.get(f"/quarantine/{identity}/raw").code, 503)
+        self.assertEqual(len(self.flushLoggedErrors(OSError)), 2)
+
+
+class Download(SynchronousTestCase):
+    """
+    A message as it was sent.
+    """
+
+    def setUp(self):
+        """
+        Sign in.
+        """
+        self.world = World(self)
+        self.browser = self.world.signed_in()
+
+    def get(self, text):
+        """
+        Download a message.
+        """
+        return self.browser.get(f"/quarantine/{self.world.hold(text)}/raw")
+
+    def test_bytes(self):
+        """
+        Every byte is as it was received, of small messages and of large ones.
+        """
+        for text in (LETTER, LETTER + bytes(range(256)) * 20_000):
+            response = self.get(text)
+            self.assertEqual(response.code, 200)
+            self.assertEqual(response.body, text)
+            self.assertEqual(response.header("content-length"), str(len(text)))
+
+    def test_never_rendered(self):
+        """
+        No browser shows it: its type, its disposition and its policy say so.
+        """
+        response = self.get(LETTER)
+        self.assertEqual(response.header("content-type"), "message/rfc822")
+        self.assertEqual(response.header("x-content-type-options"), "nosniff")
+        self.assertEqual(response.header("content-security-policy"), "default-src 'none'; sandbox")
+        self.assertTrue(response.header("content-disposition").startswith("attachment; filename="))
+
+    def test_name(self):
+        """
+        It is called by its subject, of which nothing can get into another header (W6).
+        """
+        for subject, name in (
+            ("Your invoice 2231", "Your%20invoice%202231.eml"),
+            ("=?utf-8?q?a=22=0D=0AX-Evil:_1?=", "a___X-Evil_%201.eml"),
+            ("=?utf-8?q?=2E=2E/=2E=2E/x?=", "_.._x.eml"),
+        ):
+            response = self.get(f"Subject: {subject}\r\n\r\nx\r\n".encode())
+            self.assertIn(f"filename*=UTF-8''{name}", response.header("content-disposition"))
+            self.assertIsNone(response.header("x-evil"))
+
+    def test_slow_browser(self):
+        """
+        No more is read from the disk than the browser takes.
+        """
+        text = b"Subject: x\r\n\r\n" + b"x" * 3 * 1024 * 1024
+        identity = self.world.hold(text)
+        channel, transport = self.world.connect()
+        cookie = f"mailgate_log_in={self.browser.cookies['mailgate_log_in']}"
+        written = []
+
+        def write(data):
+            written.append(data)
+            channel.pauseProducing()
+
+        transport.write = write
+        channel.dataReceived(
+            f"GET /quarantine/{identity}/raw HTTP/1.1\r\nHost: {self.browser.host}\r\n"
+            f"Cookie: {cookie}\r\n\r\n".encode()
+        )
+        self.assertEqual(sum(map(len, written)), 1024 * 1024)
+        for _ in range(4):
+            channel.resumeProducing()
+        self.assertEqual(b"".join(written), text)
+
+    def test_browser_that_leaves(self):
+        """
+        A browser that leaves in the middle leaves nothing behind.
+        """
+        identity = self.world.hold(b"Subject: x\r\n\r\n" + b"x" * 3 * 1024 * 1024)
+        channel, transport = self.world.connect()
+        written = []
+
+        def write(data):
+            written.append(data)
+            channel.pauseProducing()
+
+        transport.write = write
+        channel.dataReceived(
+            f"GET /quarantine/{identity}/raw HTTP/1.1\r\nHost: {self.browser.host}\r\n"
+            f"Cookie: mailgate_log_in={self.browser.cookies['mailgate_log_in']}\r\n\r\n".encode()
+        )
+        channel.stopProducing()
+        channel.connectionLost(GONE)
+        self.assertEqual(len(written), 1)
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_disk_that_fails_in_the_middle(self):
+        """
+        Where the disk fails in the middle the connection breaks, so that nobody takes a part
+        for the whole.
+        """
+        identity = self.world.hold(b"Subject: x\r\n\r\n" + b"x" * 3 * 1024 * 1024)
+        path = self.world.storage.blobs.path(self.world.held(identity).message)
+        with path.open("r+b") as file:
+            file.truncate(2 * 1024 * 1024)
+        channel, transport = self.world.connect()
+        channel.dataReceived(
+            f"GET /quarantine/{identity}/raw HTTP/1.1\r\nHost: {self.browser.host}\r\n"
+            f"Cookie: mailgate_log_in={self.browser.cookies['mailgate_log_in']}\r\n\r\n".encode()
+        )
+        head, _, body = transport.value().partition(b"\r\n\r\n")
+        self.assertIn(b"Content-Length: 3145742", head)
+        self.assertEqual(len(body), 2 * 1024 * 1024)
+        self.assertTrue(transport.disconnecting)
+        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
+        channel.connectionLost(GONE)

@@ -1,0 +1,89 @@
+"""
+Tests for L{mailgate.web.pages.outbox}.
+"""
+
+from __future__ import annotations
+
+import re
+
+from attrs import evolve
+from twisted.trial.unittest import SynchronousTestCase
+
+from mailgate.interfaces import Outgoing
+from mailgate.message.message import MemoryMessage
+from mailgate.verdict import Action, Kind
+from mailgate.web.pages.outbox import PAGE
+from tests.storage import ADA, ENVELOPE, TEXT
+from tests.web.harness import World
+
+
+class OutboxTests(SynchronousTestCase):
+    """
+    What waits for its delivery.
+    """
+
+    def setUp(self):
+        """
+        Sign in.
+        """
+        self.world = World(self)
+        self.browser = self.world.signed_in()
+
+    def queue(self, reason="451 4.4.1 no answer"):
+        """
+        Queue a copy.
+        """
+        copies = [Outgoing(ADA, Action.ACCEPT, 0.0, reason)]
+        envelope = evolve(ENVELOPE, trace=f"trac-trac-{len(self.world.rows('messages')):04d}")
+        queued = self.world.outbox.enqueue(envelope, MemoryMessage((TEXT,)), copies)
+        self.successResultOf(queued)
+
+    def test_empty(self):
+        """
+        Where nothing waits and nothing was given up, the page says so.
+        """
+        page = self.browser.get("/outbox").text
+        self.assertIn("Nothing waits.", page)
+        self.assertIn("Nothing was given up", page)
+
+    def test_waiting(self):
+        """
+        A waiting copy tells its subject, its recipient, the last reply and its trace.
+        """
+        self.queue()
+        page = self.browser.get("/outbox").text
+        for words in ("café", "ada@Example.com", "451 4.4.1 no answer", "/trace/trac-trac-0000"):
+            self.assertIn(words, page)
+
+    def test_released(self):
+        """
+        A released message waits there too.
+        """
+        identity = self.world.hold()
+        self.browser.post("/quarantine", {"release": identity})
+        self.assertIn("released, not tried yet", self.browser.get("/outbox").text)
+
+    def test_given_up(self):
+        """
+        What was given up links to the held message, with the upstream's words.
+        """
+        for _ in range(25):
+            identity = self.world.hold(
+                kind=Kind.UNDELIVERABLE, findings=(), reason="550 5.1.1 no <b>"
+            )
+        page = self.browser.get("/outbox").text
+        self.assertIn(f'href="/quarantine/{identity}"', page)
+        self.assertIn("550 5.1.1 no &lt;b&gt;", page)
+        self.assertIn("All 25 that are held as undeliverable", page)
+
+    def test_pages(self):
+        """
+        A hundred copies make a page.
+        """
+        for _ in range(PAGE + 3):
+            self.queue()
+        page = self.browser.get("/outbox").text
+        older = self.browser.get(re.search('href="([^"]*)" rel="next"', page)[1]).text
+        self.assertEqual(page.count("café"), PAGE)
+        self.assertEqual(older.count("café"), 3)
+        self.assertNotIn('rel="next"', older)

@@ -1,0 +1,161 @@
+"""
+Tests for L{mailgate.web.pages.words} and L{mailgate.web.pages.times}.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from mailgate.verdict import Kind
+from mailgate.web.pages import words
+from mailgate.web.pages.times import Times
+
+
+class Words(SynchronousTestCase):
+    """
+    Values become words.
+    """
+
+    def test_every_kind_has_words(self):
+        """
+        There is a word, an icon and a sentence for each kind.
+        """
+        self.assertEqual(set(words.KINDS), set(Kind))
+
+    def test_sentence(self):
+        """
+        A sentence has a capital and a full stop.
+        """
+        for text, expected in (
+            ("it is so", "It is so."),
+            ("It is so.", "It is so."),
+            ("is it?", "Is it?"),
+            (" ", ""),
+            ("“x” is", "“x” is."),
+        ):
+            self.assertEqual(words.sentence(text), expected)
+
+    def test_person(self):
+        """
+        A From header is split into a name and an address, if it is made of them.
+        """
+        for header, expected in (
+            ("Eve <eve@example.org>", ("Eve", "eve@example.org")),
+            ('"Eve, the other" <eve@example.org>', ("Eve, the other", "eve@example.org")),
+            ("<eve@example.org>", ("eve@example.org", "")),
+            ("eve@example.org", ("eve@example.org", "")),
+            ("ada@x.example <eve@example.org>", ("ada@x.example", "eve@example.org")),
+            ("", ("sender@example.org", "")),
+            ("Eve <", ("Eve <", "")),
+            ("<>", ("<>", "")),
+        ):
+            person = words.person(header, "sender@example.org")
+            self.assertEqual((person.name, person.address), expected, header)
+        self.assertEqual(words.person("", "").name, "nobody (the empty sender of notices)")
+
+    @given(st.text(), st.text())
+    def test_any_person(self, header, sender):
+        """
+        Every header names somebody.
+        """
+        self.assertTrue(words.person(header, sender).name)
+
+    def test_size(self):
+        """
+        Bytes are given in a unit that is easy to read.
+        """
+        for number, expected in (
+            (0, "0 bytes"),
+            (1, "1 byte"),
+            (999, "999 bytes"),
+            (1000, "1.0 kB"),
+            (84_200, "84 kB"),
+            (999_600, "1.0 MB"),
+            (52_428_800, "52 MB"),
+            (3 * 10**12, "3.0 TB"),
+        ):
+            self.assertEqual(words.size(number), expected)
+
+    def test_score(self):
+        """
+        A score has its sign, and zero has none.
+        """
+        self.assertEqual(
+            [words.score(number) for number in (2.44, -0.6, 0, -0.01)],
+            ["+2.4", "\N{MINUS SIGN}0.6", "0.0", "0.0"],
+        )
+
+    def test_notices(self):
+        """
+        What was done is told with its number; an unknown code tells nothing.
+        """
+        for code, expected in (
+            ("released.1.0", "One message released. It is on its way."),
+            ("deleted.12.0", "12 messages deleted."),
+            (
+                "released.0.1",
+                "Nothing was released. One message of your choice is not held any more.",
+            ),
+            ("signed_out", "You are signed out."),
+        ):
+            self.assertEqual(words.notice(code).text, expected)
+        self.assertIsNone(words.notice("whatever.1"))
+        self.assertIsNone(words.notice(""))
+
+
+class TimesTests(SynchronousTestCase):
+    """
+    Times become words.
+    """
+
+    def setUp(self):
+        """
+        Make it Thursday, 12 March 2026, 10 o'clock.
+        """
+        self.now = datetime(2026, 3, 12, 10, 0, tzinfo=UTC)
+        self.times = Times(self.now.timestamp, UTC)
+
+    def when(self, **ago):
+        """
+        Put a time before now into words.
+        """
+        return self.times.when((self.now - timedelta(**ago)).timestamp())
+
+    def test_when(self):
+        """
+        Today and yesterday are called so; other days have a date, and a year where it differs.
+        """
+        self.assertEqual(self.when(minutes=19), "today at 09:41")
+        self.assertEqual(self.when(hours=11), "yesterday at 23:00")
+        self.assertEqual(self.when(days=3), "on 9 March at 10:00")
+        self.assertEqual(self.when(days=300), "on 16 May 2025 at 10:00")
+        self.assertEqual(self.when(days=-1), "on 13 March at 10:00")
+
+    def test_days(self):
+        """
+        A day of the last week has its name.
+        """
+        today = self.now.date()
+        names = [self.times.name_of_day(today - timedelta(days=n)) for n in (0, 1, 2, 6, 7)]
+        self.assertEqual(names, ["Today", "Yesterday", "Tuesday", "Friday", "5 March"])
+        self.assertEqual(self.times.long_date(today), "Thursday 12 March")
+
+    def test_zone(self):
+        """
+        Times are those of the zone, and days begin at its midnight.
+        """
+        times = Times(self.now.timestamp, timezone(timedelta(hours=14)))
+        self.assertEqual(times.when(self.now.timestamp()), "today at 00:00")
+        self.assertEqual(times.long_date(times.day(self.now.timestamp())), "Friday 13 March")
+        self.assertEqual(times.machine(0), "1970-01-01T14:00:00+14:00")
+
+    def test_own_zone(self):
+        """
+        Without a zone it is the machine's own.
+        """
+        moment = datetime(2026, 3, 12, 9, 41).timestamp()
+        self.assertEqual(Times(self.now.timestamp).clock(moment), "09:41")
