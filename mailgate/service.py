@@ -8,7 +8,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from socket import (
     AF_INET,
     AF_INET6,
@@ -153,9 +153,7 @@ class Gateway(Service):
             settings.limits.check_seconds,
         )
         self._spool = Spool(storage.spool, parts.files, threads, settings.limits.memory_bytes)
-        self._recipients = Recipients(
-            routes, settings.verification, reactor.seconds
-        )
+        self._recipients = Recipients(routes, settings.verification, reactor.seconds)
         self._pipeline = pipeline
         self._dispatcher = Dispatcher(self._hub, rewriter, routes.route_for, reactor)
         self._first_administrator = FirstAdministrator(
@@ -180,9 +178,7 @@ class Gateway(Service):
             traces=storage.traces,
             database=storage.database,
             accounts=storage.accounts,
-            log_ins=LogIns(
-                storage.database, storage.now, web.idle_seconds, web.session_seconds
-            ),
+            log_ins=LogIns(storage.database, storage.now, web.idle_seconds, web.session_seconds),
             first_administrator=self._first_administrator,
             threads=threads,
             reactor=self._reactor,
@@ -233,7 +229,7 @@ class Gateway(Service):
             raise SystemExit(f"mailgate: {error}") from error
 
     def _self_signed(self) -> CertificateOptions:
-        now = datetime.fromtimestamp(self._parts.wall_clock(), timezone.utc)
+        now = datetime.fromtimestamp(self._parts.wall_clock(), UTC)
         certificate, key, is_new = make_self_signed(
             self._settings.data / "tls", self._settings.hostname, now
         )
@@ -300,9 +296,7 @@ class Gateway(Service):
         self._edges = [SmtpFactory(services, listener) for listener in self._settings.listener]
         factories: list[Any] = [*self._edges, self._site]
         for bound, factory in zip(self._sockets, factories, strict=True):
-            self._ports.append(
-                self._reactor.adoptStreamPort(bound.fileno(), bound.family, factory)
-            )
+            self._ports.append(self._reactor.adoptStreamPort(bound.fileno(), bound.family, factory))
             bound.close()
         self._sockets.clear()
 

@@ -182,9 +182,7 @@ class MaildirDelivery:
         if isinstance(failure.value, CancelledError):
             return
         self.failures += 1
-        self.log.failure(
-            "{event} {path}", failure, event="maildir.not_made", path=str(self._path)
-        )
+        self.log.failure("{event} {path}", failure, event="maildir.not_made", path=str(self._path))
 
 
 class _Copy:

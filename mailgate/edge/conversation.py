@@ -278,9 +278,7 @@ class Conversation:
             return
         path = parse_mail(argument)
         size, body = self._mail_parameters(path)
-        envelope = Envelope(
-            self.session, new_id(), path.address, services.wall_clock(), size, body
-        )
+        envelope = Envelope(self.session, new_id(), path.address, services.wall_clock(), size, body)
         judge = self._judge.begin(envelope)
         self._transaction = Transaction(envelope, judge, services.reactor.seconds())
         if size is not None and size > self._size_limit():

@@ -148,7 +148,7 @@ class Round:
             if isinstance(answer, Deferred):
                 return answer
             job.write(answer)
-        except Exception as error:  # noqa: BLE001 - it is told, and the mail goes on without it
+        except Exception as error:
             self._has_failed(job, _failure(error))
         return None
 
@@ -175,7 +175,7 @@ class Round:
             return
         try:
             job.write(answer)
-        except Exception as error:  # noqa: BLE001 - it is told, and the mail goes on without it
+        except Exception as error:
             self._has_failed(job, _failure(error))
         self._ended(job)
 

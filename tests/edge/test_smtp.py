@@ -190,9 +190,7 @@ class DisconnectTests(EdgeTestCase):
         edge.protocol.readConnectionLost()
         self.assertFalse(edge.transport.disconnecting)
         slow.callback(ACCEPT)
-        self.assertEqual(
-            edge.said().splitlines(), ["250 2.1.0 sender ok", "221 2.0.0 bye"]
-        )
+        self.assertEqual(edge.said().splitlines(), ["250 2.1.0 sender ok", "221 2.0.0 bye"])
         self.assertTrue(edge.transport.disconnecting)
 
     def test_gone_during_delivery(self):

@@ -125,9 +125,9 @@ class AttackTests(EndToEndTestCase):
         for raw in (b"a\0b", b"a\rb", b"a\x1bb"):
             reply = client.ask(b"MAIL FROM:<" + raw + b"@example.com>\r\n")
             self.assertTrue(reply.startswith("500"), (raw, reply))
-        local = "\"; rm -rf / '--\"+$(id)`id`|x".replace('"', "").replace(" ", "").replace(";", "")
+        local = '"; rm -rf / \'--"+$(id)`id`|x'.replace('"', "").replace(" ", "").replace(";", "")
         local = local.replace("(", "{").replace(")", "}").replace("/", "/")
-        quoted = "\"'; DROP TABLE held --\""
+        quoted = '"\'; DROP TABLE held --"'
         client = self.talk(gateway)
         client.ask("EHLO client.example.org\n")
         client.ask(f"MAIL FROM:<{local}@example.org>\n")

@@ -67,7 +67,7 @@ class ClientTests(EndToEndTestCase):
 
     def test_swaks(self):
         """
-        swaks.
+        Swaks.
         """
         (swaks,) = needs(self, "swaks")
         self.start()
@@ -84,7 +84,7 @@ class ClientTests(EndToEndTestCase):
 
     def test_curl(self):
         """
-        curl.
+        Curl.
         """
         (curl,) = needs(self, "curl")
         self.start()
@@ -107,7 +107,7 @@ class ClientTests(EndToEndTestCase):
 
     def test_msmtp(self):
         """
-        msmtp.
+        Msmtp.
         """
         (msmtp,) = needs(self, "msmtp")
         self.start()

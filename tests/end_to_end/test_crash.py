@@ -149,9 +149,6 @@ class CrashTests(EndToEndTestCase):
         kept = b"".join(gateway.delivered()).decode("ascii")
         kept += "".join(f"Subject: {row['subject']}\n" for row in gateway.held())
         missing = [
-            subject
-            for sent in taken
-            for subject in sent
-            if f"Subject: {subject}\n" not in kept
+            subject for sent in taken for subject in sent if f"Subject: {subject}\n" not in kept
         ]
         self.assertEqual(missing, [])

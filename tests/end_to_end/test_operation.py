@@ -59,7 +59,9 @@ class StartTests(EndToEndTestCase):
         gateway = self.gateway().start()
         certificate = gateway.data / "tls" / "certificate.pem"
         first = certificate.read_bytes()
-        added = gateway.run("user", "add", "ada", "--password-stdin", input="correct horse staple\n")
+        added = gateway.run(
+            "user", "add", "ada", "--password-stdin", input="correct horse staple\n"
+        )
         self.assertEqual(added.returncode, 0, added.stderr)
         gateway.stop()
         before = len(gateway.said())
@@ -143,7 +145,9 @@ class CommandTests(EndToEndTestCase):
         story = gateway.run("trace", row["trace"])
         self.assertEqual(story.returncode, 0, story.stderr)
         self.assertIn("released", story.stdout)
-        self.assertEqual(json.loads(gateway.run("trace", row["trace"], "--json").stdout) != [], True)
+        self.assertEqual(
+            json.loads(gateway.run("trace", row["trace"], "--json").stdout) != [], True
+        )
 
     def test_help(self):
         """

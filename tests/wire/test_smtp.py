@@ -19,7 +19,8 @@ from mailgate.wire.smtp import (
     parse_rcpt,
 )
 
-ATOM = st.text(string.ascii_letters + string.digits + "!#$%&'*+/=?^_`{|}~-", min_size=1, max_size=12)
+ATEXT = string.ascii_letters + string.digits + "!#$%&'*+/=?^_`{|}~-"
+ATOM = st.text(ATEXT, min_size=1, max_size=12)
 QUOTED = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=12).map(
     lambda text: '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 )
@@ -57,7 +58,14 @@ class CommandTests(SynchronousTestCase):
         """
         A line that ends without CR, holds control or 8-bit characters or has no verb gets 500.
         """
-        for line in (b"NOOP\n", b"NO\0OP\r\n", b"NOOP \r\r\n", b"N\xc3\xb6OP\r\n", b"\r\n", b"...\r\n"):
+        for line in (
+            b"NOOP\n",
+            b"NO\0OP\r\n",
+            b"NOOP \r\r\n",
+            b"N\xc3\xb6OP\r\n",
+            b"\r\n",
+            b"...\r\n",
+        ):
             self.assertEqual(refusal(parse_command, line), (500, "5.5.2"), line)
 
     @given(st.binary(max_size=80))
