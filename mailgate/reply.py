@@ -60,7 +60,9 @@ class Reply:
         """
         Give the reply as one line of words, for traces and events.
         """
-        return " ".join(filter(None, (str(self.code), self.enhanced, self.text.replace("\n", " / "))))
+        return " ".join(
+            filter(None, (str(self.code), self.enhanced, self.text.replace("\n", " / ")))
+        )
 
 
 def _printable(line: str) -> str:

@@ -155,7 +155,9 @@ class Gateway(Service):
         self._spool = Spool(storage.spool, parts.files, threads, settings.limits.memory_bytes)
         self._recipients = Recipients(routes, settings.verification, reactor.seconds)
         self._pipeline = pipeline
-        self._dispatcher = Dispatcher(self._hub, rewriter, routes.route_for, reactor)
+        self._dispatcher = Dispatcher(
+            self._hub, rewriter, routes.route_for, reactor, routes.full_address
+        )
         self._first_administrator = FirstAdministrator(
             reactor, storage.accounts, settings.web.base_url
         )

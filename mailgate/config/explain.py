@@ -71,7 +71,9 @@ def _unknown(place: _Place, value: Any, root: Schema, file: Path) -> Problem:
     if isinstance(value, dict) or is_tables:
         header = _header((*place.path, place.key), is_list=is_tables)
         return Problem(file, header, "", "", f"there is no such table{hint}", near)
-    return Problem(file, place.table, place.key, as_toml(value), f"there is no such key{hint}", near)
+    return Problem(
+        file, place.table, place.key, as_toml(value), f"there is no such key{hint}", near
+    )
 
 
 def _tables(root: Schema) -> Iterator[tuple[str, Collection[str]]]:

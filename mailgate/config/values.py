@@ -26,7 +26,9 @@ NETWORK = "an IP address or a network, as in 192.0.2.7 or 2001:db8::/32"
 HOST_NAME = "a host name in ASCII, as in example.com"
 FULL_NAME = "the full name of this machine in the DNS, as in mail.example.com"
 HOST = "a host name or an IP address, as in mail.example.com or 192.0.2.7"
-BASE_URL = "http:// or https:// with a host name and nothing behind it, as in https://mail.example.com"
+BASE_URL = (
+    "http:// or https:// with a host name and nothing behind it, as in https://mail.example.com"
+)
 
 
 def parse_endpoint(text: str) -> tuple[str, int]:

@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from mailgate.interfaces import IMessage
+from mailgate.message.message import HEAD_LIMIT
 from mailgate.wire.data import DotStuffer
 
 
@@ -67,22 +68,34 @@ class LineEnds:
             raise Unclean
 
 
-def encode(message: IMessage) -> list[bytes]:
+def encode(message: IMessage) -> list[bytes] | None:
     """
-    Give the wire form of a message in memory, its final dot included.
+    Give the wire form of a message, its final dot included, or C{None} where it has to be read
+    from the disk first.
 
     @raise Unclean: it must not go out.
     """
+    if message.size > HEAD_LIMIT:
+        return None
     stuffer = DotStuffer()
     ends = LineEnds()
     wire = []
     for chunk in chain((message.prepended,), message.chunks()):
-        assert isinstance(chunk, bytes)
+        if isinstance(chunk, Deferred):
+            # It will be read again; so small a message is on the disk only when memory is short.
+            chunk.addErrback(_not_needed)
+            return None
         ends.feed(chunk)
         wire.append(stuffer.encode(chunk))
     ends.finish()
     wire.append(stuffer.finish())
     return wire
+
+
+def _not_needed(failure: Failure) -> None:
+    """
+    Let the second reading tell what is wrong.
+    """
 
 
 @implementer(IPullProducer)

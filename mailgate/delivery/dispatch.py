@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from attrs import frozen
+from attrs import evolve, frozen
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
@@ -45,12 +45,13 @@ class Dispatcher:
         @raise CancelledError: (in the Deferred) it was cancelled before anything had been
             delivered, and nothing is kept.
         """
+        if not all(recipient.domain for verdict in verdicts for recipient in verdict.recipients):
+            verdicts = [self._in_full(verdict) for verdict in verdicts]
         settlement = Settlement(
             self.hub,
             self.rewriter,
             self.route_for,
             self.clock,
-            self.full_address,
             envelope,
             message,
             verdicts,
@@ -64,3 +65,6 @@ class Dispatcher:
         except Exception:
             return succeed(settlement.has_broken())
         return Deferred.fromCoroutine(settlement.settle())
+
+    def _in_full(self, verdict: Verdict) -> Verdict:
+        return evolve(verdict, recipients=tuple(map(self.full_address, verdict.recipients)))

@@ -10,17 +10,18 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterator, Sequence
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from typing import BinaryIO
 
 from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from mailgate.delivery.answer import kept
-from mailgate.interfaces import Capabilities, IDelivery, IFiles, IMessage, IThreads
+from mailgate.delivery.answer import Answer, lost
+from mailgate.interfaces import Capabilities, IDelivery, IFiles, IMessage, IThreads, MaybeDeferred
 from mailgate.message.envelope import Envelope
 from mailgate.reply import Reply
 from mailgate.wire.address import Address
@@ -45,11 +46,13 @@ class MaildirDelivery:
         threads: IThreads,
         hostname: str,
         now: Callable[[], float],
+        clock: IReactorTime,
     ) -> None:
         """
         @param path: the Maildir; it is made where it is not there.
         @param hostname: becomes part of the files' names.
         @param now: the time in seconds since the epoch.
+        @param clock: bounds how long a disk is waited for.
         """
         self.name = name
         self.capabilities = Capabilities(frozenset(("8BITMIME", "SMTPUTF8")))
@@ -59,6 +62,7 @@ class MaildirDelivery:
         self._threads = threads
         self._hostname = hostname.replace("/", "\\057").replace(":", "\\072")
         self._now = now
+        self._clock = clock
         self._is_made = False
 
     def probe(self) -> Deferred[None]:
@@ -87,7 +91,28 @@ class MaildirDelivery:
         A full disk is a 452 4.3.1, anything else that goes wrong there a 451 4.3.0.
         """
         # What is written is written within moments, and stopping it half way saves nothing.
-        return kept(Deferred.fromCoroutine(self._deliver(envelope, recipients, message)))
+        answer: Answer[Sequence[Reply]] = Answer()
+        answer.keep()
+        is_late = False
+
+        def be_late() -> None:
+            nonlocal is_late
+            is_late = True
+            answer.callback([lost("the disk does not answer")] * len(recipients))
+
+        call = self._clock.callLater(within, be_late) if within is not None else None
+
+        def end(result: Sequence[Reply] | Failure) -> Sequence[Reply] | Failure | None:
+            if is_late:
+                return result if isinstance(result, Failure) else None
+            if call is not None:
+                call.cancel()
+            answer.callback(result)
+            return None
+
+        working = Deferred.fromCoroutine(self._deliver(envelope, recipients, message))
+        working.addBoth(end)
+        return answer
 
     def close(self) -> Deferred[None]:
         """
@@ -113,14 +138,28 @@ class MaildirDelivery:
         copy = _Copy(self._files, self._path, self._unique_name())
         head = f"Return-Path: <{envelope.sender}>\r\nDelivered-To: {recipient}\r\n"
         first = head.encode("utf-8") + message.prepended
-        if message.path is None:
-            pieces = [first, *(chunk for chunk in message.chunks() if isinstance(chunk, bytes))]
-            await self._threads.run(self._write_at_once, copy, pieces)
-            return
+        pieces = [first]
+        chunks = message.chunks()
+        for chunk in chunks:
+            if isinstance(chunk, Deferred):
+                await self._write_as_read(copy, pieces, chain((chunk,), chunks))
+                return
+            pieces.append(chunk)
+        await self._threads.run(self._write_at_once, copy, pieces)
+
+    async def _write_as_read(
+        self, copy: _Copy, pieces: Sequence[bytes], chunks: Iterator[MaybeDeferred[bytes]]
+    ) -> None:
+        """
+        Write a message that has to be read from the disk, never more of it than a chunk.
+        """
+        is_begun = False
         try:
-            await self._threads.run(self._begin, copy, first)
-            for chunk in message.chunks():
-                data = chunk if isinstance(chunk, bytes) else await chunk
+            for chunk in chunks:
+                data = await chunk if isinstance(chunk, Deferred) else chunk
+                if not is_begun:
+                    is_begun = True
+                    await self._threads.run(self._begin, copy, pieces)
                 await self._threads.run(copy.write, data)
             await self._threads.run(copy.finish)
         except BaseException:
@@ -129,16 +168,16 @@ class MaildirDelivery:
 
     def _write_at_once(self, copy: _Copy, pieces: Sequence[bytes]) -> None:
         try:
-            self._begin(copy, b"".join(pieces))
+            self._begin(copy, pieces)
             copy.finish()
         except BaseException:
             copy.abandon()
             raise
 
-    def _begin(self, copy: _Copy, first: bytes) -> None:
+    def _begin(self, copy: _Copy, pieces: Sequence[bytes]) -> None:
         self._make()
         copy.create()
-        copy.write(first)
+        copy.write(b"".join(pieces))
 
     def _make(self) -> None:
         """
@@ -146,14 +185,14 @@ class MaildirDelivery:
         """
         if self._is_made:
             return
-        missing = [folder for folder in self._folders() if not folder.is_dir()]
-        for folder in missing:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for parent in {folder.parent for folder in missing}:
-            self._files.sync_directory(parent)
+        for folder in self._folders():
+            if not folder.is_dir():
+                folder.mkdir(mode=0o700, exist_ok=True)
+                self._files.sync_directory(folder.parent)
         self._is_made = True
 
     def _folders(self) -> Iterator[Path]:
+        yield from reversed(self._path.parents)
         yield self._path
         for name in ("tmp", "new", "cur"):
             yield self._path / name
@@ -227,7 +266,12 @@ class _Copy:
         self._file.close()
         self._file = None
         self._files.rename(self._unfinished, self._finished)
-        self._files.sync_directory(self._finished.parent)
+        try:
+            self._files.sync_directory(self._finished.parent)
+        except OSError:
+            # The sender will be told to come again.
+            self._files.remove(self._finished)
+            raise
 
     def abandon(self) -> None:
         """

@@ -25,6 +25,9 @@ NO_RELAY = Reply(550, "5.7.1", "no mail is relayed through another address")
 ALWAYS = frozenset(("postmaster", "abuse"))
 """Local parts that every domain has (RFC 5321 section 4.5.1, RFC 2142)."""
 
+ABOUT_RECIPIENT = frozenset(("5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"))
+"""Enhanced codes that say that there is no such recipient, whoever asks (RFC 3463)."""
+
 # An address inside an address: some mail servers send such mail on to the inner one.
 _INNER_ADDRESS = re.compile(r"[%@!]")
 
@@ -110,8 +113,9 @@ class Recipients:
             # "Not reached" says nothing of the recipient; any other 4xx is the upstream's word.
             known = self._known.get(owner)
             return known.reply if known is not None and reply.enhanced == "4.4.1" else reply
-        if reply.enhanced.startswith("5.7."):
-            # A refusal by policy may be about the sender, and another one may be welcome.
+        if reply.is_permanent and reply.enhanced not in ABOUT_RECIPIENT:
+            # It may be about the sender, and another one may be welcome: remembered, it would
+            # let anybody shut a recipient off from the world.
             return reply
         settings = self._settings
         seconds = settings.good_seconds if reply.is_positive else settings.bad_seconds

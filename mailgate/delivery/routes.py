@@ -32,7 +32,7 @@ def make_deliveries(
     for name, upstream in settings.upstream.items():
         if isinstance(upstream, MaildirUpstream):
             deliveries[name] = MaildirDelivery(
-                name, upstream.path, files, threads, settings.hostname, now
+                name, upstream.path, files, threads, settings.hostname, now, reactor
             )
         else:
             deliveries[name] = SmtpDelivery(name, upstream, settings.hostname, reactor)
@@ -53,6 +53,12 @@ class Routes:
         }
         self.first_domain = routes[0].domains[0]
         """Whose C{postmaster} the one without a domain is (RFC 5321 section 4.5.1)."""
+
+    def full_address(self, recipient: Address) -> Address:
+        """
+        Give C{postmaster} without a domain the one of L{first_domain}.
+        """
+        return recipient if recipient.domain else Address(recipient.local, self.first_domain)
 
     def route_for(self, recipient: Address) -> IDelivery | None:
         """

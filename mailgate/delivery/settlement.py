@@ -19,6 +19,7 @@ from attrs import define, field, frozen
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from mailgate.delivery.answer import is_unknown, kept, lost, not_reached
 from mailgate.interfaces import Hold, IDelivery, IHub, IMessage, IRewriter, Outcome, Outgoing
@@ -64,7 +65,6 @@ class Settlement:
     rewriter: IRewriter
     route_for: Callable[[Address], IDelivery | None]
     clock: IReactorTime
-    full_address: Callable[[Address], Address]
     envelope: Envelope
     message: IMessage
     verdicts: Sequence[Verdict]
@@ -74,8 +74,8 @@ class Settlement:
     """When the reply is due, on the reactor's clock."""
 
     copies: dict[Address, Copy] = field(init=False, factory=dict)
-    refused: dict[Address, Reply] = field(init=False, factory=dict)
-    """What those were told who got a 5xx, by a verdict or by an upstream."""
+    refused: dict[Address, tuple[Reply, str]] = field(init=False, factory=dict)
+    """The 5xx of those who got one, and the upstream it came from, C{""} for a verdict's."""
 
     provisional: list[str] = field(init=False, factory=list)
     undeliverable: list[Hold] = field(init=False, factory=list)
@@ -98,9 +98,7 @@ class Settlement:
             self._delivered_one, self._broken, callbackArgs=(group,)
         )
 
-    def _delivered_one(
-        self, replies: Sequence[Reply], group: Group
-    ) -> Outcome | Deferred[Outcome]:
+    def _delivered_one(self, replies: Sequence[Reply], group: Group) -> Outcome | Deferred[Outcome]:
         deferral = self._take(replies, group)
         if self.unsent or self.undeliverable:
             return Deferred.fromCoroutine(self._conclude(deferral))
@@ -139,7 +137,7 @@ class Settlement:
         try:
             await self._hold(list(self._holds()), is_provisional=bool(groups))
         except (OSError, TimeoutError) as error:
-            return self._deferred(self._not_stored(error))
+            return self._not_stored(error)
         deferral = await self._deliver_all(groups)
         return await self._conclude(deferral)
 
@@ -179,19 +177,16 @@ class Settlement:
         is_kept = any(v.action in (Action.QUARANTINE, Action.DISCARD) for v in self.verdicts)
         if not (self.is_delivered or is_kept):
             await self._withdraw()
-            for recipient, reply in self.refused.items():
-                self._note(recipient, "refused", str(reply), self.copies[recipient].reference)
+            for recipient, (reply, upstream) in self.refused.items():
+                self._note(recipient, "refused", str(reply), upstream)
             return self._outcome(self._refusal())
         try:
             await self._keep_the_rest()
+        except CancelledError:
+            raise
         except Exception as error:
-            # Not stored, or it is not known: the sender shall come again for those copies.
-            reply = self._not_stored(error)
             await self._withdraw()
-            self._forget_held(reply)
-            if self.is_delivered:
-                self._note_duplicate()
-            return self._outcome(reply)
+            return self._not_stored(error)
         return self._outcome(self._accepted())
 
     async def _keep_the_rest(self) -> None:
@@ -245,8 +240,7 @@ class Settlement:
     async def _hold(self, holds: Sequence[Hold], is_provisional: bool) -> None:
         if not holds:
             return
-        named = [evolve_recipient(hold, self.full_address(hold.recipient)) for hold in holds]
-        holding = self.hub.hold(self.envelope, self.message, named, provisional=is_provisional)
+        holding = self.hub.hold(self.envelope, self.message, holds, provisional=is_provisional)
         waiting = self._in_time(holding)
         ids = await (kept(waiting) if self.is_delivered else waiting)
         for hold, identity in zip(holds, ids, strict=True):
@@ -264,8 +258,7 @@ class Settlement:
     def _deliver(self, group: Group) -> Deferred[Sequence[Reply]]:
         left = self.until - self.clock.seconds() - min(_STORING_SECONDS, self.within / 10)
         message = self.rewriter.apply(self.envelope.trace, group.verdict, self.message)
-        recipients = tuple(map(self.full_address, group.recipients))
-        return group.delivery.deliver(self.envelope, recipients, message, left)
+        return group.delivery.deliver(self.envelope, group.recipients, message, left)
 
     def _take(self, replies: Sequence[Reply], group: Group) -> Reply | None:
         """
@@ -289,8 +282,7 @@ class Settlement:
                 self._note(recipient, "unknown" if is_lost else "deferred", said, upstream)
                 if is_lost:
                     self._note_duplicate()
-                address = self.full_address(recipient)
-                self.unsent.append(Outgoing(address, verdict.action, verdict.total, said))
+                self.unsent.append(Outgoing(recipient, verdict.action, verdict.total, said))
                 deferral = deferral or reply
         return None if self.is_delivered else deferral
 
@@ -308,3 +300,87 @@ class Settlement:
             self.log.failure(
                 "{event} for {trace}", event="hold.not_withdrawn", trace=self.envelope.trace
             )
+
+    # -- what is noted and said ------------------------------------------------------
+
+    def _note(self, recipient: Address, outcome: str, said: str = "", reference: str = "") -> None:
+        self.copies[recipient] = Copy(str(recipient), outcome, said, reference)
+
+    def _refuse(self, recipients: Sequence[Address], reply: Reply, upstream: str = "") -> None:
+        for recipient in recipients:
+            self.refused[recipient] = (reply, upstream)
+            self._note(recipient, "refused", str(reply), upstream)
+
+    def _note_duplicate(self) -> None:
+        if DUPLICATE not in self.notes:
+            self.notes.append(DUPLICATE)
+            self.log.warn(
+                "{event} of {trace}", event="duplicate.possible", trace=self.envelope.trace
+            )
+
+    def _accepted(self) -> Reply:
+        return Reply(250, "2.0.0", f"accepted ({self.envelope.trace})")
+
+    def _refusal(self) -> Reply:
+        """
+        Give the first 5xx.
+        """
+        recipients = (r for verdict in self.verdicts for r in verdict.recipients)
+        return next(self.refused[r][0] for r in recipients if r in self.refused)
+
+    def _told(self, reply: Reply) -> Reply:
+        """
+        Give what the client hears of an upstream's trouble: an upstream's own words as they
+        are, but not how we failed to reach it.
+        """
+        trace = self.envelope.trace
+        if is_unknown(reply):
+            return Reply(451, "4.4.2", f"connection lost further on, try again later ({trace})")
+        if (reply.code, reply.enhanced) == (451, "4.4.1"):
+            return Reply(451, "4.4.1", f"cannot be delivered now, try again later ({trace})")
+        return reply
+
+    def _not_stored(self, error: Exception) -> Outcome:
+        """
+        Let the sender come again for what could not be stored.
+        """
+        trace = self.envelope.trace
+        self.log.failure("{event} for {trace}", event="hold.failed", trace=trace)
+        if not self.is_delivered and isinstance(error, OSError) and error.errno in _FULL:
+            return self._deferred(Reply(452, "4.3.1", f"no room at the moment ({trace})"))
+        return self._deferred(self._local_error())
+
+    def has_broken(self) -> Outcome:
+        """
+        Answer for a mistake of ours, the exception that is being handled.
+        """
+        self.log.failure("{event} for {trace}", event="dispatch.failed", trace=self.envelope.trace)
+        return self._deferred(self._local_error())
+
+    def _broken(self, failure: Failure) -> Outcome | Failure:
+        if isinstance(failure.value, CancelledError):
+            return failure
+        self.log.failure(
+            "{event} for {trace}", failure, event="dispatch.failed", trace=self.envelope.trace
+        )
+        return self._deferred(self._local_error())
+
+    def _local_error(self) -> Reply:
+        return Reply(451, "4.3.0", f"local error, try again later ({self.envelope.trace})")
+
+    def _deferred(self, reply: Reply) -> Outcome:
+        """
+        Let the sender come again for all who are not settled.
+        """
+        if self.is_delivered:
+            self._note_duplicate()
+        for verdict in self.verdicts:
+            for recipient in verdict.recipients:
+                copy = self.copies.get(recipient)
+                if copy is None or copy.outcome in ("held", "refused", "discarded"):
+                    self._note(recipient, "deferred", str(reply))
+        return self._outcome(reply)
+
+    def _outcome(self, reply: Reply) -> Outcome:
+        copies = [self.copies[r] for verdict in self.verdicts for r in verdict.recipients]
+        return Outcome(reply, tuple(copies), tuple(self.notes))

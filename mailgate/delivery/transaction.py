@@ -47,7 +47,7 @@ class Transaction:
         self.answer: Answer[Sequence[Reply]] = Answer(self._cancelled)
         """Fires with one reply for each recipient."""
         self.wire: list[bytes] | None = None
-        """The whole message as it goes out, where it lies in memory."""
+        """The whole message as it goes out, if it need not be read from the disk."""
         self.wait_until = inf
         """Until when, on the clock of the reactor, it may wait for a connection."""
         self.deadline = inf
@@ -78,7 +78,7 @@ class Transaction:
                 return Reply(553, "5.1.3", "control characters in an address")
             if not path.isascii():
                 return Reply(550, "5.6.7", "an address needs SMTPUTF8")
-        if self.message is not None and self.message.path is None:
+        if self.message is not None:
             try:
                 self.wire = encode(self.message)
             except Unclean:

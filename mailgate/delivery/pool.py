@@ -1,0 +1,291 @@
+"""
+The open connections to one upstream, and who waits for one.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from math import inf
+
+from twisted.internet.defer import Deferred, TimeoutError, succeed
+from twisted.internet.endpoints import connectProtocol
+from twisted.internet.error import ConnectError, DNSLookupError
+from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from mailgate.config.model import SmtpUpstream
+from mailgate.delivery.answer import not_reached
+from mailgate.delivery.deadline import Deadline
+from mailgate.delivery.smtp import SmtpClient
+from mailgate.delivery.transaction import Transaction
+from mailgate.interfaces import Capabilities
+from mailgate.reply import Reply
+
+CLOSED = Reply(451, "4.3.2", "the gateway is being stopped")
+
+
+class Pool:
+    """
+    Runs transactions on up to C{connections} connections; who came first is served first.
+
+    A connection is opened when somebody waits, and ended after C{transactions} transactions or
+    C{idle_seconds} without one. Who finds a connection broken before the upstream's 354 gets a
+    new one, once; after it never, since the upstream may have the message.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        name: str,
+        endpoint: IStreamClientEndpoint,
+        clock: IReactorTime,
+        hostname: str,
+        settings: SmtpUpstream,
+    ) -> None:
+        """
+        @param name: the upstream's, for events.
+        @param hostname: what we call ourselves.
+        """
+        self.capabilities = Capabilities()
+        """What the upstream said at its last EHLO."""
+        self.failures = 0
+        """How many attempts to connect or to get an answer have failed since the last answer."""
+        self._name = name
+        self._endpoint = endpoint
+        self._clock = clock
+        self._hostname = hostname
+        self._settings = settings
+        self._idle: list[SmtpClient] = []
+        self._total = 0
+        self._connecting = 0
+        self._waiting: deque[Transaction] = deque()
+        self._repeated: deque[Transaction] = deque()
+        self._probes: list[Deferred[None]] = []
+        self._is_growing = False
+        self._is_closing = False
+        self._closed: list[Deferred[None]] = []
+        self._timer = Deadline(clock, self._look_around)
+
+    def run(self, transaction: Transaction) -> None:
+        """
+        Run C{transaction}, at once or as soon as there is a connection for it.
+        """
+        if self._is_closing:
+            transaction.refuse(CLOSED)
+        elif self._idle:
+            client = self._idle.pop()
+            if not client.begin(transaction):
+                self._idle.append(client)
+        else:
+            transaction.holder = self
+            self._waiting.append(transaction)
+            self._timer.advance(transaction.wait_until)
+            self._grow()
+
+    def drop(self, transaction: Transaction) -> None:
+        """
+        Forget a transaction that waits.
+        """
+        for queue in (self._waiting, self._repeated):
+            if transaction in queue:
+                queue.remove(transaction)
+
+    def probe(self) -> Deferred[None]:
+        """
+        Wait until it is known what the upstream can take, or that it cannot be reached.
+        """
+        if self._is_closing or self._total > self._connecting:
+            return succeed(None)
+        probed: Deferred[None] = Deferred()
+        self._probes.append(probed)
+        self._grow()
+        return probed
+
+    def close(self) -> Deferred[None]:
+        """
+        End idle connections, let who waits be served, and wait for it.
+        """
+        self._is_closing = True
+        idle, self._idle = self._idle, []
+        for client in idle:
+            client.quit()
+        closed: Deferred[None] = Deferred()
+        self._closed.append(closed)
+        self._look_for_end()
+        return closed
+
+    # -- what clients tell --------------------------------------------------------------
+
+    def client_ready(self, client: SmtpClient) -> None:
+        """
+        Give a connection to who waits, keep it, or end it after its last transaction.
+        """
+        if self.failures:
+            self.failures = 0
+            self.log.info("{event} {upstream}", event="upstream.recovered", upstream=self._name)
+        if client.transactions == 0:
+            self._connecting -= 1
+            self._learn(client.capabilities)
+        elif client.transactions >= self._settings.transactions:
+            client.quit()
+            return
+        while transaction := self._next(client.transactions == 0):
+            if client.begin(transaction):
+                return
+        if self._is_closing:
+            client.quit()
+            return
+        client.idle_since = self._clock.seconds()
+        self._idle.append(client)
+        self._timer.advance(client.idle_since + self._settings.idle_seconds)
+
+    def client_closed(
+        self, client: SmtpClient, reply: Reply, transaction: Transaction | None, repeat: bool
+    ) -> None:
+        """
+        Answer who has lost the connection, or let them have a new one.
+        """
+        if client in self._idle:
+            self._idle.remove(client)
+        if not client.is_ready:
+            self._failed(reply)
+            return
+        self._total -= 1
+        if transaction is not None:
+            if repeat and not transaction.is_repeat:
+                transaction.is_repeat = True
+                transaction.holder = self
+                self._repeated.append(transaction)
+                self._timer.advance(transaction.wait_until)
+            else:
+                self._note_failure(reply)
+                transaction.refuse(reply)
+        self._grow()
+        self._look_for_end()
+
+    # -- connections --------------------------------------------------------------------
+
+    def _grow(self) -> None:
+        """
+        Open a connection for each who waits, as far as that is allowed.
+        """
+        if self._is_growing:
+            return
+        self._is_growing = True
+        while self._total < self._settings.connections and self._connecting < self._wanted():
+            self._connect()
+        self._is_growing = False
+
+    def _wanted(self) -> int:
+        return len(self._waiting) + len(self._repeated) + bool(self._probes)
+
+    def _connect(self) -> None:
+        settings = self._settings
+        self._total += 1
+        self._connecting += 1
+        client = SmtpClient(
+            self, self._clock, self._hostname, settings.connect_seconds, settings.reply_seconds
+        )
+        connecting = connectProtocol(self._endpoint, client)
+        connecting.addTimeout(settings.connect_seconds, self._clock)
+        connecting.addErrback(self._not_connected)
+
+    def _not_connected(self, failure: Failure) -> None:
+        if not isinstance(failure.value, (ConnectError, DNSLookupError, TimeoutError)):
+            self.log.failure("{event}", failure, event="upstream.not_connected")
+        self._failed(not_reached(_words(failure)))
+
+    def _failed(self, reply: Reply) -> None:
+        """
+        Let the first who waits go with a connection that could not be used, or all of them if
+        there is no other one that works: nobody shall wait for what is not there.
+        """
+        self._total -= 1
+        self._connecting -= 1
+        self._note_failure(reply)
+        refused = []
+        while transaction := self._next(is_new=True):
+            refused.append(transaction)
+            if self._total > self._connecting:
+                break
+        for transaction in refused:
+            transaction.refuse(reply)
+        self._end_probes()
+        self._grow()
+        self._look_for_end()
+
+    def _note_failure(self, reply: Reply) -> None:
+        self.failures += 1
+        self.log.warn(
+            "{event} {upstream}: {reply}",
+            event="upstream.failed",
+            upstream=self._name,
+            reply=str(reply),
+            failures=self.failures,
+        )
+
+    def _learn(self, capabilities: Capabilities) -> None:
+        if capabilities != self.capabilities:
+            self.capabilities = capabilities
+            self.log.info(
+                "{event} of {upstream}: {extensions}, SIZE {size}",
+                event="upstream.capabilities",
+                upstream=self._name,
+                extensions=" ".join(sorted(capabilities.extensions)),
+                size=capabilities.size,
+            )
+        self._end_probes()
+
+    def _end_probes(self) -> None:
+        probes, self._probes = self._probes, []
+        for probe in probes:
+            probe.callback(None)
+
+    # -- who waits ----------------------------------------------------------------------
+
+    def _next(self, is_new: bool) -> Transaction | None:
+        """
+        Take the next who waits. Who has lost an old connection gets only a new one, since the
+        other old ones are likely to be dead as well.
+        """
+        if is_new and self._repeated:
+            return self._repeated.popleft()
+        return self._waiting.popleft() if self._waiting else None
+
+    def _look_around(self) -> None:
+        """
+        End what has been idle for too long and answer who has waited for too long.
+        """
+        now = self._clock.seconds()
+        settings = self._settings
+        while self._idle and self._idle[0].idle_since + settings.idle_seconds <= now:
+            self._idle.pop(0).quit()
+        for queue in (self._waiting, self._repeated):
+            for transaction in [t for t in queue if t.wait_until <= now]:
+                queue.remove(transaction)
+                transaction.refuse(not_reached("no connection in time"))
+        at = self._idle[0].idle_since + settings.idle_seconds if self._idle else inf
+        for transaction in (*self._waiting, *self._repeated):
+            at = min(at, transaction.wait_until)
+        if at < inf:
+            self._timer.set(at)
+        self._look_for_end()
+
+    def _look_for_end(self) -> None:
+        if self._closed and not (self._total or self._waiting or self._repeated):
+            self._timer.stop()
+            closed, self._closed = self._closed, []
+            for deferred in closed:
+                deferred.callback(None)
+
+
+def _words(failure: Failure) -> str:
+    """
+    Say why there is no connection, without naming a host.
+    """
+    error = failure.value
+    if isinstance(error, TimeoutError):
+        return "no connection in time"
+    return str(getattr(error, "MESSAGE", "no connection")).lower()
