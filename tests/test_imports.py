@@ -13,8 +13,8 @@ EVERYBODY = LEAVES | {"wire", "config"}
 """What every package may import, beside itself."""
 
 MAY_ALSO = {
-    **dict.fromkeys((*LEAVES, "wire", "config", "store", "net", "message"), set()),
-    **dict.fromkeys(("authentication", "classify", "rules", "pipeline", "policy"), {"message"}),
+    **{name: set() for name in (*LEAVES, "wire", "config", "store", "net", "message")},
+    **{name: {"message"} for name in ("authentication", "classify", "rules", "pipeline", "policy")},
     "knowledge": {"store", "net"},
     "checks": {"authentication", "classify", "rules", "knowledge", "message", "net"},
     "rewrite": {"authentication", "message"},
@@ -82,9 +82,11 @@ class ImportTests(SynchronousTestCase):
                 continue
             self.assertIn(package, MAY_ALSO, f"{path} belongs to no package of the table")
             allowed = EVERYBODY | MAY_ALSO[package] | {package}
-            for other in imported(ast.parse(path.read_text("utf-8"))):
-                if other not in allowed:
-                    wrong.append(f"{path.relative_to(SOURCE)} imports {other}")
+            wrong += [
+                f"{path.relative_to(SOURCE)} imports {other}"
+                for other in imported(ast.parse(path.read_text("utf-8")))
+                if other not in allowed
+            ]
         self.assertEqual(wrong, [])
 
     def test_no_reactor_at_import(self):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from ipaddress import ip_address
+from itertools import pairwise
 from pathlib import Path
 from stat import S_IROTH
 from typing import Any, TypeVar
@@ -215,7 +216,7 @@ def _data(parts: Parts, file: Path) -> Iterator[Problem]:
 
 def _thresholds(policy: Policy, file: Path) -> Iterator[Problem]:
     levels = [("tag", policy.tag), ("quarantine", policy.quarantine), ("reject", policy.reject)]
-    for (lower_name, lower), (name, value) in zip(levels, levels[1:], strict=False):
+    for (lower_name, lower), (name, value) in pairwise(levels):
         if value < lower:
             why = f"must not be below {lower_name}, which is {lower:g}"
             yield Problem(file, "[policy]", name, f"{value:g}", why)

@@ -43,7 +43,12 @@ class Problem:
         place = " ".join(filter(None, (self.table, self.key)))
         place = f"{place} = {self.value}" if self.value else place
         hint = f'; did you mean "{self.nearest}"?' if self.nearest else ""
-        return ": ".join(filter(None, (str(self.file), place, f"{self.why}{hint}")))
+        line = ": ".join(filter(None, (str(self.file), place, f"{self.why}{hint}")))
+        # Keys and values may hold what a terminal obeys or does not show.
+        return "".join(
+            each if each.isprintable() else each.encode("unicode_escape").decode("ascii")
+            for each in line
+        )
 
 
 @define

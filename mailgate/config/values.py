@@ -110,7 +110,7 @@ def check_full_name(text: str) -> str:
         name = check_host_name(text)
     except ValueError as error:
         raise ValueError(f"must be {FULL_NAME}") from error
-    first, dot, rest = name.partition(".")
+    _, dot, rest = name.partition(".")
     if not dot:
         raise ValueError(f"must be {FULL_NAME}; this has no domain")
     if rest.rpartition(".")[2].isdigit():

@@ -180,7 +180,7 @@ class HeloTests(SynchronousTestCase):
 
     def test_exempt(self):
         """
-        This machine and configured networks may say what they like.
+        Our own machine and configured networks may say what they like.
         """
         for client in ("127.0.0.1", "127.8.9.10", "::1", "198.51.100.25", "::ffff:127.0.0.1"):
             for name in ("mail.example.com", "localhost", "[192.0.2.8]"):

@@ -144,7 +144,8 @@ class UnreadableTests(FileTestCase):
         A key that stands twice in a table is a mistake, with its line.
         """
         self.assertEqual(
-            self.only_mistake('data = "a"\ndata = "b"\n'), "line 2, column 11: cannot overwrite a value"
+            self.only_mistake('data = "a"\ndata = "b"\n'),
+            "line 2, column 11: cannot overwrite a value",
         )
 
     def test_encoding(self) -> None:

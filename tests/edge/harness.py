@@ -186,7 +186,7 @@ class ScriptedRecipients:
     """
 
     answers: dict = field(factory=dict)
-    capabilities: Capabilities = Capabilities(frozenset({"8BITMIME"}), None)
+    capabilities: Capabilities = field(factory=lambda: Capabilities(frozenset({"8BITMIME"}), None))
 
     def ask(self, sender, recipient):
         """
@@ -245,7 +245,7 @@ class Edge:
     files: object
     threads: object
     directory: Path
-    limits: Limits = Limits()
+    limits: Limits = field(factory=Limits)
     memory_limit: int = 1 << 28
     clock: Clock = field(factory=Clock)
     pipeline: ScriptedPipeline = field(factory=ScriptedPipeline)

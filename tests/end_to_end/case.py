@@ -49,7 +49,7 @@ class EndToEndTestCase(SynchronousTestCase):
                 return found
             # Whatever is waited for happens in another process, which tells nobody.
             time.sleep(0.02)
-        self.fail(message)
+        raise self.failureException(message)
 
 
 class Conversation:

@@ -4,6 +4,7 @@ The gateway as its own process, as an operator runs it, on free ports of loopbac
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -22,15 +23,24 @@ TWISTD = [sys.executable, "-c", "from twisted.scripts.twistd import run; run()"]
 def free_port():
     """
     Find a port of loopback that nobody uses.
+
+    It lies below those that the kernel gives to clients, so that it is still free when a
+    gateway is started anew.
     """
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return taken.getsockname()[1]
+    while True:
+        port = random.randrange(20000, 32000)
+        try:
+            with socket.create_server(("127.0.0.1", port)):
+                return port
+        except OSError:
+            continue
 
 
 def needs(case, *programs):
     """
-    Find real programs, those of Postfix also below C{MAILGATE_POSTFIX}; where one is missing skip the test, or fail it under
-    C{MAILGATE_REQUIRE_REAL=1}.
+    Find real programs, those of Postfix also below C{MAILGATE_POSTFIX}.
+
+    Where one is missing, skip the test, or fail it under C{MAILGATE_REQUIRE_REAL=1}.
 
     @return: their paths.
     """

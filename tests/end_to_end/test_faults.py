@@ -30,7 +30,7 @@ class UpstreamTests(EndToEndTestCase):
             return next(iter(refused.recipients.values()))
         except smtplib.SMTPResponseException as refused:
             return refused.smtp_code, refused.smtp_error
-        self.fail(f"it was taken over: {taken}")
+        raise self.failureException(f"it was taken over: {taken}")
 
     def test_f05_upstream_down(self):
         """

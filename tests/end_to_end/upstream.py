@@ -2,6 +2,7 @@
 A mail server that does as it is told, in threads, to stand behind the gateway.
 """
 
+import contextlib
 import re
 import socket
 import threading
@@ -129,10 +130,8 @@ def _path(argument):
 
 
 def _hang_up(connection):
-    try:
+    # The other side may have been faster, or it is closed already.
+    with contextlib.suppress(OSError):
         # This wakes the thread that waits for it, which close alone does not.
         connection.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        # The other side was faster, or it is closed already.
-        pass
     connection.close()

@@ -42,7 +42,7 @@ class LogIns(SynchronousTestCase):
         Hold a message.
         """
         self.world = World(self)
-        self.id = self.world.hold()
+        self.held = self.world.hold()
         self.world.add_account()
 
     def test_every_page_leads_to_the_sign_in(self):
@@ -50,7 +50,7 @@ class LogIns(SynchronousTestCase):
         Without a log-in every page leads to the sign-in, and from there back.
         """
         for page in PAGES:
-            path = page.format(id=self.id)
+            path = page.format(id=self.held)
             for method in ("GET", "HEAD"):
                 response = self.world.browser().ask(method, path)
                 self.assertEqual((response.code, response.body), (303, b""), path)
@@ -77,8 +77,8 @@ class LogIns(SynchronousTestCase):
         browser.get("/sign-in")
         before = self.world.everything()
         for path in FORMS:
-            fields = {"release": self.id, "do": "release", "id": self.id}
-            response = browser.post(path.format(id=self.id), fields, page="/sign-in")
+            fields = {"release": self.held, "do": "release", "id": self.held}
+            response = browser.post(path.format(id=self.held), fields, page="/sign-in")
             self.assertEqual(response.code, 303)
             self.assertEqual(response.header("location"), "/sign-in?next=%2F")
         self.assertEqual(self.world.everything(), before)
@@ -94,7 +94,7 @@ class Forms(SynchronousTestCase):
         Sign in and hold a message.
         """
         self.world = World(self)
-        self.id = self.world.hold()
+        self.held = self.world.hold()
         self.browser = self.world.signed_in()
 
     def release(self, headers=(), browser=None, path="/quarantine", **fields):
@@ -102,20 +102,20 @@ class Forms(SynchronousTestCase):
         Try to release the message; give the code of the answer.
         """
         browser = browser or self.browser
-        return browser.post(path, {"release": self.id, **fields}, "/quarantine", headers).code
+        return browser.post(path, {"release": self.held, **fields}, "/quarantine", headers).code
 
     def assert_held(self):
         """
         Hold that the message is still held.
         """
-        self.assertEqual(self.world.held(self.id).state, "held")
+        self.assertEqual(self.world.held(self.held).state, "held")
 
     def test_form_of_ours(self):
         """
         A form with its token, from a page of ours, acts.
         """
         self.assertEqual(self.release(), 303)
-        self.assertEqual(self.world.held(self.id).state, "released")
+        self.assertEqual(self.world.held(self.held).state, "released")
 
     def test_reading_changes_nothing(self):
         """
@@ -124,10 +124,10 @@ class Forms(SynchronousTestCase):
         before = self.world.everything()
         log_ins = len(self.world.rows("log_in"))
         token = self.browser.token("/quarantine")
-        fields = {"release": self.id, "delete": self.id, "do": "release", "id": self.id}
+        fields = {"release": self.held, "delete": self.held, "do": "release", "id": self.held}
         fields |= {"csrf": token, "theme": "dark", "current": "a", "new": "b", "again": "b"}
         for page in (*PAGES, *FORMS, "/sign-in"):
-            path = page.format(id=self.id)
+            path = page.format(id=self.held)
             for method in ("GET", "HEAD"):
                 url = f"{path}{'&' if '?' in path else '?'}{urlencode(fields)}"
                 self.browser.ask(method, url)
@@ -139,7 +139,7 @@ class Forms(SynchronousTestCase):
         HEAD gives the headers of GET and no body.
         """
         for page in PAGES:
-            path = page.format(id=self.id)
+            path = page.format(id=self.held)
             got, headed = self.browser.get(path), self.browser.ask("HEAD", path)
             self.assertEqual(headed.body, b"")
             self.assertEqual(headed.code, got.code)

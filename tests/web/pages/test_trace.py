@@ -117,7 +117,7 @@ class TraceTests(SynchronousTestCase):
         identity = self.world.hold()
         trace = self.world.held(identity).trace
         page = self.page(f"/trace/{trace}")
-        self.assertIn("The trace itself is lost or not written yet.", page)
+        self.assertIn("race itself is not there", page)
         self.assertIn(f'href="/quarantine/{identity}"', page)
         self.browser.post("/quarantine", {"release": identity})
         page = self.page(f"/trace/{trace}")
