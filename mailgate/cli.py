@@ -15,11 +15,16 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from attrs import evolve
+
+from mailgate.checks.table import checks_off, make_checks
 from mailgate.config.load import check, load
 from mailgate.config.model import Settings
 from mailgate.config.problem import ConfigurationError
 from mailgate.hub.client import Ask, reach
 from mailgate.hub.commands import CommandError
+from mailgate.pipeline.extractors import EXTRACTORS
+from mailgate.pipeline.plan import make_plan
 from mailgate.reporting import story
 from mailgate.reporting.terminal import (
     complain,
@@ -190,13 +195,27 @@ def check_config(arguments: Arguments) -> int:
     """
     Say whether the configuration can be used.
     """
-    problems, warnings = check(arguments.file or arguments.config)
+    file: Path = arguments.file or arguments.config
+    problems, warnings = check(file)
     for warning in warnings:
         complain(f"warning: {warning}")
     if problems:
         raise ConfigurationError(problems)
+    _check_plan(load(file), file)
     say("ok")
     return 0
+
+
+def _check_plan(settings: Settings, file: Path) -> None:
+    """
+    See that the checks which are on can be brought into an order.
+
+    @raise ConfigurationError: they cannot.
+    """
+    try:
+        make_plan(make_checks(settings), EXTRACTORS, checks_off(settings))
+    except ConfigurationError as error:
+        raise ConfigurationError([evolve(each, file=file) for each in error.problems]) from None
 
 
 def quarantine_list(arguments: Arguments) -> int:

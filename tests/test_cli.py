@@ -17,6 +17,8 @@ from twisted.scripts import twistd
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from mailgate import cli
+from mailgate.checks import table
+from mailgate.checks.headers import HeadersCheck
 from mailgate.cli import main
 from mailgate.config.load import load
 from mailgate.hub.hub import Hub
@@ -289,6 +291,21 @@ class CheckConfigTests(CommandLineCase):
         self.assertEqual((status, complaints.count("\n")), (2, 2))
         self.assertIn("colour", complaints)
         self.assertIn("rolle", complaints)
+
+    def test_plan(self):
+        """
+        A check that needs one which is off is a mistake, told with the file.
+        """
+
+        class Needy(HeadersCheck):
+            needs = ("fields", "helo")
+
+        needy = {**table.CHECKS, "headers": Needy.from_settings}
+        self.patch(table, "CHECKS", needy)
+        self.assertEqual(self.say("check-config"), "ok\n")
+        self.config.write_text(f'{CONFIG}\n[checks.helo]\nmode = "off"\n')
+        mistake = '[checks.headers]: needs the check "helo", which is off'
+        self.assertEqual(self.call("check-config"), (2, "", f"{self.config}: {mistake}\n"))
 
     def test_nothing_touched(self):
         """

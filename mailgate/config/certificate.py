@@ -1,10 +1,11 @@
 """
-Whether a certificate and a key can be used together.
+Whether a certificate and a key can be used together, and for how long.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -42,3 +43,15 @@ def examine(certificate: Path, key: Path) -> Iterator[tuple[str, str]]:
         held = secret.public_key().public_bytes(*spelling)
         if chain[0].public_key().public_bytes(*spelling) != held:
             yield "key", "must belong to the first certificate of the file; it does not"
+
+
+def end(certificate: Path) -> datetime | None:
+    """
+    Tell until when the first certificate of a PEM file holds.
+
+    @return: C{None} where the file cannot be read or holds none.
+    """
+    try:
+        return load_pem_x509_certificates(certificate.read_bytes())[0].not_valid_after_utc
+    except (OSError, ValueError):
+        return None

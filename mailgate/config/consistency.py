@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from ipaddress import ip_address
 from itertools import pairwise
 from pathlib import Path
@@ -29,7 +30,7 @@ from mailgate.config.model import (
     Upstream,
     Web,
 )
-from mailgate.config.problem import Problem, as_toml, nearest
+from mailgate.config.problem import Problem, as_key, as_toml, nearest
 from mailgate.config.values import parse_endpoint
 
 T = TypeVar("T")
@@ -112,7 +113,13 @@ def warnings(parts: Parts, file: Path) -> Iterator[Problem]:
     used = {route.upstream for route in parts.routes.values()}
     for name in parts.upstreams:
         if name not in used:
-            yield Problem(file, f"[upstream.{name}]", "", "", "no route uses it")
+            yield Problem(file, f"[upstream.{as_key(name)}]", "", "", "no route uses it")
+    if parts.tls is not None and parts.tls.certificate is not None:
+        end = certificate.end(parts.tls.certificate)
+        if end is not None and end < datetime.now(UTC):
+            why = f"it ended on {end:%Y-%m-%d}; clients that look at it will not send"
+            shown = as_toml(str(parts.tls.certificate))
+            yield Problem(file, "[tls]", "certificate", shown, why)
     if parts.tls is not None and parts.tls.key is not None and _is_public(parts.tls.key):
         why = "everybody on this machine can read it; chmod o-r it"
         yield Problem(file, "[tls]", "key", as_toml(str(parts.tls.key)), why)
@@ -147,11 +154,10 @@ def _overlap(one: str, other: str) -> bool:
     other_host, other_port = parse_endpoint(other)
     if port != other_port or port == 0:
         return False
-    if host == other_host:
-        return True
-    # Linux lets [::] take the IPv4 addresses as well.
-    versions = {ip_address(host).version, ip_address(other_host).version}
-    return "::" in (host, other_host) or ("0.0.0.0" in (host, other_host) and versions == {4})
+    if (":" in host) != (":" in other_host):
+        # An IPv6 listener takes no IPv4 clients: the two kinds leave each other alone.
+        return False
+    return host == other_host or any(ip_address(each).is_unspecified for each in (host, other_host))
 
 
 def _routes(parts: Parts, file: Path) -> Iterator[Problem]:
@@ -159,7 +165,7 @@ def _routes(parts: Parts, file: Path) -> Iterator[Problem]:
     for number, route in parts.routes.items():
         table = f"[[route]] number {number}"
         if route.upstream not in parts.upstreams:
-            known = ", ".join(parts.upstreams) or "none"
+            known = ", ".join(map(as_key, parts.upstreams)) or "none"
             yield Problem(
                 file,
                 table,
@@ -182,23 +188,30 @@ def _loops(parts: Parts, file: Path) -> Iterator[Problem]:
     Give the upstreams that are the gateway itself.
     """
     for name, upstream in parts.upstreams.items():
-        if not isinstance(upstream, SmtpUpstream) or not _is_address(upstream.host):
+        if not isinstance(upstream, SmtpUpstream):
             continue
-        is_six = ":" in upstream.host
-        end = f"[{upstream.host}]:{upstream.port}" if is_six else f"{upstream.host}:{upstream.port}"
         for number, listener in parts.listeners.items():
-            if _is_same_server(end, listener.address):
+            if _is_same_server(upstream, listener.address):
                 why = f"mail would go round: [[listener]] number {number} listens there"
-                yield Problem(file, f"[upstream.{name}]", "host", as_toml(upstream.host), why)
+                yield Problem(
+                    file, f"[upstream.{as_key(name)}]", "host", as_toml(upstream.host), why
+                )
+                break
 
 
-def _is_same_server(end: str, listening: str) -> bool:
-    host, port = parse_endpoint(end)
-    other_host, other_port = parse_endpoint(listening)
-    if port != other_port:
+def _is_same_server(upstream: SmtpUpstream, listening: str) -> bool:
+    host, port = parse_endpoint(listening)
+    if port != upstream.port:
         return False
-    is_everywhere = other_host in ("0.0.0.0", "::")
-    return host == other_host or (is_everywhere and ip_address(host).is_loopback)
+    listener = ip_address(host)
+    if upstream.host == "localhost":
+        return listener.is_loopback or listener.is_unspecified
+    if not _is_address(upstream.host):
+        return False
+    address = ip_address(upstream.host)
+    return address == listener or (
+        listener.is_unspecified and address.is_loopback and address.version == listener.version
+    )
 
 
 def _is_address(host: str) -> bool:

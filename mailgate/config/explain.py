@@ -14,7 +14,7 @@ from typing import Any
 from attrs import evolve, frozen
 from pydantic import BaseModel, ValidationError
 
-from mailgate.config.problem import Problem, as_toml, nearest
+from mailgate.config.problem import Problem, as_key, as_toml, nearest
 
 Schema = dict[str, Any]
 
@@ -120,12 +120,8 @@ class _Place:
 def _header(path: Sequence[str], *, is_list: bool) -> str:
     if not path:
         return ""
-    name = ".".join(part if _is_bare(part) else as_toml(part) for part in path)
+    name = ".".join(map(as_key, path))
     return f"[[{name}]]" if is_list else f"[{name}]"
-
-
-def _is_bare(part: str) -> bool:
-    return part.isascii() and part.replace("_", "").replace("-", "").isalnum()
 
 
 def _locate(location: Sequence[str | int], root: Schema) -> _Place:

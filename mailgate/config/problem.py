@@ -83,9 +83,17 @@ def as_toml(value: object) -> str:
     return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 3]}..."
 
 
+def as_key(name: str) -> str:
+    """
+    Spell a key as it would stand in the file: in quotes only where it needs them.
+    """
+    is_bare = name.isascii() and name.replace("_", "").replace("-", "").isalnum()
+    return name if is_bare else as_toml(name)
+
+
 def _spell(value: object) -> str:
     if isinstance(value, dict):
-        pairs = ", ".join(f"{key} = {_spell(each)}" for key, each in value.items())
+        pairs = ", ".join(f"{as_key(key)} = {_spell(each)}" for key, each in value.items())
         return f"{{ {pairs} }}" if pairs else "{}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_spell, value))}]"

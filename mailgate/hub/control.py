@@ -50,6 +50,7 @@ class Control:
         """
         self._path.unlink(missing_ok=True)
         factory: Factory[Any] = Factory.forProtocol(lambda: ControlProtocol(self._commands))
+        factory.noisy = False
         # Not open to others for the moment between its making and the change of its mode.
         before = os.umask(0o177)
         try:

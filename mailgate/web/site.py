@@ -99,6 +99,7 @@ class ReviewSite(Site):
     """
 
     events = Logger()
+    noisy = False
     protocol = LimitedChannel  # type: ignore[assignment]
 
     def __init__(self, front: Front, is_secure: bool, reactor: IReactorTime) -> None:

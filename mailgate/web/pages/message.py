@@ -5,7 +5,7 @@ One held message: why it is held, what is in it, the way it came.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from attrs import frozen
 from twisted.internet.defer import Deferred, DeferredSemaphore
@@ -68,6 +68,9 @@ class _Rail:
     """
     Where the total lies between delivered and refused; the numbers are per cent of the width.
     """
+
+    LABEL: ClassVar[float] = 12.0
+    """How wide a part must be to have its label below it."""
 
     tag: float
     quarantine: float

@@ -1,0 +1,155 @@
+"""
+Tests of the files in C{etc/}, against L{mailgate.config.model}.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+from twisted.trial.unittest import SynchronousTestCase
+
+from mailgate.config.load import check, load
+from mailgate.config.model import (
+    Listener,
+    MaildirUpstream,
+    Route,
+    Settings,
+    SmtpUpstream,
+)
+
+ETC = Path(__file__).parent.parent.parent / "etc"
+SAMPLE = ETC / "mailgate.toml"
+QUICKSTART = ETC / "quickstart.toml"
+
+_OPTION = re.compile(r"#(?=[a-z]\w* = |\[)")
+"""What stands before an option that is commented out; an explanation has a space there."""
+
+
+def uncommented() -> dict[str, Any]:
+    """
+    Give the tables of the sample with every option taken out of its comment.
+    """
+    lines = SAMPLE.read_text().splitlines()
+    return tomllib.loads("\n".join(_OPTION.sub("", line, count=1) for line in lines))
+
+
+def sections(kind: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
+    """
+    Give the single tables of a section, and theirs, with the keys that lead to them.
+    """
+    for name, field in kind.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield name, inner
+            for rest, deeper in sections(inner):
+                yield f"{name}.{rest}", deeper
+
+
+class SampleTests(SynchronousTestCase):
+    """
+    C{etc/mailgate.toml} holds every option, and says the truth about it.
+    """
+
+    def compare(self, name: str, kind: type[BaseModel], table: dict[str, Any]) -> None:
+        """
+        Compare a table of the sample with its section of the model.
+        """
+        self.assertEqual(set(table), set(kind.model_fields), name)
+        for key, field in kind.model_fields.items():
+            default = field.default
+            if default is None or default is PydanticUndefined or isinstance(default, BaseModel):
+                continue
+            said = tuple(table[key]) if isinstance(default, tuple) else table[key]
+            self.assertEqual(said, default, f"{name}.{key}")
+
+    def test_single_tables(self) -> None:
+        """
+        Each table that can stand once has all its options, at their defaults.
+        """
+        tables = uncommented()
+        self.compare("settings", Settings, tables)
+        for name, kind in sections(Settings):
+            table: Any = tables
+            for part in name.split("."):
+                table = table[part]
+            self.compare(name, kind, table)
+
+    def test_repeated_tables(self) -> None:
+        """
+        So has each table that can stand several times, for both kinds of upstream.
+        """
+        tables = uncommented()
+        self.compare("listener", Listener, tables["listener"][0])
+        self.compare("route", Route, tables["route"][0])
+        kinds = {table["kind"]: table for table in tables["upstream"].values()}
+        self.assertEqual(set(kinds), {"smtp", "maildir"})
+        self.compare("upstream.smtp", SmtpUpstream, kinds["smtp"])
+        self.compare("upstream.maildir", MaildirUpstream, kinds["maildir"])
+
+    def test_only_what_is_required_is_set(self) -> None:
+        """
+        What is not required is commented out, so that the defaults of a later version count.
+        """
+        tables = tomllib.loads(SAMPLE.read_text())
+        upstream = tables["upstream"]["mailserver"]
+        for table, kind in (
+            (tables, Settings),
+            (tables["listener"][0], Listener),
+            (tables["route"][0], Route),
+            (upstream, SmtpUpstream),
+        ):
+            for key, value in table.items():
+                field = kind.model_fields[key]
+                is_empty_table = isinstance(value, dict) and not any(value.values())
+                self.assertTrue(field.is_required() or is_empty_table, key)
+
+    def test_every_option_is_explained(self) -> None:
+        """
+        Above each group of options stands an explanation.
+        """
+        explained = False
+        for number, line in enumerate(SAMPLE.read_text().splitlines(), 1):
+            if line.startswith("# "):
+                explained = True
+            elif not line:
+                explained = False
+            elif not line.startswith(("[", "#[")):
+                self.assertTrue(explained, f"line {number}: {line}")
+
+    def test_it_is_right(self) -> None:
+        """
+        The sample as it comes is a right file without a warning.
+        """
+        self.assertEqual(check(SAMPLE), ([], []))
+
+
+class QuickstartTests(SynchronousTestCase):
+    """
+    C{etc/quickstart.toml} is for trying the gateway out.
+    """
+
+    def test_it_is_right(self) -> None:
+        """
+        It is a right file without a warning.
+        """
+        self.assertEqual(check(QUICKSTART), ([], []))
+
+    def test_what_the_readme_promises(self) -> None:
+        """
+        Mail comes in and is looked at on this machine only, and ends in C{var/inbox}.
+        """
+        settings = load(QUICKSTART)
+        var = ETC.parent.resolve() / "var"
+        self.assertEqual(settings.hostname, "mail.example.com")
+        self.assertEqual([each.address for each in settings.listener], ["127.0.0.1:2525"])
+        self.assertEqual(settings.web.address, "127.0.0.1:8025")
+        self.assertEqual(settings.web.base_url, "http://127.0.0.1:8025")
+        self.assertEqual(settings.data, var)
+        self.assertEqual([each.domains for each in settings.route], [("example.com",)])
+        self.assertEqual(
+            settings.upstream, {"inbox": MaildirUpstream(kind="maildir", path=var / "inbox")}
+        )
