@@ -305,7 +305,9 @@ class CheckConfigTests(CommandLineCase):
         self.assertEqual(self.say("check-config"), "ok\n")
         self.config.write_text(f'{CONFIG}\n[checks.helo]\nmode = "off"\n')
         mistake = '[checks.headers]: needs the check "helo", which is off'
-        self.assertEqual(self.call("check-config"), (2, "", f"{self.config}: {mistake}\n"))
+        self.assertEqual(
+            self.call("check-config"), (2, "", f"mailgate: {self.config}: {mistake}\n")
+        )
 
     def test_nothing_touched(self):
         """

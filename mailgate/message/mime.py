@@ -7,7 +7,6 @@ holds more of than L{Limits} allows is not read, and C{flaws} says so in words.
 
 from __future__ import annotations
 
-from binascii import Error as BinasciiError
 from binascii import a2b_base64
 from quopri import decodestring
 
@@ -387,10 +386,7 @@ def _decoded(raw: bytes, encoding: bytes, limit: int) -> bytes:
     if encoding == b"base64":
         letters = raw[: limit * 2].translate(None, _NOT_BASE64)
         letters = letters[: len(letters) - (len(letters) % 4 == 1)]
-        try:
-            return a2b_base64(letters + b"=" * (-len(letters) % 4))[:limit]
-        except BinasciiError:
-            return raw[:limit]
+        return a2b_base64(letters + b"=" * (-len(letters) % 4))[:limit]
     if encoding == b"quoted-printable":
         return decodestring(raw[: limit * 3])[:limit]
     return raw[:limit]

@@ -4,9 +4,13 @@ Tests for L{mailgate.web.channel}.
 
 from __future__ import annotations
 
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailgate.web.channel import LINGER_BYTES, LINGER_SECONDS, REQUEST_SECONDS
+from mailgate.message.message import MemoryMessage
+from mailgate.web.channel import ANSWER_SECONDS, LINGER_BYTES, LINGER_SECONDS, REQUEST_SECONDS
 from mailgate.web.site import CONNECTIONS
 from tests.web.harness import HOST, World, parse
 
@@ -29,7 +33,7 @@ class Limits(SynchronousTestCase):
         """
         self.world = World(self)
         self.channel, self.transport = self.world.connect()
-        self.addCleanup(self.channel.connectionLost, None)
+        self.addCleanup(self.channel.connectionLost, Failure(ConnectionDone()))
 
     def send(self, *pieces):
         """
@@ -202,6 +206,33 @@ class Limits(SynchronousTestCase):
         self.assertNotIn(None, channels)
         for channel in channels:
             channel.connectionLost(None)
+
+    def test_visitor_who_leaves(self):
+        """
+        A visitor who leaves before the answer is made leaves nothing behind.
+        """
+        browser = self.world.signed_in()
+        answer = Deferred()
+        self.patch(self.world.quarantine, "open", lambda identity: answer)
+        cookie = f"Cookie: mailgate_log_in={browser.cookies['mailgate_log_in']}"
+        channel, transport = self.world.connect()
+        channel.dataReceived(head("GET", f"/quarantine/{self.world.hold()}/raw", cookie))
+        channel.connectionLost(Failure(ConnectionDone()))
+        closed = []
+        answer.callback(MemoryMessage((b"x",), on_close=lambda: closed.append(True)))
+        self.assertEqual(closed, [True])
+        self.assertEqual(transport.value(), b"")
+
+    def test_endless_answer(self):
+        """
+        A visitor who does not take the answer is cut off after a quarter of an hour.
+        """
+        self.patch(self.world.log_ins, "find", lambda token: Deferred())
+        self.send(head("GET", "/", "Cookie: mailgate_log_in=" + "x" * 43))
+        self.world.clock.advance(ANSWER_SECONDS - 1)
+        self.assertFalse(self.transport.disconnected)
+        self.world.clock.advance(1)
+        self.assertTrue(self.transport.disconnected)
 
     def test_no_twisted_sessions(self):
         """

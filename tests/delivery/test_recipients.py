@@ -1,0 +1,190 @@
+"""
+Tests of who may be sent to.
+"""
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from mailgate.config.model import Route, Verification
+from mailgate.delivery.recipients import Recipients
+from mailgate.delivery.routes import Routes
+from mailgate.interfaces import Capabilities
+from mailgate.reply import Reply
+from mailgate.wire.address import NULL_SENDER, Address
+
+SENDER = Address("sender", "example.org")
+ADA = Address("ada", "example.com")
+GOOD = Reply(250, "2.1.5", "ok")
+UNKNOWN = Reply(550, "5.1.1", "nobody of this name")
+UNREACHABLE = Reply(451, "4.4.1", "destination not reached: refused")
+
+
+class Upstream:
+    """
+    An upstream that says of everybody what it was told.
+    """
+
+    def __init__(self, name):
+        self.name = name
+        self.capabilities = Capabilities()
+        self.journal = []
+        self.reply = GOOD
+
+    def verify(self, sender, recipient):
+        """
+        Answer, or let the answer wait.
+        """
+        self.journal.append((str(sender), str(recipient)))
+        answer = Deferred()
+        if isinstance(self.reply, list):
+            self.reply.append(answer)
+        else:
+            answer.callback(self.reply)
+        return answer
+
+
+class RecipientTests(SynchronousTestCase):
+    """
+    Tests with two domains and an upstream each.
+    """
+
+    def setUp(self):
+        """
+        Make two upstreams.
+        """
+        self.clock = Clock()
+        self.one, self.two = Upstream("one"), Upstream("two")
+        routes = Routes(
+            (
+                Route(domains=("example.com",), upstream="one"),
+                Route(domains=("example.net",), upstream="two"),
+            ),
+            {"one": self.one, "two": self.two},
+        )
+        settings = Verification(good_seconds=1000, bad_seconds=100, entries=3)
+        self.recipients = Recipients(routes, settings, self.clock.seconds)
+
+    def ask(self, recipient=ADA, sender=SENDER):
+        """
+        Ask, and give the code and enhanced code.
+        """
+        answer = self.recipients.ask(sender, recipient)
+        if isinstance(answer, Deferred):
+            answer = self.successResultOf(answer)
+        return answer.code, answer.enhanced
+
+    def test_asked_once(self):
+        """
+        A good answer is remembered, and then given as a value.
+        """
+        self.assertEqual(self.ask(), (250, "2.1.5"))
+        self.assertIsInstance(self.recipients.ask(NULL_SENDER, ADA), Reply)
+        self.assertEqual(self.one.journal, [("sender@example.org", "ada@example.com")])
+        self.clock.advance(1001)
+        self.ask()
+        self.assertEqual(len(self.one.journal), 2)
+
+    def test_unknown(self):
+        """
+        A bad answer is remembered for a shorter time.
+        """
+        self.one.reply = UNKNOWN
+        self.assertEqual(self.ask(), (550, "5.1.1"))
+        self.one.reply = GOOD
+        self.assertEqual(self.ask(), (550, "5.1.1"))
+        self.clock.advance(101)
+        self.assertEqual(self.ask(), (250, "2.1.5"))
+
+    def test_refused_sender(self):
+        """
+        A refusal by policy may be about the sender, and is not remembered for the recipient.
+        """
+        self.one.reply = Reply(550, "5.7.1", "not from you")
+        self.assertEqual(self.ask(), (550, "5.7.1"))
+        self.one.reply = GOOD
+        self.assertEqual(self.ask(), (250, "2.1.5"))
+
+    def test_f05_unreachable(self):
+        """
+        An upstream that cannot be asked: what it said before counts, however old; else 451.
+        """
+        self.one.reply = UNREACHABLE
+        self.assertEqual(self.ask(), (451, "4.4.1"))
+        self.one.reply = GOOD
+        self.assertEqual(self.ask(), (250, "2.1.5"))
+        self.clock.advance(5000)
+        self.one.reply = UNREACHABLE
+        self.assertEqual(self.ask(), (250, "2.1.5"))
+
+    def test_transient(self):
+        """
+        A 4xx of the upstream is passed on and never remembered.
+        """
+        self.one.reply = Reply(450, "4.2.1", "mailbox busy")
+        self.assertEqual(self.ask(), (450, "4.2.1"))
+        self.one.reply = GOOD
+        self.assertEqual(self.ask(), (250, "2.1.5"))
+
+    def test_shared_question(self):
+        """
+        All who ask for the same recipient at the same time share one question.
+        """
+        self.one.reply = []
+        first, second = self.recipients.ask(SENDER, ADA), self.recipients.ask(SENDER, ADA)
+        self.assertEqual(len(self.one.journal), 1)
+        first.addErrback(lambda failure: None)
+        first.cancel()
+        self.one.reply[0].callback(GOOD)
+        self.assertEqual(self.successResultOf(second), GOOD)
+
+    def test_bounded(self):
+        """
+        Only so many are remembered, the longest unused go first.
+        """
+        for name in ("a", "b", "c"):
+            self.ask(Address(name, "example.com"))
+        self.ask(Address("a", "example.com"))
+        self.ask(Address("d", "example.com"))
+        self.ask(Address("a", "example.com"))
+        self.assertEqual(len(self.one.journal), 4)
+        self.ask(Address("b", "example.com"))
+        self.assertEqual(len(self.one.journal), 5)
+
+    def test_a28_open_relay(self):
+        """
+        Other domains and addresses within addresses are refused without a question.
+        """
+        for local, domain in (
+            ("x", "other.example"),
+            ("x", "example.com.other.example"),
+            ("x", "[127.0.0.1]"),
+            ("x%other.example", "example.com"),
+            ("other.example!x", "example.com"),
+            ('"x@other.example"', "example.com"),
+        ):
+            self.assertEqual(self.ask(Address(local, domain)), (550, "5.7.1"), local)
+        self.assertEqual(self.one.journal, [])
+
+    def test_postmaster_and_abuse(self):
+        """
+        They are always there, without a question, postmaster also without a domain.
+        """
+        self.one.reply = UNKNOWN
+        for local, domain in (
+            ("postmaster", ""),
+            ("PostMaster", "example.com"),
+            ("abuse", "EXAMPLE.net"),
+        ):
+            self.assertEqual(self.ask(Address(local, domain))[0], 250)
+        self.assertEqual(self.one.journal, [])
+
+    def test_offers(self):
+        """
+        What is offered is what all can take, and the smallest limit.
+        """
+        self.one.capabilities = Capabilities(frozenset({"8BITMIME", "SMTPUTF8"}), 2000)
+        self.two.capabilities = Capabilities(frozenset({"8BITMIME"}), 1000)
+        self.assertEqual(self.recipients.offers(), Capabilities(frozenset({"8BITMIME"}), 1000))
+        self.two.capabilities = Capabilities()
+        self.assertEqual(self.recipients.offers(), Capabilities(frozenset(), 2000))
