@@ -3,7 +3,8 @@ Messages that look like mail, made from a seed: the same seed gives the same mes
 
 Each is multipart/alternative with a text and an HTML part, has at least 150 distinct words,
 five links, and the headers that mail has on its way in, a DKIM signature (which verifies
-nowhere) among them. From 128 KiB on most of it is an attachment. All lines end in CRLF.
+nowhere) among them. From 128 KiB on most of it is an attachment. All lines end in CRLF. One
+message in five has a line that begins with a dot, as large mail has, since it costs more then.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ _FAMILIES = (
 )
 
 _LINKS = 5
+_DOTTED = 5
 _BODIES = 1000
 _ATTACHED_FROM = 128 * 1024
 _TEXT_BESIDE_ATTACHMENT = 8 * 1024
@@ -69,7 +71,7 @@ class Mailbag:
         self._recipient = recipient
         self._bodies: dict[int, _Body] = {}
         dice = random.Random(f"bag {seed} {size}")
-        self._sentences = [self._sentence(dice.sample(_WORDS, 12)) for _ in range(1000)]
+        self._sentences = [self._sentence(dice.sample(_WORDS, 10)) for _ in range(1000)]
         self._attachment = b""
         if size >= _ATTACHED_FROM:
             lines = (size - _TEXT_BESIDE_ATTACHMENT) // _LINE
@@ -176,6 +178,8 @@ class Mailbag:
             if left < 0:
                 break
             text.append(sentence)
+        if variant % _DOTTED == 0:
+            text[-1] = f".{text[-1]}"
         return _Body("\r\n".join([*text, ""]).encode("ascii"), html)
 
     def _html(self, sentences: list[str], links: list[str]) -> bytes:

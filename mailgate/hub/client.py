@@ -14,7 +14,7 @@ from typing import Any
 
 from mailgate.config.model import Settings
 from mailgate.hub.commands import Answer, CommandError, Commands
-from mailgate.hub.control import ask
+from mailgate.hub.control import ask, short_name
 from mailgate.hub.lock import InUse
 from mailgate.hub.storage import Storage, open_for_command
 from mailgate.interfaces import IFiles
@@ -61,9 +61,9 @@ def _open_unless_running(settings: Settings, files: IFiles, control: Path) -> St
 
 
 def _listens(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX) as connection:
+    with socket.socket(socket.AF_UNIX) as connection, short_name(path) as short:
         try:
-            connection.connect(str(path))
+            connection.connect(short)
         except (FileNotFoundError, ConnectionRefusedError):
             return False
     return True

@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +41,14 @@ class Control:
         self._path = path
         self._commands = commands
         self._port: IListeningPort | None = None
+        self._folder = ExitStack()
 
     def start(self) -> None:
         """
         Listen. Only under the lock on the data folder: what lies there is of a process that
         is gone, and is removed.
 
-        @raise CannotListenError: the path is too long or cannot be written.
+        @raise CannotListenError: the path cannot be written.
         """
         self._path.unlink(missing_ok=True)
         factory: Factory[Any] = Factory.forProtocol(lambda: ControlProtocol(self._commands))
@@ -54,7 +56,8 @@ class Control:
         # Not open to others for the moment between its making and the change of its mode.
         before = os.umask(0o177)
         try:
-            self._port = self._reactor.listenUNIX(str(self._path), factory, mode=0o600)
+            short = self._folder.enter_context(short_name(self._path))
+            self._port = self._reactor.listenUNIX(short, factory, mode=0o600)
         finally:
             os.umask(before)
 
@@ -66,6 +69,7 @@ class Control:
         stopping = port.stopListening() if port is not None else None
         if stopping is not None:
             await stopping
+        self._folder.close()
 
 
 class ControlProtocol(LineOnlyReceiver):
@@ -110,6 +114,21 @@ class ControlProtocol(LineOnlyReceiver):
             self.transport.write(json.dumps(value).encode("ascii") + self.delimiter)
 
 
+@contextmanager
+def short_name(path: Path) -> Iterator[str]:
+    """
+    Give a name for a socket that is short enough, however deep its folder lies: the kernel
+    takes 107 bytes. The name is good until the end of the context.
+
+    @raise OSError: the folder is not there.
+    """
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
+
+
 def ask(path: Path, name: str, arguments: Mapping[str, Any]) -> Answer:
     """
     Send a command to the gateway that runs, and wait for its answer. Blocks.
@@ -120,7 +139,8 @@ def ask(path: Path, name: str, arguments: Mapping[str, Any]) -> Answer:
     request = json.dumps({"command": name, "arguments": arguments}).encode("ascii") + b"\n"
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(ANSWER_SECONDS)
-        connection.connect(str(path))
+        with short_name(path) as short:
+            connection.connect(short)
         connection.sendall(request)
         with connection.makefile("rb") as lines:
             line = lines.readline()

@@ -134,6 +134,15 @@ class MailbagTests(SynchronousTestCase):
             seen.add(parsed["Message-ID"])
         self.assertEqual(len(seen), 100)
 
+    def test_dots(self):
+        """
+        About one message in five has a line that begins with a dot.
+        """
+        for size in (4096, 65_536):
+            bag = Mailbag(size)
+            dotted = sum(b"\n." in bag.message(number) for number in range(200))
+            self.assertTrue(40 <= dotted <= 44, dotted)
+
     def test_well_formed(self):
         """
         A reader of MIME finds nothing wrong with them.

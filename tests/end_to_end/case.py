@@ -32,9 +32,10 @@ class EndToEndTestCase(SynchronousTestCase):
         """
         Make a gateway in a folder of its own.
         """
-        # Not below the folder of trial: the path of the control socket must be short.
-        gateway = Gateway(mkdtemp(prefix="mailgate-"), *args, **keywords)
-        self.addCleanup(shutil.rmtree, gateway.folder, ignore_errors=True)
+        # The folder is deep, so that the path of the control socket is too long for the kernel.
+        top = mkdtemp(prefix="mailgate-")
+        gateway = Gateway(top + "/deep" * 25, *args, **keywords)
+        self.addCleanup(shutil.rmtree, top, ignore_errors=True)
         self.addCleanup(gateway.stop)
         return gateway
 

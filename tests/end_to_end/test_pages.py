@@ -209,6 +209,13 @@ class PagesTests(EndToEndTestCase):
             finally:
                 browser.close()
 
+    def go(self, page, selector):
+        """
+        Click on what leads to another page, and wait until that is there.
+        """
+        with page.expect_navigation():
+            page.click(selector)
+
     def sign_in(self, page, name=NAME):
         """
         Sign in by the form.
@@ -216,7 +223,7 @@ class PagesTests(EndToEndTestCase):
         page.goto(f"{self.base}/")
         page.fill("[name=name]", name)
         page.fill("[name=password]", PASSWORD)
-        page.click("text=Sign in >> nth=-1")
+        self.go(page, "text=Sign in >> nth=-1")
         self.assertEqual(page.url, f"{self.base}/quarantine")
 
     def assert_harmless(self, page, path):
@@ -264,36 +271,36 @@ class PagesTests(EndToEndTestCase):
             page.goto(link)
             page.fill("[name=name]", NAME)
             page.fill("[name=password]", PASSWORD)
-            page.click("text=Make the account >> nth=-1")
+            self.go(page, "text=Make the account >> nth=-1")
             self.assertEqual(page.url, f"{self.base}/quarantine")
             self.assertIn("you are signed in", page.inner_text(".note"))
             self.assertEqual(page.locator(".row").count(), 4)
             self.assertTrue(page.locator(".bulk").is_hidden())
 
-            page.click("[aria-label='Release: message 3']")
+            self.go(page, "[aria-label='Release: message 3']")
             self.assertIn("One message released.", page.inner_text(".note"))
             self.eventually(lambda: len(gateway.delivered()) == 1, "it was not delivered")
             self.assertIn(b"Subject: message 3\n", gateway.delivered()[0])
 
-            page.click(".what >> text=message 2")
+            self.go(page, ".what >> text=message 2")
             self.assertIn("Held because", page.inner_text("#why"))
-            page.click("aside >> text=Release to the recipient")
+            self.go(page, "aside >> text=Release to the recipient")
             self.eventually(lambda: len(gateway.delivered()) == 2, "it was not delivered")
 
             for box in page.locator("[name=id]").all():
                 box.check()
             self.assertTrue(page.locator(".bulk").is_visible())
-            page.click(".bulk >> text=Delete")
+            self.go(page, ".bulk >> text=Delete")
             self.assertIn("2 messages deleted.", page.inner_text(".note"))
             self.assertIn("Nothing is held.", page.inner_text(".lede"))
 
-            page.click("footer >> text=Dark")
+            self.go(page, "footer >> text=Dark")
             self.assertEqual(page.get_attribute("html", "data-theme"), "dark")
             page.goto(f"{self.base}/outbox")
             self.assertEqual(page.get_attribute("html", "data-theme"), "dark")
 
             page.click("summary >> nth=0")
-            page.click(".menu >> text=Sign out")
+            self.go(page, ".menu >> text=Sign out")
             self.assertEqual(page.url, f"{self.base}/sign-in")
             self.sign_in(page)
             self.assert_harmless(page, page.url)
@@ -371,8 +378,7 @@ class PagesTests(EndToEndTestCase):
             )
             page.goto("http://evil.example/")
             self.assertEqual(page.frames[1].url, "chrome-error://chromewebdata/")
-            page.click("text=Go")
-            page.wait_for_url(f"{self.base}/**")
+            self.go(page, "text=Go")
             page.goto(f"{self.base}/quarantine")
             self.assertEqual(page.locator(".row").count(), len(VECTORS))
 
@@ -388,7 +394,7 @@ class PagesTests(EndToEndTestCase):
             page.keyboard.press("j")
             page.keyboard.press("x")
             self.assertEqual(page.locator(":checked").count(), 1)
-            page.click("text=Turn keys off")
+            self.go(page, "text=Turn keys off")
             page.keyboard.press("j")
             page.keyboard.press("x")
             self.assertEqual(page.locator(":checked").count(), 0)
