@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.test_imports import LEAVES, MAY_ALSO, UNBOUND
+
 try:
     from docutils import nodes
     from docutils.core import publish_doctree
@@ -282,3 +284,24 @@ class DocumentTests(SynchronousTestCase):
             text = path.read_text("utf-8")
             for name in re.findall(r"``((?:mailgate|tests|docs|etc|bench)/[\w./]*)``", text):
                 self.assertTrue((TOP / name).exists(), f"{path.name}: {name}")
+
+    def test_import_table(self):
+        """
+        The table of the architecture says who may import whom as the test of it does.
+        """
+        tree, _ = self.read(TOP / "docs" / "architecture.rst")
+        (table,) = (
+            each for each in tree.findall(nodes.table) if "may also import" in each.astext()
+        )
+        rows = [
+            [cell.astext() for cell in row.findall(nodes.entry)] for row in table.findall(nodes.row)
+        ]
+        said = {}
+        for packages, others in rows[1:]:
+            also = set() if others == "nothing more" else set(re.findall(r"\w+", others))
+            for name in re.findall(r"\w+", packages.replace("the leaves", " ".join(LEAVES))):
+                said[name] = also
+        for name in ("service", "tap", "cli"):
+            self.assertIn(name, UNBOUND)
+            self.assertEqual(said.pop(name), {"all"})
+        self.assertEqual(said, MAY_ALSO)

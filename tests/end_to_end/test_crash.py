@@ -2,6 +2,7 @@
 Tests F1 to F3: kill -9 at any moment loses nothing.
 """
 
+import os
 import random
 import threading
 from pathlib import Path
@@ -10,6 +11,11 @@ from tests.end_to_end.case import EndToEndTestCase
 from tests.end_to_end.client import make_message, send
 from tests.end_to_end.crash import COMMIT_POINTS, FILE_POINTS, REPLY_POINTS
 
+SOAK = bool(os.environ.get("MAILGATE_SOAK"))
+"""Whether this is C{make soak}: each point 20 times, and 100 crashes at random."""
+
+ROUNDS = 20 if SOAK else 1
+CRASHES = 100 if SOAK else 5
 TAC = str(Path(__file__).parent / "crashing.tac")
 HOLD_ALL = "[policy]\ntag = -3\nquarantine = -2\nreject = 50\n"
 
@@ -19,7 +25,7 @@ class CrashTests(EndToEndTestCase):
     Tests with a gateway that ends at a named point, or by our hand.
     """
 
-    timeout = 240
+    timeout = 7200 if SOAK else 240
 
     def crash_at(self, gateway, point):
         """
@@ -50,7 +56,7 @@ class CrashTests(EndToEndTestCase):
         A crash before or after any step of holding a message: the client gets no 250 and
         retries, nothing is lost, nothing is half, and there are two at the most.
         """
-        for point in FILE_POINTS + COMMIT_POINTS:
+        for point in (FILE_POINTS + COMMIT_POINTS) * ROUNDS:
             gateway = self.gateway(tables=HOLD_ALL)
             identity, content = self.crash_at(gateway, point)
             held = gateway.held()
@@ -64,7 +70,7 @@ class CrashTests(EndToEndTestCase):
         """
         The same for the delivery into a Maildir, where nothing half is ever seen.
         """
-        for point in FILE_POINTS:
+        for point in FILE_POINTS * ROUNDS:
             gateway = self.gateway()
             identity, _ = self.crash_at(gateway, point)
             delivered = gateway.delivered()
@@ -78,7 +84,7 @@ class CrashTests(EndToEndTestCase):
         """
         A crash before and after the upstream's dot and before its reply.
         """
-        for moment in ("RCPT", "DATA", "."):
+        for moment in ("RCPT", "DATA", ".") * ROUNDS:
             upstream = self.upstream()
             gateway = self.gateway(upstream.port).start()
             send(gateway.smtp_port, make_message("so that the recipient is known")[1])
@@ -116,9 +122,9 @@ class CrashTests(EndToEndTestCase):
         taken = [[] for _ in range(4)]
 
         def client(number):
-            rest = 250
+            rest = 50 * CRASHES
             while rest and not stopped.wait(0):
-                subject = f"message {number} {rest} of 1000"
+                subject = f"message {number} {rest}."
                 _, content = make_message(subject)
                 if rest % 2:
                     # Without a Message-ID it is doubtful, and held.
@@ -135,17 +141,17 @@ class CrashTests(EndToEndTestCase):
             thread.start()
         chance = random.Random(7)
         try:
-            for _ in range(5):
+            for _ in range(CRASHES):
                 goal = sum(map(len, taken)) + chance.randrange(80, 150)
                 while sum(map(len, taken)) < goal:
                     clients[0].join(0.01)
                 gateway.kill()
                 gateway.start()
             for thread in clients:
-                thread.join(200)
+                thread.join(600)
         finally:
             stopped.set()
-        self.assertEqual(sum(map(len, taken)), 1000)
+        self.assertEqual(sum(map(len, taken)), 200 * CRASHES)
         kept = b"".join(gateway.delivered()).decode("ascii")
         kept += "".join(f"Subject: {row['subject']}\n" for row in gateway.held())
         missing = [
