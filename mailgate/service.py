@@ -47,7 +47,7 @@ from mailgate.hub.storage import Storage, open_for_command
 from mailgate.interfaces import IDelivery, IFiles
 from mailgate.message.spool import Spool
 from mailgate.pipeline.engine import Pipeline
-from mailgate.pipeline.extractors import FieldsExtractor
+from mailgate.pipeline.extractors import EXTRACTORS
 from mailgate.pipeline.plan import make_plan
 from mailgate.policy.verdict import Policy
 from mailgate.rewrite.headers import HeaderRewriter
@@ -146,7 +146,7 @@ class Gateway(Service):
             [Job("probe of the upstreams", PROBE_SECONDS, self._probe)],
         )
         pipeline = Pipeline(
-            make_plan(make_checks(settings), [FieldsExtractor()], checks_off(settings)),
+            make_plan(make_checks(settings), EXTRACTORS, checks_off(settings)),
             Policy.from_settings(settings),
             reactor,
             parts.wall_clock,

@@ -45,7 +45,12 @@ class Options(BaseOptions):
 def makeService(options: Options) -> IService:
     """
     Make the gateway.
+
+    @raise SystemExit: the checks cannot be brought into an order.
     """
     from twisted.internet import reactor
 
-    return make_gateway(options["settings"], reactor)
+    try:
+        return make_gateway(options["settings"], reactor)
+    except ConfigurationError as error:
+        raise SystemExit(f"mailgate: the configuration is wrong\n{error}") from error

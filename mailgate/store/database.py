@@ -5,6 +5,7 @@ SQLite as a service: one writer that commits in groups, and readers beside it.
 from __future__ import annotations
 
 import errno
+import os
 import sqlite3
 import time
 from collections import deque
@@ -211,6 +212,8 @@ class Database:
     # -- in the writer's thread -------------------------------------------------------
 
     def _open(self, migrations: Sequence[Migration]) -> int:
+        # SQLite would make it readable for everybody, and it holds the hashes of passwords.
+        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         try:
             connection = self._new_connection()
             try:

@@ -5,6 +5,7 @@ Tests of L{mailgate.store.database}.
 import errno
 import sqlite3
 import threading
+from pathlib import Path
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, DeferredList
@@ -14,7 +15,7 @@ from zope.interface import implementer
 
 from mailgate.interfaces import IThreads
 from mailgate.store.database import Database, StoreClosed, StoreError, select
-from mailgate.store.schema import Migration, SchemaTooNew
+from mailgate.store.schema import Migration, SchemaTooNew, migrations
 from mailgate.store.threads import ImmediateThreads, Threads
 from tests.recording import Journal, recording_connect
 from tests.storage import temporary_folder
@@ -394,3 +395,20 @@ class ThreadedTests(TestCase):
             self.assertNotIn(threading.get_ident(), seen)
 
         return Deferred.fromCoroutine(run()).addCallback(check)
+
+
+class ModeTests(SynchronousTestCase):
+    """
+    Tests of who may read the file.
+    """
+
+    def test_private(self):
+        """
+        Only the gateway's own user may read the database.
+        """
+        path = Path(self.mktemp())
+        threads = ImmediateThreads()
+        database = Database(path, threads, threads, company=0)
+        self.successResultOf(database.start(migrations()))
+        self.assertEqual(path.stat().st_mode & 0o777, 0o600)
+        self.successResultOf(database.close())
