@@ -289,6 +289,29 @@ def delivery_contract(make):
             ((_, arrived),) = self.subject.stored()
             self.assertTrue(arrived == b"Top: 1\r\n" + text)
 
+        def test_from_a_small_file(self):
+            """
+            So does a small one, which lies there because memory was short.
+            """
+            path = self.folder / "message"
+            path.write_bytes(TEXT)
+            kept = FileMessage(path, len(TEXT), TEXT, ImmediateThreads())
+            self.assertEqual(self.codes(self.begin(kept=kept)), [250])
+            self.assertEqual(self.subject.stored(), [(str(ADA), TEXT)])
+
+        def test_unreadable(self):
+            """
+            A message that cannot be read is deferred, and nothing of it arrives.
+            """
+            path = self.folder / "message"
+            path.write_bytes(TEXT)
+            for size in (len(TEXT) + 1, 2_500_000):
+                kept = FileMessage(path, size, TEXT, ImmediateThreads())
+                self.assertEqual(self.codes(self.begin(kept=kept)), [451])
+            self.assertEqual(self.codes(self.begin()), [250])
+            self.assertEqual(self.subject.stored(), [(str(ADA), TEXT)])
+            self.flushLoggedErrors(OSError)
+
         def test_one_after_the_other(self):
             """
             It delivers more than once.

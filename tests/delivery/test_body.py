@@ -170,3 +170,27 @@ class FromDiskTests(ClientCase):
         self.assertEqual(self.wire.heard(), b"")
         self.assertBroken(answer, "451 4.3.0 the message cannot be read")
         self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
+
+    def test_empty_chunk(self):
+        """
+        A chunk without bytes does not stop the message.
+        """
+        answer = self.send(b"", b"a\r\n")
+        self.resume()
+        self.message.read(0)
+        self.message.read(1)
+        self.assertEqual(self.resume(), b"a\r\n.\r\n")
+        self.wire.finish()
+        self.assertEqual(self.words(answer), ["250 2.0.0 taken"])
+
+    def test_read_too_late(self):
+        """
+        A message that is gone when nobody needs it any more is no event; a mistake is.
+        """
+        for error, logged in ((OSError("gone"), 0), (ValueError("broken"), 1)):
+            self.greet()
+            self.send(error)
+            self.resume()
+            self.wire.drop()
+            self.message.read(0)
+            self.assertEqual(len(self.flushLoggedErrors()), logged)

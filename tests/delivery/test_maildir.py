@@ -2,6 +2,9 @@
 Tests of the Maildir: what it writes, and in which order.
 """
 
+import errno
+import shutil
+from itertools import count
 from pathlib import Path
 
 from twisted.internet.defer import Deferred
@@ -17,6 +20,7 @@ from mailgate.message.spool import FileMessage
 from mailgate.store.files import Files
 from mailgate.store.threads import ImmediateThreads
 from mailgate.wire.address import Address
+from tests.pipeline.events import events
 from tests.recording import Journal, RecordingFiles
 
 SESSION = Session("sess-sess-sess", "mx", "mx", "192.0.2.7", 40001, 0.0)
@@ -153,3 +157,122 @@ class MaildirTests(SynchronousTestCase):
         self.assertIsInstance(probing, Deferred)
         self.successResultOf(probing)
         self.assertEqual(sorted(path.name for path in self.folder.iterdir()), ["cur", "new", "tmp"])
+
+    def fail_at(self, step, number, error, at=1):
+        """
+        Let a step fail with an error, the C{at}th time it is done.
+        """
+        done = getattr(self.files, step)
+        times = count(1)
+
+        def failing(*args):
+            if next(times) == at:
+                raise OSError(number, error)
+            return done(*args)
+
+        setattr(self.files, step, failing)
+
+    def files_left(self):
+        """
+        Give the names of the files below C{tmp} and C{new}.
+        """
+        return [path for name in ("tmp", "new") for path in (self.folder / name).iterdir()]
+
+    def test_every_step_can_fail(self):
+        """
+        Whatever step fails, the copy is deferred and nothing is left; the next one is taken.
+        """
+        self.successResultOf(self.delivery.probe())
+        for step in ("create", "write", "sync", "rename", "sync_directory"):
+            for number, code, enhanced in (
+                (errno.ENOSPC, 452, "4.3.1"),
+                (errno.EDQUOT, 452, "4.3.1"),
+                (errno.EIO, 451, "4.3.0"),
+                (errno.EROFS, 451, "4.3.0"),
+            ):
+                self.fail_at(step, number, "disk")
+                with events() as told:
+                    (reply,) = self.deliver(MemoryMessage((TEXT,)))
+                self.assertEqual((reply.code, reply.enhanced), (code, enhanced), step)
+                self.assertTrue(reply.text.endswith("(trac-trac-trac)"))
+                self.assertEqual(self.files_left(), [], step)
+                self.assertEqual(self.delivery.failures, 1)
+                self.assertEqual([e["event"] for e in told], ["maildir.failed"])
+                (reply,) = self.deliver(MemoryMessage((TEXT,)))
+                self.assertEqual(reply.code, 250)
+                self.assertEqual(self.delivery.failures, 0)
+                for path in self.files_left():
+                    path.unlink()
+
+    def test_full_for_one(self):
+        """
+        A disk that becomes full between two recipients defers the second only.
+        """
+        self.fail_at("create", errno.ENOSPC, "full", at=2)
+        replies = self.deliver(MemoryMessage((TEXT,)), ADA, BOB)
+        self.assertEqual([reply.code for reply in replies], [250, 452])
+        (content,) = self.new()
+        self.assertIn(b"Delivered-To: ada@example.com\n", content)
+        self.assertEqual(len(self.files_left()), 1)
+
+    def test_unreadable(self):
+        """
+        A spool file that is shorter than it was defers the copy, and no half of it is left.
+        """
+        spooled = Path(self.mktemp())
+        spooled.write_bytes(b"x" * 1_500_000)
+        message = FileMessage(spooled, 2_500_000, b"x", self.threads)
+        (reply,) = self.deliver(message)
+        self.assertEqual(reply.code, 451)
+        self.assertEqual(self.files_left(), [])
+
+    def test_bare_line_ends(self):
+        """
+        Only CRLF becomes LF; any other CR stays, at the very end too.
+        """
+        self.deliver(MemoryMessage((b"a\rb\r", b"\r\nc\r")))
+        (content,) = self.new()
+        self.assertTrue(content.endswith(b"\na\rb\r\nc\r"), content)
+
+    def test_names(self):
+        """
+        Files that are written at the same moment have different names, without C{/} and C{:}.
+        """
+        self.delivery = MaildirDelivery(
+            "inbox", self.folder, self.files, self.threads, "a/b:c", lambda: 1.5, Clock()
+        )
+        for _ in range(3):
+            self.deliver(MemoryMessage((TEXT,)))
+        names = {path.name for path in (self.folder / "new").iterdir()}
+        self.assertEqual(len(names), 3)
+        for name in names:
+            self.assertTrue(name.startswith("1.M500000P"), name)
+            self.assertTrue(name.endswith(".a\\057b\\072c"), name)
+
+    def test_folders_are_synced(self):
+        """
+        A folder that is made is synced in the one above it, before anything is in it.
+        """
+        self.successResultOf(self.delivery.probe())
+        synced = [path for step, path in self.journal.steps if step == "sync_directory"]
+        self.assertEqual(synced[-4:], [self.folder.parent, *[self.folder] * 3])
+
+    def test_folder_removed(self):
+        """
+        A Maildir that is removed while we run is made anew for the second message.
+        """
+        self.deliver(MemoryMessage((TEXT,)))
+        shutil.rmtree(self.folder)
+        self.assertEqual(self.deliver(MemoryMessage((TEXT,)))[0].code, 451)
+        self.assertEqual(self.deliver(MemoryMessage((TEXT,)))[0].code, 250)
+
+    def test_probe_fails(self):
+        """
+        A Maildir that cannot be made is told to the log, and is a failure.
+        """
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        self.folder.write_bytes(b"a file")
+        self.successResultOf(self.delivery.probe())
+        self.assertEqual(self.delivery.failures, 1)
+        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
+        self.assertEqual(self.deliver(MemoryMessage((TEXT,)))[0].code, 451)

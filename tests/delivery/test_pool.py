@@ -34,11 +34,11 @@ class PoolCase(SynchronousTestCase):
             "inner", self.network, self.clock, "mail.example.com", make_settings(**settings)
         )
 
-    def run_one(self, recipient=ADA, wait=150.0):
+    def run_one(self, recipient=ADA, wait=150.0, body="7BIT"):
         """
         Begin a transaction, and give its answer.
         """
-        transaction = Transaction(SENDER, (recipient,), message())
+        transaction = Transaction(SENDER, (recipient,), message(), body)
         transaction.wait_until = self.clock.seconds() + wait
         self.assertIsNone(transaction.prepare())
         self.pool.run(transaction)
@@ -182,6 +182,22 @@ class WaitingTests(PoolCase):
         for _ in range(4):
             self.complete(wire)
         self.assertEqual(served, [0, 1, 2, 3])
+        self.assertEqual(len(self.wires), 1)
+
+    def test_f09_not_taken_any_more(self):
+        """
+        A transaction that the upstream cannot take any more costs nobody a connection (F9).
+        """
+        self.make(connections=1)
+        waiting = self.run_one(body="8BITMIME")
+        patient = self.run_one()
+        (wire,) = self.wires
+        wire.greet("PIPELINING")
+        self.assertEqual(self.reply(waiting).enhanced, "4.6.3")
+        self.complete(wire)
+        self.assertEqual(self.reply(patient).code, 250)
+        self.assertEqual(self.reply(self.run_one(body="8BITMIME")).enhanced, "4.6.3")
+        self.serve()
         self.assertEqual(len(self.wires), 1)
 
     def test_waiting_too_long(self):

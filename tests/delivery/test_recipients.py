@@ -188,3 +188,53 @@ class RecipientTests(SynchronousTestCase):
         self.assertEqual(self.recipients.offers(), Capabilities(frozenset({"8BITMIME"}), 1000))
         self.two.capabilities = Capabilities()
         self.assertEqual(self.recipients.offers(), Capabilities(frozenset(), 2000))
+
+    def test_stale_unknown(self):
+        """
+        While the upstream cannot be asked an old bad answer counts as well.
+        """
+        self.one.reply = UNKNOWN
+        self.ask()
+        self.clock.advance(5000)
+        self.one.reply = UNREACHABLE
+        self.assertEqual(self.ask(), (550, "5.1.1"))
+
+    def test_owner(self):
+        """
+        What is known of an address is known whatever the case of its domain; the case of the
+        local part is the upstream's business.
+        """
+        self.ask(Address("ada", "Example.COM"))
+        self.ask(Address("ada", "example.com"))
+        self.assertEqual(len(self.one.journal), 1)
+        self.ask(Address("Ada", "example.com"))
+        self.assertEqual(len(self.one.journal), 2)
+
+    def test_question_ends(self):
+        """
+        After a shared question has been answered the next one is asked anew.
+        """
+        self.one.reply = []
+        waiting = self.recipients.ask(SENDER, ADA)
+        self.one.reply[0].callback(Reply(450, "4.2.1", "mailbox busy"))
+        self.assertEqual(self.successResultOf(waiting).code, 450)
+        self.recipients.ask(SENDER, ADA)
+        self.assertEqual(len(self.one.journal), 2)
+
+    def test_broken_delivery(self):
+        """
+        A delivery that breaks lets nobody wait for ever.
+        """
+        self.one.reply = []
+        waiting = [self.recipients.ask(SENDER, ADA) for _ in range(2)]
+        self.one.reply[0].errback(ValueError("broken"))
+        for each in waiting:
+            self.failureResultOf(each, ValueError)
+        self.one.reply = GOOD
+        self.assertEqual(self.ask(), (250, "2.1.5"))
+
+    def test_offers_no_limit(self):
+        """
+        Where no upstream names a limit there is none.
+        """
+        self.assertIsNone(self.recipients.offers().size)

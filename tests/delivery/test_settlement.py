@@ -383,3 +383,19 @@ class SettlementTests(SynchronousTestCase):
             self.assertEqual(outcome.reply.code, 250)
             self.assertEqual(len(scene.held()) + len(scene.queued()), 1)
             self.assertFalse(any(p for _, _, p in scene.held()))
+
+    def test_cancel_while_holding_the_refused(self):
+        """
+        Where nothing has been delivered, cancelling while the refused copies are held leaves
+        nothing behind.
+        """
+        for action in ("quarantine", "discard"):
+            scene = Scene([(NEVER,), action])
+            scene.upstreams[0].is_waiting = True
+            done = scene.dispatch()
+            scene.hub.waits_at = "hold"
+            scene.upstreams[0].answer()
+            self.assertNoResult(done)
+            done.cancel()
+            self.failureResultOf(done, CancelledError)
+            self.assertEqual(scene.held(), [])

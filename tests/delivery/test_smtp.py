@@ -2,6 +2,11 @@
 Tests of L{mailgate.delivery.smtp}.
 """
 
+from twisted.internet.interfaces import ITCPTransport
+from twisted.internet.testing import StringTransport
+from zope.interface import directlyProvides
+
+from mailgate.delivery.smtp import SmtpClient
 from mailgate.delivery.transaction import Transaction
 from mailgate.message.message import MemoryMessage
 from mailgate.wire.address import NULL_SENDER, Address
@@ -33,6 +38,18 @@ class GreetingTests(ClientCase):
         self.wire.say("250-mx", "250 8BITMIME")
         self.assertEqual(self.owner.ready, 1)
         self.assertEqual(self.client.capabilities.extensions, {"8BITMIME"})
+
+    def test_no_delay(self):
+        """
+        What is written goes out at once, on TCP.
+        """
+        client = SmtpClient(self.owner, self.clock, "mail.example.com", 15, 150)
+        transport = StringTransport()
+        set_to = []
+        transport.setTcpNoDelay = set_to.append
+        directlyProvides(transport, ITCPTransport)
+        client.makeConnection(transport)
+        self.assertEqual(set_to, [True])
 
     def test_helo(self):
         """
@@ -409,6 +426,27 @@ class PipelinedTests(ClientCase):
             self.wire.say("250 2.1.0 ok", line, "250 2.0.0 ok")
             self.assertEqual(self.words(answer), [line])
             self.assertEqual(self.owner.ready, 2)
+
+    def test_question_ends_with_quit(self):
+        """
+        Where RSET is refused the connection is ended, since the transaction is still open.
+        """
+        answer = self.begin_question()
+        self.wire.heard()
+        self.wire.say("250 2.1.0 ok", "250 2.1.5 ok", "502 5.5.1 what")
+        self.assertEqual(self.words(answer), ["250 2.1.5 ok"])
+        self.assertEqual(self.wire.heard(), b"QUIT\r\n")
+        self.assertEqual(self.owner.ready, 1)
+
+    def test_421_at_rset(self):
+        """
+        A 421 to RSET ends the connection, when the answer has been given.
+        """
+        answer = self.answered("250 ok", "550 5.1.1 no", "503 5.5.1 RCPT", recipients=(ADA,))
+        self.assertEqual(self.words(answer), ["550 5.1.1 no"])
+        self.wire.say("421 4.3.2 bye")
+        self.assertTrue(self.wire.is_closed)
+        self.assertEqual((self.owner.ready, len(self.owner.closed)), (1, 1))
 
     def test_question_refused_sender(self):
         """

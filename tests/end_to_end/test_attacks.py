@@ -3,9 +3,11 @@ Tests of attacks on the edge, against the running gateway.
 """
 
 import ssl
+import subprocess
 
 from tests.end_to_end.case import Conversation, EndToEndTestCase
 from tests.end_to_end.client import make_message, send
+from tests.end_to_end.gateway import needs
 from tests.wire.test_data import FALSE_ENDS
 
 
@@ -193,3 +195,21 @@ class AttackTests(EndToEndTestCase):
             client.ask("MAIL FROM:<sender@example.org>\n")
             self.assertTrue(client.ask(f"RCPT TO:<{ours}>\n").startswith("250"), ours)
             client.close()
+
+    def test_a28_nmap(self):
+        """
+        Nmap's list of relay tricks finds no open relay.
+        """
+        (nmap,) = needs(self, "nmap")
+        # It tries them all on one connection, which would be ended after ten refusals.
+        gateway = self.gateway(tables="[limits]\nerrors = 1000\n").start()
+        port = str(gateway.smtp_port)
+        script = ["--script=+smtp-open-relay", "--script-args=smtp-open-relay.domain=other.example"]
+        done = subprocess.run(
+            [nmap, "-Pn", "-n", "-p", port, *script, "127.0.0.1"],
+            capture_output=True,
+            text=True,
+            timeout=100,
+        )
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("Server doesn't seem to be an open relay, all tests failed", done.stdout)
