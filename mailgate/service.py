@@ -332,7 +332,10 @@ class Gateway(Service):
             await maybeDeferred(port.stopListening)
         seconds = self._settings.limits.drain_seconds
         await DeferredList([edge.finish(seconds) for edge in self._edges], consumeErrors=True)
-        await self._hub.stop()
+        try:
+            await self._hub.stop()
+        except Exception:
+            self.log.failure("{event}", event="gateway.not_stopped")
         await DeferredList(
             [delivery.close() for delivery in self._deliveries.values()], consumeErrors=True
         )

@@ -59,7 +59,7 @@ class Recipients:
         self._settings = settings
         self._seconds = seconds
         self._known: OrderedDict[str, _Known] = OrderedDict()
-        self._asking: dict[str, list[Deferred[Reply]]] = {}
+        self._asking: dict[tuple[str, str], list[Deferred[Reply]]] = {}
 
     def ask(self, sender: Address, recipient: Address) -> MaybeDeferred[Reply]:
         """
@@ -81,12 +81,14 @@ class Recipients:
         if known is not None and known.until > self._seconds():
             self._known.move_to_end(owner)
             return known.reply
-        waiting = self._asking.get(owner)
+        # Not shared with other senders: a refusal may be meant for one of them.
+        question = (owner, str(sender))
+        waiting = self._asking.get(question)
         answer: Deferred[Reply] = Deferred()
         if waiting is not None:
             waiting.append(answer)
             return answer
-        self._asking[owner] = [answer]
+        self._asking[question] = [answer]
         self._ask_upstream(delivery, sender, recipient)
         return answer
 
@@ -103,7 +105,7 @@ class Recipients:
         owner = recipient.owner
         asked = delivery.verify(sender, recipient)
         asked.addCallback(lambda reply: self._remember(owner, reply))
-        asked.addBoth(lambda result: self._answer(owner, result))
+        asked.addBoth(lambda result: self._answer((owner, str(sender)), result))
 
     def _remember(self, owner: str, reply: Reply) -> Reply:
         """
@@ -125,8 +127,8 @@ class Recipients:
             self._known.popitem(last=False)
         return reply
 
-    def _answer(self, owner: str, result: Reply | Failure) -> None:
-        for waiting in self._asking.pop(owner):
+    def _answer(self, question: tuple[str, str], result: Reply | Failure) -> None:
+        for waiting in self._asking.pop(question):
             if isinstance(result, Failure):
                 waiting.errback(result)
             else:

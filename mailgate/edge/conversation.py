@@ -67,6 +67,7 @@ NO_TRANSACTION = Reply(503, "5.5.1", "say MAIL first")
 NO_RECIPIENTS = Reply(554, "5.5.1", "no valid recipients")
 TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "too many recipients, send to the rest once more")
 UNKNOWN_PARAMETER = Reply(555, "5.5.4", "parameter not recognised")
+BROKEN_OFF = Reply(421, "4.3.0", "local error, try again later")
 LOCAL_ERROR = Reply(451, "4.3.0", "local error, try again later")
 
 
@@ -169,7 +170,11 @@ class Conversation:
                 session=self.session.id,
             )
         self._is_dispatching = False
-        if self._transaction is not None:
+        if self._reader is not None:
+            # The rest of the message would be run as commands.
+            self._end_transaction(BROKEN_OFF)
+            self._connection.close()
+        elif self._transaction is not None:
             self._end_transaction(LOCAL_ERROR)
         else:
             self._connection.reply(LOCAL_ERROR)
@@ -475,7 +480,13 @@ class Conversation:
         transaction.judge.close()
         heard = None if self._connection.is_gone else reply
         copies = outcome.copies if outcome is not None else None
-        services.hub.record(transaction.record(services.reactor.seconds(), heard, copies))
+        try:
+            services.hub.record(transaction.record(services.reactor.seconds(), heard, copies))
+        except Exception:
+            # The message is settled; without its reply the sender would send it once more.
+            self.log.failure(
+                "{event} of {trace}", event="trace.failed", trace=transaction.envelope.trace
+            )
         if writer is not None:
             writer.abandon()
         if transaction.message is not None:

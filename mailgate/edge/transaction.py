@@ -45,7 +45,7 @@ class Transaction:
         Take a recipient in; one that is in already is kept once.
         """
         self.accepted += 1
-        if recipient not in self.recipients:
+        if all(recipient.owner != known.owner for known in self.recipients):
             self.recipients.append(recipient)
 
     def refuse(self, recipient: Address, reply: Reply) -> None:

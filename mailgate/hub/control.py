@@ -36,6 +36,8 @@ class Control:
     Listens on the control socket, which only the gateway's own user may connect to.
     """
 
+    log = Logger()
+
     def __init__(self, reactor: IReactorUNIX, path: Path, commands: Commands) -> None:
         self._reactor = reactor
         self._path = path
@@ -66,9 +68,12 @@ class Control:
         Stop to listen.
         """
         port, self._port = self._port, None
-        stopping = port.stopListening() if port is not None else None
-        if stopping is not None:
-            await stopping
+        try:
+            stopping = port.stopListening() if port is not None else None
+            if stopping is not None:
+                await stopping
+        except FileNotFoundError:
+            self.log.warn("{event} the socket was gone", event="control.gone")
         self._folder.close()
 
 

@@ -44,11 +44,16 @@ class Headers:
         section, end = (head[:at], at + 4) if at >= 0 else (head, len(head))
         fields: dict[str, list[bytes]] = {}
         values: list[bytes] | None = None
+        folded: list[bytes] = []
         for line in section.split(b"\r\n"):
             if line[:1] in (b" ", b"\t"):
-                if values is not None:
-                    values[-1] += line
+                folded.append(line)
                 continue
+            if folded:
+                # Joined at once: line by line it would take quadratic time.
+                if values is not None:
+                    values[-1] = b"".join((values[-1], *folded))
+                folded = []
             name, colon, value = line.partition(b":")
             if not colon:
                 values = None
@@ -56,6 +61,8 @@ class Headers:
             key = name.rstrip(b" \t").decode("latin-1").lower()
             values = fields.setdefault(key, [])
             values.append(value)
+        if folded and values is not None:
+            values[-1] = b"".join((values[-1], *folded))
         return cls(fields, end)
 
     def values(self, name: str) -> list[bytes]:

@@ -125,6 +125,20 @@ class FromDiskTests(ClientCase):
         self.message.read(0)
         self.assertEqual(self.wire.heard(), b"")
 
+    def test_never_repeated(self):
+        """
+        What breaks in the midst of a message is not repeated, on an old connection either.
+        """
+        first = self.begin()
+        self.wire.take()
+        self.wire.finish()
+        self.assertEqual(self.words(first), ["250 2.0.0 taken"])
+        answer = self.send(b"a\r\n", b"b\r\n")
+        self.resume()
+        self.wire.drop()
+        self.assertBroken(answer, f"{NOT_REACHED}connection lost")
+        self.assertEqual([repeat for _, repeat in self.owner.closed], [False])
+
     def test_f06_not_read(self):
         """
         An upstream that stops reading is given up; one that reads slowly is not (F6).

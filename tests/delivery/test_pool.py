@@ -334,6 +334,31 @@ class BrokenTests(PoolCase):
         self.complete(self.wires[2])
         self.assertEqual(self.reply(answer).code, 250)
 
+    def test_not_repeated_on_one_that_becomes_free(self):
+        """
+        Nor does an old one that becomes free meanwhile serve who waits for a new one.
+        """
+        self.make(connections=2)
+        first, second = self.run_one(), self.run_one()
+        for wire in self.wires:
+            wire.greet()
+        for wire in self.wires:
+            self.complete(wire)
+            wire.heard()
+        self.assertEqual([self.reply(a).code for a in (first, second)], [250, 250])
+        self.network.is_waiting = True
+        repeated, other = self.run_one(), self.run_one()
+        self.wires[1].drop()
+        self.complete(self.wires[0])
+        self.assertEqual(self.reply(other).code, 250)
+        self.wires[0].heard()
+        self.assertNoResult(repeated)
+        self.network.connected()
+        self.wires[2].greet()
+        self.assertEqual(self.wires[0].heard(), b"")
+        self.complete(self.wires[2])
+        self.assertEqual(self.reply(repeated).code, 250)
+
     def test_never_repeated_on_a_new_one(self):
         """
         A new connection that breaks is the upstream's failure, not its age.

@@ -238,3 +238,25 @@ class RecipientTests(SynchronousTestCase):
         Where no upstream names a limit there is none.
         """
         self.assertIsNone(self.recipients.offers().size)
+
+    def test_transient_after_good(self):
+        """
+        A 4xx that is the upstream's own word counts more than what it said long ago.
+        """
+        self.ask()
+        self.clock.advance(5000)
+        self.one.reply = Reply(450, "4.2.1", "mailbox busy")
+        self.assertEqual(self.ask(), (450, "4.2.1"))
+
+    def test_renewed(self):
+        """
+        An answer that has been renewed is not the longest unused one any more.
+        """
+        for name in ("a", "b", "c"):
+            self.ask(Address(name, "example.com"))
+        self.clock.advance(1001)
+        self.ask(Address("a", "example.com"))
+        self.ask(Address("d", "example.com"))
+        asked = len(self.one.journal)
+        self.ask(Address("a", "example.com"))
+        self.assertEqual(len(self.one.journal), asked)

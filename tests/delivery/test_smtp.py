@@ -170,6 +170,18 @@ class PipelinedTests(ClientCase):
             self.wire.finish()
             self.assertEqual(self.words(answer), ["250 2.0.0 taken"])
 
+    def test_no_time_limit_without_a_transaction(self):
+        """
+        A client on which nothing runs waits for ever; the pool decides how long.
+        """
+        self.clock.advance(1000)
+        answer = self.begin()
+        self.wire.take()
+        self.wire.finish()
+        self.assertEqual(self.words(answer), ["250 2.0.0 taken"])
+        self.clock.advance(1000)
+        self.assertFalse(self.wire.is_closed)
+
     def test_null_sender(self):
         """
         The null sender is passed on as it is.

@@ -2,12 +2,14 @@
 Tests of L{mailgate.delivery.smtp_delivery}.
 """
 
+from twisted.internet.address import IPv4Address
 from twisted.internet.defer import CancelledError
-from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, TCP6ClientEndpoint
 from twisted.internet.error import ConnectionRefusedError
+from twisted.internet.interfaces import IHostnameResolver
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
 
 from mailgate.delivery.smtp_delivery import QUESTION_SECONDS, SmtpDelivery
 from mailgate.wire.address import Address
@@ -15,6 +17,26 @@ from tests.delivery.network import Network, make_settings
 from tests.storage import ADA, BOB, ENVELOPE, message
 
 NOT_REACHED = "451 4.4.1 destination not reached: "
+
+
+@implementer(IHostnameResolver)
+class Names:
+    """
+    Knows one address for every name.
+    """
+
+    def __init__(self, asked, address):
+        self.asked = asked
+        self.address = address
+
+    def resolveHostName(self, receiver, name, **more):
+        """
+        Give the address.
+        """
+        self.asked.append(name)
+        receiver.resolutionBegan(None)
+        receiver.addressResolved(self.address)
+        receiver.resolutionComplete()
 
 
 class SmtpDeliveryTests(SynchronousTestCase):
@@ -239,15 +261,15 @@ class SmtpDeliveryTests(SynchronousTestCase):
         """
         An address is connected to without a look-up, a name is looked up.
         """
-        reactor = MemoryReactorClock()
-        for host, kind in (
-            ("192.0.2.1", TCP4ClientEndpoint),
-            ("2001:db8::1", TCP6ClientEndpoint),
-            ("mx.example.com", HostnameEndpoint),
+        for host, found in (
+            ("192.0.2.1", "192.0.2.1"),
+            ("2001:db8::1", "2001:db8::1"),
+            ("mx.example.com", "192.0.2.9"),
         ):
+            reactor = MemoryReactorClock()
+            asked = []
+            reactor.installNameResolver(Names(asked, IPv4Address("TCP", "192.0.2.9", 26)))
             settings = make_settings(port=26).model_copy(update={"host": host})
-            delivery = SmtpDelivery("inner", settings, "mail.example.com", reactor)
-            self.assertIsInstance(delivery._pool._endpoint, kind)
-        delivery = SmtpDelivery("inner", make_settings(port=26), "mail.example.com", reactor)
-        delivery.probe()
-        self.assertEqual(reactor.tcpClients[0][:2], ("127.0.0.1", 26))
+            SmtpDelivery("inner", settings, "mail.example.com", reactor).probe()
+            self.assertEqual(reactor.tcpClients[0][:2], (found, 26))
+            self.assertEqual(asked, [] if host == found else [host])

@@ -573,3 +573,32 @@ class LargeMessageTests(EdgeTestCase):
         self.assertEqual(edge.say(".\n"), "250 2.0.0 accepted\r\n")
         self.assertEqual(edge.dispatcher.messages[0][3], b"Subject: x\r\n\r\n" + line * 10_000)
         self.assertEqual(list(edge.directory.iterdir()), [])
+
+
+class OwnMistakeTests(EdgeTestCase):
+    """
+    Tests of mistakes of ours at the wrong moment.
+    """
+
+    def test_while_a_message_is_received(self):
+        """
+        The rest of the message is not run as commands: the connection is ended.
+        """
+        edge = self.edge()
+        edge.ready_for_data()
+        edge.protocol._conversation._writer.write = None
+        said = edge.say("Subject: x\n\nMAIL FROM:<smuggled@example.org>\nRSET\n.\n")
+        self.assertEqual(said, "421 4.3.0 local error, try again later\r\n")
+        self.assertTrue(edge.transport.disconnecting)
+        self.assertEqual(len(self.flushLoggedErrors(TypeError)), 1)
+
+    def test_in_the_record(self):
+        """
+        A record that cannot be written keeps no reply back.
+        """
+        edge = self.edge()
+        edge.ready_for_data()
+        edge.hub.records = None
+        self.assertEqual(edge.say("x\n.\n"), "250 2.0.0 accepted\r\n")
+        self.assertEqual(edge.factory.services.spool.memory, 0)
+        self.assertEqual(len(self.flushLoggedErrors(AttributeError)), 1)
