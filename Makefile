@@ -28,7 +28,8 @@ soak: $(VENV)/installed-test
 	MAILGATE_SOAK=1 $(BIN)/python -m twisted.trial tests.end_to_end.test_crash
 
 clean:
-	rm -rf $(VENV) _trial_temp* build dist *.egg-info .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) _trial_temp* build dist *.egg-info .mypy_cache .ruff_cache .hypothesis \
+		.coverage* htmlcov twisted/plugins/dropin.cache
 
 # A stamp is older than the recipe only when the recipe has changed, so that a second start needs
 # no network.

@@ -33,5 +33,10 @@ def send(port, content, recipients=("ada@example.com",), sender="sender@example.
         with smtplib.SMTP("127.0.0.1", port, "client.example.org", timeout=60) as client:
             client.sendmail(sender, recipients, content)
             return True
-    except (smtplib.SMTPServerDisconnected, ConnectionError, TimeoutError):
+    except (smtplib.SMTPServerDisconnected, OSError) as error:
+        # smtplib's other exceptions are OSErrors too, and are replies.
+        if isinstance(error, smtplib.SMTPException) and not isinstance(
+            error, smtplib.SMTPServerDisconnected
+        ):
+            raise
         return False

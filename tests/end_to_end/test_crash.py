@@ -143,8 +143,9 @@ class CrashTests(EndToEndTestCase):
         try:
             for _ in range(CRASHES):
                 goal = sum(map(len, taken)) + chance.randrange(80, 150)
-                while sum(map(len, taken)) < goal:
-                    clients[0].join(0.01)
+                while sum(map(len, taken)) < goal and any(t.is_alive() for t in clients):
+                    # A client that has ended would not be waited for at all.
+                    stopped.wait(0.01)
                 gateway.kill()
                 gateway.start()
             for thread in clients:
