@@ -340,6 +340,10 @@ class Conversation:
             self._connection.reply(UNKNOWN_PARAMETER)
         elif transaction.accepted >= self._services.limits.recipients:
             self._connection.reply(TOO_MANY_RECIPIENTS)
+        elif transaction.knows(recipient):
+            # One copy is enough, and a second judgement would make a second one.
+            transaction.accept(recipient)
+            self._connection.send(RECIPIENT_OK)
         else:
             asked = self._services.recipients.ask(transaction.envelope.sender, recipient)
             self._connection.when(asked, lambda reply: self._rcpt_asked(recipient, reply))

@@ -40,12 +40,18 @@ class Transaction:
     notes: list[str] = field(factory=list)
     message: IMessage | None = None
 
+    def knows(self, recipient: Address) -> bool:
+        """
+        Tell whether somebody was accepted already, however the domain is written.
+        """
+        return any(recipient.owner == known.owner for known in self.recipients)
+
     def accept(self, recipient: Address) -> None:
         """
         Take a recipient in; one that is in already is kept once.
         """
         self.accepted += 1
-        if all(recipient.owner != known.owner for known in self.recipients):
+        if not self.knows(recipient):
             self.recipients.append(recipient)
 
     def refuse(self, recipient: Address, reply: Reply) -> None:

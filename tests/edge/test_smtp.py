@@ -269,6 +269,16 @@ class LimitTests(EdgeTestCase):
         edge.say("DATA\nx\n.\n")
         self.assertEqual(len(edge.dispatcher.messages[0][1]), 100)
 
+    def test_same_recipient_again(self):
+        """
+        Whoever is named again, with the domain in other letters, is judged and served once.
+        """
+        edge = self.edge()
+        edge.ready_for_data("ada@example.com", "ada@EXAMPLE.com", "ada@example.com")
+        edge.say("x\n.\n")
+        self.assertEqual([str(r) for r in edge.dispatcher.messages[0][1]], ["ada@example.com"])
+        self.assertEqual(len(edge.hub.records[0].copies), 1)
+
     def test_too_large(self):
         """
         A message that is larger than allowed is read to its dot, then refused.
