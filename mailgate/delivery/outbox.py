@@ -17,6 +17,7 @@ from twisted.python.failure import Failure
 from mailgate.config.model import Outbox as Settings
 from mailgate.interfaces import IDelivery, IMessage, IRewriter, IThreads, Outgoing
 from mailgate.message.envelope import Envelope, Session, new_id
+from mailgate.message.received import received_header
 from mailgate.message.spool import FileMessage
 from mailgate.reply import Reply
 from mailgate.store import history, outbox
@@ -53,6 +54,7 @@ class Outbox:
         messages: Messages,
         threads: IThreads,
         settings: Settings,
+        hostname: str,
         route_for: Callable[[Address], IDelivery | None],
         rewriter: IRewriter,
         fail: Fail,
@@ -60,6 +62,7 @@ class Outbox:
         """
         @param clock: drives the tries.
         @param now: the time in seconds since the epoch.
+        @param hostname: what we call ourselves.
         @param route_for: gives the upstream for a recipient.
         @param fail: has a copy held that is given up.
         """
@@ -69,6 +72,7 @@ class Outbox:
         self._database = messages.database
         self._threads = threads
         self._settings = settings
+        self._hostname = hostname
         self._route_for = route_for
         self._rewriter = rewriter
         self._fail = fail
@@ -237,12 +241,16 @@ class Outbox:
         if upstream is None:
             return NO_ROUTE
         trace = row.message.trace
+        envelope = _envelope(row.message)
+        # What is stored is as it was received, without the header that the edge had added.
+        received = received_header(self._hostname, envelope, [row.recipient])
         try:
-            message = self._rewriter.apply(trace, row.verdict, await self._open(row.message))
+            stored = (await self._open(row.message)).prepend(received)
+            message = self._rewriter.apply(trace, row.verdict, stored)
             try:
                 if not self._is_running:
                     return STOPPED
-                delivering = upstream.deliver(_envelope(row.message), [row.recipient], message)
+                delivering = upstream.deliver(envelope, [row.recipient], message)
                 (reply,) = await self._cancellably(row, delivering)
             finally:
                 message.close()

@@ -18,7 +18,6 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from mailgate.config.model import Limits, Listener
-from mailgate.edge.received import received_header
 from mailgate.edge.transaction import Transaction
 from mailgate.interfaces import (
     IDispatcher,
@@ -30,6 +29,7 @@ from mailgate.interfaces import (
     Outcome,
 )
 from mailgate.message.envelope import Envelope, Session, new_id
+from mailgate.message.received import received_header
 from mailgate.message.record import Record
 from mailgate.message.spool import BACKLOG, MessageWriter, Spool
 from mailgate.reply import Reply

@@ -60,6 +60,7 @@ class Hub:
             storage.messages,
             storage.threads,
             settings.outbox,
+            settings.hostname,
             route_for,
             rewriter,
             add_undeliverable,

@@ -4,7 +4,7 @@ Tests of L{mailgate.delivery.outbox}.
 
 import errno
 
-from attrs import define, evolve, field
+from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -65,7 +65,7 @@ class ScriptedDelivery:
     has_begun: bool = False
     """Whether it takes no notice of being cancelled any more."""
 
-    def deliver(self, envelope, recipients, message):
+    def deliver(self, envelope, recipients, message, within=None):
         """
         Take a message.
         """
@@ -114,7 +114,8 @@ class Rewriter:
         """
         Rewrite.
         """
-        return evolve(message, prepended=f"{trace} {verdict.action} {verdict.total}".encode())
+        verdict = f"X: {trace} {verdict.action} {verdict.total}\r\n"
+        return message.prepend(verdict.encode("ascii"))
 
 
 class OutboxCase(SynchronousTestCase):
@@ -152,6 +153,7 @@ class OutboxCase(SynchronousTestCase):
             self.storage.messages,
             self.storage.threads,
             self.settings,
+            "mail.example.com",
             lambda address: self.routes.get(address.host),
             Rewriter(),
             add_undeliverable,
@@ -286,7 +288,11 @@ class DeliveryTests(OutboxCase):
         (asked,) = self.upstream.asked
         self.assertEqual((asked.envelope, asked.recipients), (ENVELOPE, [ADA]))
         self.assertEqual(content(self, asked.message), TEXT)
-        self.assertEqual(asked.message.prepended, b"trac-trac-trac tag 5.5")
+        lines = asked.message.prepended.decode("ascii").split("\r\n")
+        self.assertEqual(lines[0], "X: trac-trac-trac tag 5.5")
+        self.assertRegex(lines[1], r"^Received: from \S+ \(\[\S+\]\)$")
+        self.assertIn("by mail.example.com (mailgate)", asked.message.prepended.decode("ascii"))
+        self.assertIn(f"for <{ADA}>;", asked.message.prepended.decode("ascii"))
 
     def test_delivered(self):
         """
@@ -311,7 +317,7 @@ class DeliveryTests(OutboxCase):
         self.successResultOf(self.quarantine.release(identity, "ada"))
         (asked,) = self.upstream.asked
         self.assertEqual(asked.recipients, [ADA])
-        self.assertEqual(asked.message.prepended, b"trac-trac-trac accept 8.5")
+        self.assertTrue(asked.message.prepended.startswith(b"X: trac-trac-trac accept 8.5\r\n"))
         self.upstream.answer(TAKEN)
         self.assertEqual(self.rows(), [])
         # The quarantine still shows what was released.

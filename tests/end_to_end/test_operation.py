@@ -137,6 +137,9 @@ class CommandTests(EndToEndTestCase):
         delivered = self.eventually(gateway.delivered, "it was not delivered")
         self.assertEqual(len(delivered), 1)
         self.assertIn(identity.encode("ascii"), delivered[0])
+        # A released message has the same headers of ours as one that was not held.
+        self.assertIn(b"\tby mail.example.com (mailgate) with ESMTP\n", delivered[0])
+        self.assertIn(b"\nX-Mailgate-Verdict: accept\n", delivered[0])
         again = gateway.run("quarantine", "release", row["id"])
         self.assertIn("was released", again.stdout + again.stderr)
         self.assertEqual(gateway.held(), [])

@@ -79,6 +79,7 @@ class World:
             self.storage.messages,
             threads,
             OutboxSettings(),
+            "mail.example.com",
             lambda recipient: None,
             HeaderRewriter(),
             add_undeliverable,

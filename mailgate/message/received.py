@@ -1,16 +1,17 @@
 """
-The Received header that the edge adds (RFC 5321 section 4.4).
+The Received header that is added to whatever goes through here (RFC 5321 section 4.4).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from email.utils import formatdate
 
 from mailgate.message.envelope import Envelope
 from mailgate.wire.address import Address
 
 
-def received_header(hostname: str, envelope: Envelope, recipients: list[Address]) -> bytes:
+def received_header(hostname: str, envelope: Envelope, recipients: Sequence[Address]) -> bytes:
     """
     Say how a message came here: folded header lines, each ended by CRLF.
 
