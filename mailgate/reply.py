@@ -4,7 +4,7 @@ An SMTP reply: what is said to a client, or what an upstream said.
 
 from __future__ import annotations
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 
 @frozen
@@ -42,6 +42,12 @@ class Reply:
         Tell whether the client shall not try again (5xx).
         """
         return self.code >= 500
+
+    def referring(self, trace: str) -> Reply:
+        """
+        Give the same reply with the id under which the trace tells more, unless it is there.
+        """
+        return self if trace in self.text else evolve(self, text=f"{self.text} ({trace})")
 
     def encode(self) -> bytes:
         """

@@ -4,6 +4,7 @@ The composition root: it makes every part, joins them, starts them and ends them
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import sys
 import time
@@ -24,6 +25,7 @@ from typing import Any
 from attrs import field, frozen
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred, DeferredList, maybeDeferred
+from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.ssl import CertificateOptions
 from twisted.logger import Logger
@@ -34,11 +36,12 @@ from mailgate import __version__
 from mailgate.checks.table import checks_off, make_checks
 from mailgate.config.model import MaildirUpstream, Settings, SmtpUpstream
 from mailgate.config.values import parse_endpoint
+from mailgate.delivery.deadline import ends_within
 from mailgate.delivery.dispatch import Dispatcher
 from mailgate.delivery.recipients import Recipients
 from mailgate.delivery.routes import Routes, make_deliveries
 from mailgate.edge.conversation import Services
-from mailgate.edge.smtp import SmtpFactory
+from mailgate.edge.smtp import CUT_SECONDS, SmtpFactory
 from mailgate.edge.tls import make_self_signed, server_context
 from mailgate.hub.hub import Hub
 from mailgate.hub.jobs import Job
@@ -69,6 +72,12 @@ PROBE_PATIENCE = 2.0
 
 FILE_THREADS = 10
 
+MOMENT = 1.0
+"""How long the end of anything may take, in seconds, even when the time to drain is over."""
+
+HUB_SECONDS = 30.0
+"""How long the hub may take to write what waits, after the time to drain."""
+
 
 def _say(line: str) -> None:
     """
@@ -96,6 +105,9 @@ class Parts:
 
     say: Callable[[str], None] = _say
     """Shows a line to whoever starts the gateway at a terminal."""
+
+    end: Callable[[int], None] = os._exit
+    """Ends the process with a status."""
 
 
 def make_gateway(settings: Settings, reactor: Any, parts: Parts | None = None) -> Gateway:
@@ -231,13 +243,19 @@ class Gateway(Service):
             raise SystemExit(f"mailgate: {error}") from error
 
     def _self_signed(self) -> CertificateOptions:
+        folder = self._settings.data / "tls"
         now = datetime.fromtimestamp(self._parts.wall_clock(), UTC)
-        certificate, key, is_new = make_self_signed(
-            self._settings.data / "tls", self._settings.hostname, now
-        )
+        try:
+            certificate, key, is_new = make_self_signed(folder, self._settings.hostname, now)
+            context = server_context(certificate, key)
+        except (OSError, ValueError) as error:
+            raise SystemExit(
+                f"mailgate: the self-signed certificate in {folder} cannot be used: {error}. "
+                "Remove the files there, and another is made."
+            ) from error
         if is_new:
             self._parts.say(f"A self-signed certificate for STARTTLS was made: {certificate}")
-        return server_context(certificate, key)
+        return context
 
     async def _start(self) -> None:
         await self._hub.start()
@@ -251,10 +269,19 @@ class Gateway(Service):
         self.log.info("{event} {version}", event="gateway.started", version=__version__)
 
     def _not_started(self, failure: Failure) -> None:
+        """
+        Say why, and end the process. Twisted has no exit status for that, so it is ended when
+        everything has been stopped.
+        """
         if isinstance(failure.value, CancelledError):
             return
-        self.log.failure("{event}", failure, event="gateway.not_started")
-        self._parts.say(f"mailgate: cannot start: {failure.getErrorMessage()}")
+        words = failure.getErrorMessage()
+        if isinstance(failure.value, (OSError, CannotListenError, InUse, SchemaTooNew)):
+            self.log.critical("{event} {words}", event="gateway.not_started", words=words)
+        else:
+            self.log.failure("{event}", failure, event="gateway.not_started")
+        self._parts.say(f"mailgate: cannot start: {words}")
+        self._reactor.addSystemEventTrigger("after", "shutdown", self._parts.end, 1)
         self._reactor.stop()
 
     def _first_probe(self) -> Deferred[Any]:
@@ -262,17 +289,7 @@ class Gateway(Service):
         Learn what the upstreams can take, so that the first client is offered as much; but do
         not let one that is down keep everybody out.
         """
-        probed = self._probe()
-        waited: Deferred[None] = Deferred()
-        patience = self._reactor.callLater(PROBE_PATIENCE, waited.callback, None)
-
-        def done(result: Any) -> None:
-            if patience.active():
-                patience.cancel()
-                waited.callback(None)
-
-        probed.addBoth(done)
-        return waited
+        return ends_within(self._reactor, self._probe(), PROBE_PATIENCE)
 
     def _probe(self) -> Deferred[Any]:
         return DeferredList(
@@ -324,24 +341,52 @@ class Gateway(Service):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
-        if self._starting is not None:
-            self._starting.cancel()
+        clock = self._reactor
+        over = clock.seconds() + self._settings.limits.drain_seconds
+        starting = self._starting
+        if starting is not None:
+            starting.cancel()
+            await self._ends("start", lambda: starting, over)
         for bound in self._sockets:
             bound.close()
-        for port in self._ports:
-            await maybeDeferred(port.stopListening)
-        seconds = self._settings.limits.drain_seconds
-        await DeferredList([edge.finish(seconds) for edge in self._edges], consumeErrors=True)
-        try:
-            await self._hub.stop()
-        except Exception:
-            self.log.failure("{event}", event="gateway.not_stopped")
-        await DeferredList(
-            [delivery.close() for delivery in self._deliveries.values()], consumeErrors=True
-        )
+        # What comes in may still be held or queued while it ends, so the hub is the last.
+        await self._ends("listening", self._stop_listening, over)
+        await self._ends("mail under way", lambda: self._finish(over), over + CUT_SECONDS)
+        await self._ends("upstreams", self._close_deliveries, over + CUT_SECONDS)
+        await self._ends("hub", self._hub.stop, over + HUB_SECONDS)
         self._writer_pool.stop()
         self._file_pool.stop()
         self.log.info("{event}", event="gateway.stopped")
+
+    def _stop_listening(self) -> Deferred[Any]:
+        return DeferredList([maybeDeferred(port.stopListening) for port in self._ports])
+
+    def _finish(self, over: float) -> Deferred[Any]:
+        """
+        Let the messages that come in, and those that leave the outbox, end until C{over}.
+        """
+        seconds = max(0.0, over - self._reactor.seconds())
+        edges = [edge.finish(seconds) for edge in self._edges]
+        return DeferredList([*edges, self._hub.finish(seconds)])
+
+    def _close_deliveries(self) -> Deferred[Any]:
+        return DeferredList([delivery.close() for delivery in self._deliveries.values()])
+
+    async def _ends(self, what: str, end: Callable[[], Deferred[Any]], over: float) -> None:
+        """
+        End a part of the gateway. Whatever goes wrong with it, and however long it takes, is an
+        event, and the others are ended all the same.
+        """
+        ending = maybeDeferred(end)
+
+        def failed(failure: Failure) -> None:
+            self.log.failure("{event} {what}", failure, event="gateway.not_stopped", what=what)
+
+        ending.addErrback(failed)
+        # What is ended at once is ended whatever the time is.
+        seconds = max(MOMENT, over - self._reactor.seconds())
+        if not await ends_within(self._reactor, ending, seconds):
+            self.log.error("{event} waited for {what}", event="gateway.cut", what=what)
 
 
 def _bind(address: str) -> socket:
@@ -355,15 +400,17 @@ def _bind(address: str) -> socket:
     """
     host, port = parse_endpoint(address)
     family = AF_INET6 if ":" in host else AF_INET
-    bound = socket(family, SOCK_STREAM)
+    bound = None
     try:
+        bound = socket(family, SOCK_STREAM)
         bound.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
         if family == AF_INET6:
             bound.setsockopt(IPPROTO_IPV6, IPV6_V6ONLY, 1)
         bound.bind((host, port))
         bound.listen(BACKLOG)
     except OSError as error:
-        bound.close()
+        if bound is not None:
+            bound.close()
         raise SystemExit(f"mailgate: cannot listen on {address}: {error.strerror}") from error
     bound.setblocking(False)
     return bound

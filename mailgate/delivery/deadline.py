@@ -1,12 +1,15 @@
 """
-A timer that is moved for every message without a call of the reactor for every message.
+Time that passes: a timer that is moved for every message without a call of the reactor for every
+message, and a wait that does not last for ever.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from math import inf
+from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 
@@ -74,3 +77,22 @@ class Deadline:
         else:
             self._at = inf
             self._passed()
+
+
+def ends_within(clock: IReactorTime, ending: Deferred[Any], seconds: float) -> Deferred[bool]:
+    """
+    Wait for something to end, well or badly, but no longer than C{seconds}. It is not cancelled.
+
+    @return: whether it has ended.
+    """
+    ended: Deferred[bool] = Deferred()
+    patience = clock.callLater(max(0.0, seconds), ended.callback, False)
+
+    def end(result: Any) -> Any:
+        if patience.active():
+            patience.cancel()
+            ended.callback(True)
+        return result
+
+    ending.addBoth(end)
+    return ended

@@ -15,6 +15,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from mailgate.config.model import Outbox as Settings
+from mailgate.delivery.deadline import ends_within
 from mailgate.interfaces import IDelivery, IMessage, IRewriter, IThreads, Outgoing
 from mailgate.message.envelope import Envelope, Session, new_id
 from mailgate.message.received import received_header
@@ -99,11 +100,14 @@ class Outbox:
 
         return self._database.write(work).addCallback(started)
 
-    def stop(self) -> Deferred[None]:
+    def stop(self, seconds: float) -> Deferred[None]:
         """
-        Cancel the deliveries that have not begun and wait for the others.
+        Cancel the deliveries that have not begun, and wait for the others.
+
+        One that has no outcome after C{seconds} is left alone: its row says at the next start
+        that the delivery was interrupted.
         """
-        return Deferred.fromCoroutine(self._stop())
+        return Deferred.fromCoroutine(self._stop(seconds))
 
     def kick(self) -> None:
         """
@@ -207,7 +211,9 @@ class Outbox:
         self._timer = None
         self.kick()
 
-    async def _stop(self) -> None:
+    async def _stop(self, seconds: float) -> None:
+        if not self._is_running:
+            return
         self._is_running = False
         if self._timer is not None:
             self._timer.cancel()
@@ -216,7 +222,9 @@ class Outbox:
             await self._looking
         for waiting in list(self._cancellable.values()):
             waiting.cancel()
-        await DeferredList(list(self._tries.values()))
+        if not await ends_within(self._clock, DeferredList(list(self._tries.values())), seconds):
+            for row in self._tries:
+                self.log.warn("{event} {id} has no outcome yet", event="outbox.abandoned", id=row)
 
     # -- one try ----------------------------------------------------------------------
 

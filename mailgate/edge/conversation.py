@@ -30,7 +30,7 @@ from mailgate.interfaces import (
 )
 from mailgate.message.envelope import Envelope, Session, new_id
 from mailgate.message.received import received_header
-from mailgate.message.record import Record
+from mailgate.message.record import Copy, Record
 from mailgate.message.spool import BACKLOG, MessageWriter, Spool
 from mailgate.reply import Reply
 from mailgate.verdict import Verdict
@@ -68,6 +68,7 @@ NO_RECIPIENTS = Reply(554, "5.5.1", "no valid recipients")
 TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "too many recipients, send to the rest once more")
 UNKNOWN_PARAMETER = Reply(555, "5.5.4", "parameter not recognised")
 BROKEN_OFF = Reply(421, "4.3.0", "local error, try again later")
+NO_ROOM = Reply(452, "4.3.1", "no room at the moment")
 LOCAL_ERROR = Reply(451, "4.3.0", "local error, try again later")
 
 
@@ -105,10 +106,13 @@ class Conversation:
         self._connection = connection
         self._judge: ISessionJudge
         self._transaction: Transaction | None = None
-        self._is_dispatching = False
+        self.is_settling = False
+        """Whether a message is being handed on, which a lost connection does not end."""
+
         self._reader: DataReader | None = None
         self._writer: MessageWriter | None = None
         self._data_began = 0.0
+        self._began = 0.0
         self.session: Session
         """What is known of the client."""
 
@@ -122,6 +126,7 @@ class Conversation:
         @param local: the address of ours that it has connected to.
         """
         services = self._services
+        self._began = services.reactor.seconds()
         self.session = Session(
             id=new_id(),
             listener=self._listener.name,
@@ -136,7 +141,8 @@ class Conversation:
 
     def _greet(self, verdict: Verdict) -> None:
         if verdict.reply is not None:
-            self._refuse_session(verdict, verdict.reply)
+            self._record_session(verdict.reply, verdict)
+            self._connection.reply(verdict.reply)
             self._connection.close()
         else:
             greeting = Reply(220, "", f"{self._services.hostname} ESMTP mailgate")
@@ -152,32 +158,65 @@ class Conversation:
         """
         The client is gone: cancel checks, but leave a message alone that is being settled.
         """
-        if self._transaction is not None and not self._is_dispatching:
+        if self._transaction is not None and not self.is_settling:
             self._transaction.notes.append("client gone")
-            self._end_transaction(None)
+            self._conclude(None)
         self._judge.close()
+
+    def ends(self, reply: Reply) -> None:
+        """
+        The connection ends with C{reply}, whatever the client wanted.
+        """
+        if self._transaction is None:
+            self._record_session(reply)
+        else:
+            self._conclude(reply)
+
+    def abandon(self) -> None:
+        """
+        The process ends, and an upstream has not said yet what became of a message.
+        """
+        transaction = self._transaction
+        if transaction is not None and self.is_settling:
+            trace = transaction.envelope.trace
+            self.log.warn(
+                "{event} {trace} has no outcome yet", event="session.abandoned", trace=trace
+            )
+            transaction.notes.append("stopped before its outcome was known, duplicate possible")
+            copies = tuple(Copy(str(who), "unknown") for who in transaction.recipients)
+            self._conclude(None, copies)
 
     def failed(self, failure: Failure) -> None:
         """
         Something that was waited for failed: the client shall come again, and the operator
         shall hear of it.
         """
-        if not (self._connection.is_gone and isinstance(failure.value, CancelledError)):
-            self.log.failure(
-                "{event} in session {session}",
-                failure,
-                event="session.failed",
-                session=self.session.id,
-            )
-        self._is_dispatching = False
+        self.is_settling = False
+        if self._connection.is_gone and isinstance(failure.value, CancelledError):
+            if self._transaction is not None:
+                self._transaction.notes.append("client gone")
+                self._conclude(None)
+            return
+        self.log.failure(
+            "{event} in session {session}",
+            failure,
+            event="session.failed",
+            session=self.session.id,
+        )
         if self._reader is not None:
             # The rest of the message would be run as commands.
-            self._end_transaction(BROKEN_OFF)
-            self._connection.close()
+            self._connection.end(BROKEN_OFF.referring(self._open.envelope.trace))
         elif self._transaction is not None:
             self._end_transaction(LOCAL_ERROR)
         else:
             self._connection.reply(LOCAL_ERROR)
+
+    @property
+    def is_idle(self) -> bool:
+        """
+        Tell whether no transaction is open.
+        """
+        return self._transaction is None
 
     @property
     def is_receiving(self) -> bool:
@@ -215,7 +254,8 @@ class Conversation:
 
         def judged(verdict: Verdict) -> None:
             if verdict.reply is not None:
-                self._refuse_session(verdict, verdict.reply)
+                self._record_session(verdict.reply, verdict)
+                self._connection.reply(verdict.reply)
                 return
             self.session = session
             lines = [self._services.hostname, *(self._extensions() if is_esmtp else ())]
@@ -240,19 +280,28 @@ class Conversation:
     def _can_8bit(self) -> bool:
         return "8BITMIME" in self._services.recipients.offers().extensions
 
-    def _refuse_session(self, verdict: Verdict, reply: Reply) -> None:
+    def _record_session(self, reply: Reply, *verdicts: Verdict) -> None:
+        """
+        Record that the client was turned away outside of a transaction.
+        """
         session = self.session
-        self._services.hub.record(
+        self._record(
             Record(
                 trace=session.id,
                 session=session,
                 started=session.started,
-                seconds=self._services.wall_clock() - session.started,
+                seconds=self._services.reactor.seconds() - self._began,
                 reply=str(reply),
-                verdicts=(verdict,),
+                verdicts=verdicts,
             )
         )
-        self._connection.reply(reply)
+
+    def _record(self, record: Record) -> None:
+        try:
+            self._services.hub.record(record)
+        except Exception:
+            # The message is settled; without its reply the sender would send it once more.
+            self.log.failure("{event} of {trace}", event="trace.failed", trace=record.trace)
 
     def _starttls(self, argument: str) -> None:
         if self._services.tls is None:
@@ -263,8 +312,7 @@ class Conversation:
             self._connection.reply(NO_ARGUMENT)
         elif self._connection.has_waiting:
             # RFC 3207 section 6: what was sent in the clear must not be run under TLS.
-            self._connection.reply(INJECTED)
-            self._connection.close()
+            self._connection.end(INJECTED)
         else:
             self._forget_transaction()
             self.session = evolve(self.session, helo="", is_esmtp=False)
@@ -281,17 +329,38 @@ class Conversation:
         if self._transaction is not None:
             self._connection.reply(NESTED)
             return
-        path = parse_mail(argument)
-        size, body = self._mail_parameters(path)
+        try:
+            path = parse_mail(argument)
+            size, body = self._mail_parameters(path)
+        except Refused as refused:
+            self._refuse_mail(argument, refused.reply)
+            return
         envelope = Envelope(self.session, new_id(), path.address, services.wall_clock(), size, body)
         judge = self._judge.begin(envelope)
         self._transaction = Transaction(envelope, judge, services.reactor.seconds())
         if size is not None and size > self._size_limit():
             self._end_transaction(self._too_large())
         elif not services.hub.has_room():
-            self._end_transaction(_no_room(envelope.trace))
+            self._end_transaction(NO_ROOM)
         else:
             self._connection.when(judge.mail(), self._mail_judged)
+
+    def _refuse_mail(self, argument: str, reply: Reply) -> None:
+        """
+        Refuse a transaction that cannot be begun as it was asked for, and record it.
+        """
+        reply = reply.referring(trace := new_id())
+        self._record(
+            Record(
+                trace=trace,
+                session=self.session,
+                started=self._services.wall_clock(),
+                seconds=0.0,
+                reply=str(reply),
+                notes=(f"MAIL {argument}",),
+            )
+        )
+        self._connection.reply(reply)
 
     def _mail_parameters(self, path: Path) -> tuple[int | None, str]:
         size, body = None, "7BIT"
@@ -334,12 +403,16 @@ class Conversation:
         if transaction is None:
             self._connection.reply(NO_TRANSACTION)
             return
-        path = parse_rcpt(argument)
+        try:
+            path = parse_rcpt(argument)
+        except Refused as refused:
+            self._refuse_rcpt(argument, refused.reply)
+            return
         recipient = path.address
         if path.parameters:
-            self._connection.reply(UNKNOWN_PARAMETER)
+            self._refuse_rcpt(str(recipient), UNKNOWN_PARAMETER)
         elif transaction.accepted >= self._services.limits.recipients:
-            self._connection.reply(TOO_MANY_RECIPIENTS)
+            self._refuse_rcpt(str(recipient), TOO_MANY_RECIPIENTS)
         elif transaction.knows(recipient):
             # One copy is enough, and a second judgement would make a second one.
             transaction.accept(recipient)
@@ -348,19 +421,21 @@ class Conversation:
             asked = self._services.recipients.ask(transaction.envelope.sender, recipient)
             self._connection.when(asked, lambda reply: self._rcpt_asked(recipient, reply))
 
+    def _refuse_rcpt(self, recipient: str, reply: Reply, verdict: Verdict | None = None) -> None:
+        reply = reply.referring(self._open.envelope.trace)
+        self._open.refuse(recipient, reply, verdict)
+        self._connection.reply(reply)
+
     def _rcpt_asked(self, recipient: Address, reply: Reply) -> None:
         if reply.is_positive:
             judged = self._open.judge.rcpt(recipient)
             self._connection.when(judged, lambda verdict: self._rcpt_judged(recipient, verdict))
         else:
-            self._open.refuse(recipient, reply)
-            self._connection.reply(reply)
+            self._refuse_rcpt(str(recipient), reply)
 
     def _rcpt_judged(self, recipient: Address, verdict: Verdict) -> None:
         if verdict.reply is not None:
-            self._open.verdicts.append(verdict)
-            self._open.refuse(recipient, verdict.reply)
-            self._connection.reply(verdict.reply)
+            self._refuse_rcpt(str(recipient), verdict.reply, verdict)
         else:
             self._open.accept(recipient)
             self._connection.send(RECIPIENT_OK)
@@ -429,7 +504,7 @@ class Conversation:
             return failure
         trace = self._open.envelope.trace
         self.log.failure("{event} for {trace}", failure, event="spool.failed", trace=trace)
-        self._end_transaction(_no_room(trace))
+        self._end_transaction(NO_ROOM)
         return None
 
     def _judge_message(self, spooled: IMessage | None) -> None:
@@ -440,7 +515,8 @@ class Conversation:
         header = received_header(services.hostname, transaction.envelope, transaction.recipients)
         transaction.message = message = spooled.prepend(header)
         limit = services.limits.header_bytes
-        if message.size > limit and b"\r\n\r\n" not in message.head(limit):
+        head = message.head(limit)
+        if message.size > limit and not head.startswith(b"\r\n") and b"\r\n\r\n" not in head:
             self._end_transaction(Reply(552, "5.3.4", f"header larger than {limit} bytes"))
             return
         began = services.reactor.seconds()
@@ -458,47 +534,48 @@ class Conversation:
         within = services.limits.reply_seconds - (now - began)
 
         def settled(outcome: Outcome) -> None:
-            self._is_dispatching = False
+            if self._transaction is not transaction:
+                return  # abandoned at the end of the process
+            self.is_settling = False
             transaction.durations["delivery"] = services.reactor.seconds() - now
             transaction.notes.extend(outcome.notes)
             if self._connection.is_gone:
                 transaction.notes.append(f"client gone, outcome {outcome.reply}")
-            self._end_transaction(outcome.reply, outcome)
+            self._end_transaction(outcome.reply, outcome.copies)
 
-        self._is_dispatching = True
+        self.is_settling = True
         self._connection.when(
             services.dispatcher.dispatch(transaction.envelope, message, verdicts, within), settled
         )
 
     def _forget_transaction(self) -> None:
         if self._transaction is not None:
-            self._end_transaction(None)
+            self._conclude(None)
 
-    def _end_transaction(self, reply: Reply | None, outcome: Outcome | None = None) -> None:
+    def _end_transaction(self, reply: Reply, copies: tuple[Copy, ...] | None = None) -> None:
         """
-        Write the record of the transaction, forget it, and send the reply where there is one.
+        End the transaction with its last reply.
         """
-        services, transaction = self._services, self._open
-        writer, self._writer = self._writer, None
-        self._transaction = self._reader = None
+        if not reply.is_positive:
+            reply = reply.referring(self._open.envelope.trace)
+        self._conclude(reply, copies)
+        if reply.is_positive:
+            self._connection.forgive()
+        self._connection.reply(reply)
+
+    def _conclude(self, reply: Reply | None, copies: tuple[Copy, ...] | None = None) -> None:
+        """
+        Write the record of the transaction, and forget it.
+        """
+        transaction, writer = self._open, self._writer
+        self._transaction = self._reader = self._writer = None
         transaction.judge.close()
         heard = None if self._connection.is_gone else reply
-        copies = outcome.copies if outcome is not None else None
-        try:
-            services.hub.record(transaction.record(services.reactor.seconds(), heard, copies))
-        except Exception:
-            # The message is settled; without its reply the sender would send it once more.
-            self.log.failure(
-                "{event} of {trace}", event="trace.failed", trace=transaction.envelope.trace
-            )
+        self._record(transaction.record(self._services.reactor.seconds(), heard, copies))
         if writer is not None:
             writer.abandon()
-        if transaction.message is not None:
+        if transaction.message is not None and not self.is_settling:
             transaction.message.close()
-        if reply is not None:
-            if reply.is_positive:
-                self._connection.forgive()
-            self._connection.reply(reply)
 
     # -- the rest ------------------------------------------------------------------------
 
@@ -543,10 +620,6 @@ class Conversation:
         "HELP": _help,
         "QUIT": _quit,
     }
-
-
-def _no_room(trace: str) -> Reply:
-    return Reply(452, "4.3.1", f"no room at the moment ({trace})")
 
 
 def _unclean(reader: DataReader) -> Reply:

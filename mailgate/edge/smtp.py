@@ -39,10 +39,13 @@ COMMAND_BACKLOG = 4096
 FAREWELL_SECONDS = 30
 """How long a client may take to read the last reply before the connection is cut."""
 
+CUT_SECONDS = 1
+"""How long what was cut off at the end of the process has to end by itself."""
+
 TOO_LONG = Reply(500, "5.5.6", "command line too long")
-TOO_MANY_ERRORS = Reply(421, "4.7.0", "too many errors").encode()
-TOO_SLOW = Reply(421, "4.4.2", "too slow, try again").encode()
-SHUTTING_DOWN = Reply(421, "4.3.2", "shutting down, try again in a minute").encode()
+TOO_MANY_ERRORS = Reply(421, "4.7.0", "too many errors")
+TOO_SLOW = Reply(421, "4.4.2", "too slow, try again")
+SHUTTING_DOWN = Reply(421, "4.3.2", "shutting down, try again in a minute")
 
 
 @implementer(IHalfCloseableProtocol, IHandshakeListener, IPushProducer)
@@ -131,7 +134,14 @@ class SmtpServer(Protocol):
         self._conversation.lost()
         if self._waits_for is not None:
             self._waits_for.cancel()
-        self._factory.closed(self)
+        self._look_whether_over()
+
+    def _look_whether_over(self) -> None:
+        """
+        A connection is over once it is lost and its message is settled.
+        """
+        if self.is_gone and not self._conversation.is_settling:
+            self._factory.closed(self)
 
     # -- time ----------------------------------------------------------------------------
 
@@ -168,8 +178,7 @@ class SmtpServer(Protocol):
                 client=self._conversation.session.client,
             )
             self._timer = self._reactor.callLater(FAREWELL_SECONDS, self._look_at_clock)
-            self.send(TOO_SLOW)
-            self.close()
+            self.end(TOO_SLOW)
 
     def _expect_within(self, seconds: float) -> None:
         """
@@ -195,6 +204,8 @@ class SmtpServer(Protocol):
                     break
             except Exception:
                 self._conversation.failed(Failure())
+            if self._ends_after_reply and self._conversation.is_idle:
+                self.finish()
         self._is_running = False
         if self._ends_after_reply:
             self.finish()
@@ -277,6 +288,7 @@ class SmtpServer(Protocol):
         self.set_deadline(self._limits.command_seconds)
 
     def _go_on(self) -> None:
+        self._look_whether_over()
         if not (self._owes_reply or self._is_closing):
             self.resume("commands")
             self._run()
@@ -305,14 +317,21 @@ class SmtpServer(Protocol):
         if reply.is_permanent:
             self._errors += 1
             if self._errors >= self._limits.errors:
-                self.send(TOO_MANY_ERRORS)
-                self.close()
+                self.end(TOO_MANY_ERRORS)
 
     def forgive(self) -> None:
         """
         Forget the errors so far: the client has sent a message that was accepted.
         """
         self._errors = 0
+
+    def end(self, reply: Reply) -> None:
+        """
+        End the connection with C{reply}, whatever the client wanted; it is recorded.
+        """
+        self._conversation.ends(reply)
+        self.send(reply.encode())
+        self.close()
 
     def close(self) -> None:
         """
@@ -332,9 +351,19 @@ class SmtpServer(Protocol):
         self._ends_after_reply = True
         if self._owes_reply or self._conversation.is_receiving:
             return
-        if not self._is_closing:
-            self.send(SHUTTING_DOWN)
+        if self._is_closing:
+            return
+        if self._conversation.is_idle:
+            self.send(SHUTTING_DOWN.encode())
             self.close()
+        else:
+            self.end(SHUTTING_DOWN)
+
+    def abandon(self) -> None:
+        """
+        Write down that the outcome of a message is not known: the process cannot wait for it.
+        """
+        self._conversation.abandon()
 
     def abort(self) -> None:
         """
@@ -449,19 +478,26 @@ class SmtpFactory(ServerFactory):
 
     def finish(self, seconds: float) -> Deferred[None]:
         """
-        End all connections: idle ones at once with 421, busy ones after their message, and
-        whatever is left after C{seconds} is cut.
+        End all connections: idle ones at once with 421, busy ones after their message.
+
+        Whatever is left after C{seconds} is cut, and what an upstream has not answered then is
+        written down as not known.
         """
         done: Deferred[None] = Deferred()
         if not self._open:
             done.callback(None)
             return done
         self._all_closed.append(done)
-        cut = self.services.reactor.callLater(seconds, self._cut)
+        reactor = self.services.reactor
+        timers = [
+            reactor.callLater(seconds, self._cut),
+            reactor.callLater(seconds + CUT_SECONDS, self._abandon),
+        ]
 
         def stop(result: None) -> None:
-            if cut.active():
-                cut.cancel()
+            for timer in timers:
+                if timer.active():
+                    timer.cancel()
 
         done.addCallback(stop)
         for connection in list(self._open):
@@ -471,3 +507,8 @@ class SmtpFactory(ServerFactory):
     def _cut(self) -> None:
         for connection in list(self._open):
             connection.abort()
+
+    def _abandon(self) -> None:
+        for connection in list(self._open):
+            connection.abandon()
+            self.closed(connection)

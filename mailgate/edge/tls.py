@@ -64,6 +64,8 @@ def _write(path: Path, content: bytes, mode: int) -> None:
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with open(descriptor, "wb") as file:
         file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
     unfinished.replace(path)
 
 
@@ -85,7 +87,10 @@ def server_context(certificate: Path, key: Path) -> CertificateOptions:
         enableSessions=True,
         enableSessionTickets=True,
     )
-    options.getContext().set_mode(SSL.MODE_RELEASE_BUFFERS)
+    try:
+        options.getContext().set_mode(SSL.MODE_RELEASE_BUFFERS)
+    except SSL.Error as error:
+        raise ValueError(f"{key} is not the key of {certificate}") from error
     return options
 
 

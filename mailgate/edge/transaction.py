@@ -14,6 +14,9 @@ from mailgate.reply import Reply
 from mailgate.verdict import Verdict
 from mailgate.wire.address import Address
 
+REFUSED_LIMIT = 1000
+"""How many recipients that were turned away are named in a record."""
+
 
 @define
 class Transaction:
@@ -33,6 +36,9 @@ class Transaction:
     """How many RCPT were accepted, repetitions included."""
 
     refused: list[Copy] = field(factory=list)
+    refused_more: int = 0
+    """How many were turned away beyond those that are named."""
+
     verdicts: list[Verdict] = field(factory=list)
     """Those that refused something, then those on the message."""
 
@@ -54,12 +60,20 @@ class Transaction:
         if not self.knows(recipient):
             self.recipients.append(recipient)
 
-    def refuse(self, recipient: Address, reply: Reply) -> None:
+    def refuse(self, recipient: str, reply: Reply, verdict: Verdict | None = None) -> None:
         """
         Note that a recipient was turned away.
+
+        @param recipient: the address or, where it is none, what was said in its place.
+        @param verdict: what refused it, unless it was syntax or its upstream.
         """
+        if len(self.refused) >= REFUSED_LIMIT:
+            self.refused_more += 1
+            return
         outcome = "deferred" if reply.is_transient else "refused"
-        self.refused.append(Copy(str(recipient), outcome, str(reply)))
+        self.refused.append(Copy(recipient, outcome, str(reply)))
+        if verdict is not None:
+            self.verdicts.append(verdict)
 
     def record(
         self, now: float, reply: Reply | None, copies: tuple[Copy, ...] | None = None
@@ -74,6 +88,9 @@ class Transaction:
         """
         if copies is None:
             copies = tuple(self._undecided(reply))
+        notes = tuple(self.notes)
+        if self.refused_more:
+            notes += (f"{self.refused_more} more recipients were turned away",)
         headers = Headers.parse(self.message.head(self.message.size)) if self.message else None
         return Record(
             trace=self.envelope.trace,
@@ -88,7 +105,7 @@ class Transaction:
             copies=(*self.refused, *copies),
             verdicts=tuple(self.verdicts),
             durations=self.durations,
-            notes=tuple(self.notes),
+            notes=notes,
         )
 
     def _undecided(self, reply: Reply | None) -> list[Copy]:

@@ -90,9 +90,15 @@ class Hub:
         """
         return Deferred.fromCoroutine(self._start())
 
+    def finish(self, seconds: float) -> Deferred[None]:
+        """
+        Deliver nothing more from the outbox, and wait at most C{seconds} for what has begun.
+        """
+        return self.outbox.stop(seconds)
+
     def stop(self) -> Deferred[None]:
         """
-        Finish what has begun, write what waits, and close the storage.
+        Finish the jobs, write what waits, and close the storage, whatever goes wrong on the way.
         """
         return Deferred.fromCoroutine(self._stop())
 
@@ -162,11 +168,17 @@ class Hub:
         self._jobs.start()
 
     async def _stop(self) -> None:
-        await self._control.stop()
-        await self.outbox.stop()
-        await self._jobs.stop()
-        await self._traces.stop()
-        await self._storage.close()
+        for what, end in (
+            ("control", self._control.stop),
+            ("outbox", lambda: self.outbox.stop(0)),
+            ("jobs", self._jobs.stop),
+            ("traces", self._traces.stop),
+            ("storage", self._storage.close),
+        ):
+            try:
+                await end()
+            except Exception:
+                self.log.failure("{event} {what}", event="hub.not_stopped", what=what)
 
     def _purge_history(self) -> Deferred[int]:
         settings = self._storage.settings

@@ -502,7 +502,7 @@ class RestartTests(OutboxCase):
         """
         self.start()
         self.enqueue()
-        self.successResultOf(self.outbox.stop())
+        self.successResultOf(self.outbox.stop(30))
         (row,) = self.rows()
         self.assertEqual((row.tries, row.is_trying, row.next_try), (0, False, NOW))
         self.assertEqual(self.clock.getDelayedCalls(), [])
@@ -519,18 +519,37 @@ class RestartTests(OutboxCase):
         self.upstream.has_begun = True
         self.start()
         self.enqueue()
-        stopped = self.outbox.stop()
+        stopped = self.outbox.stop(30)
         self.assertNoResult(stopped)
         self.upstream.answer(TAKEN)
         self.successResultOf(stopped)
         self.assertEqual(self.rows(), [])
+
+    def test_stop_does_not_wait_for_ever(self):
+        """
+        A stop leaves a delivery alone that has no outcome in time; the next start notes that
+        nobody knows how it ended.
+        """
+        self.upstream.has_begun = True
+        self.start()
+        self.enqueue()
+        stopped = self.outbox.stop(30)
+        self.clock.advance(29)
+        self.assertNoResult(stopped)
+        self.clock.advance(1)
+        self.successResultOf(stopped)
+        self.assertTrue(self.rows()[0].is_trying)
+        self.outbox = self.make()
+        self.start()
+        ((event, _),) = self.past()
+        self.assertEqual(event, "outbox.unknown")
 
     def test_stopped(self):
         """
         After a stop nothing new is begun.
         """
         self.start()
-        self.successResultOf(self.outbox.stop())
+        self.successResultOf(self.outbox.stop(30))
         self.enqueue()
         self.clock.advance(1000)
         self.assertEqual(self.upstream.asked, [])
@@ -579,7 +598,7 @@ class TroubleTests(OutboxCase):
         self.enqueue()
         mend = self.break_writes()
         self.upstream.answer(TAKEN)
-        self.successResultOf(self.outbox.stop())
+        self.successResultOf(self.outbox.stop(30))
         mend()
         self.flushLoggedErrors(StoreError)
         self.assertTrue(self.rows()[0].is_trying)

@@ -2,6 +2,7 @@
 A gateway's edge in memory: a session on a string transport, with all behind it scripted.
 """
 
+import re
 from pathlib import Path
 
 from attrs import define, field
@@ -31,6 +32,7 @@ from mailgate.message.spool import Spool
 from mailgate.reply import Reply
 from mailgate.verdict import Action, Verdict
 
+_ID = re.compile(r"\([0-9a-z]{4}-[0-9a-z]{4}-[0-9a-z]{4}\)")
 ACCEPT = Verdict(Action.ACCEPT, (), 0.0)
 
 
@@ -281,11 +283,11 @@ class Edge:
 
     def said(self):
         """
-        Give what the edge has said since the last time.
+        Give what the edge has said since the last time, the id of a transaction as C{ID}.
         """
         said = self.transport.value().decode("ascii")
         self.transport.clear()
-        return said
+        return _ID.sub("(ID)", said)
 
     def say(self, data):
         """

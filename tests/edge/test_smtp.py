@@ -23,7 +23,7 @@ REFUSED = Verdict(
     Action.REJECT,
     (Finding("BAD", 20.0, "It is bad."),),
     20.0,
-    reply=Reply(550, "5.7.1", "refused (id)"),
+    reply=Reply(550, "5.7.1", "refused"),
 )
 
 
@@ -130,11 +130,12 @@ class WaitingTests(EdgeTestCase):
         slow = edge.pipeline.answers["mail"] = Deferred()
         edge.say("MAIL FROM:<a@example.org>\n")
         slow.errback(ZeroDivisionError())
-        self.assertEqual(edge.said(), "451 4.3.0 local error, try again later\r\n")
+        self.assertEqual(edge.said(), "451 4.3.0 local error, try again later (ID)\r\n")
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         edge.pipeline.answers.clear()
         self.assertEqual(edge.say("MAIL FROM:<a@example.org>\n"), "250 2.1.0 sender ok\r\n")
-        self.assertEqual(edge.hub.records[0].reply, "451 4.3.0 local error, try again later")
+        record = edge.hub.records[0]
+        self.assertEqual(record.reply, f"451 4.3.0 local error, try again later ({record.trace})")
 
     def test_a_check_that_raises_at_once(self):
         """
@@ -145,7 +146,7 @@ class WaitingTests(EdgeTestCase):
         edge.say("MAIL FROM:<a@example.org>\n")
         self.assertEqual(
             edge.say("RCPT TO:<ada@example.com>\nNOOP\n").splitlines(),
-            ["451 4.3.0 local error, try again later", "250 2.0.0 ok"],
+            ["451 4.3.0 local error, try again later (ID)", "250 2.0.0 ok"],
         )
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
@@ -213,6 +214,20 @@ class DisconnectTests(EdgeTestCase):
         self.assertEqual(record.copies, (Copy("ada@example.com", "delivered"),))
         self.assertEqual(record.notes, ("client gone, outcome 250 2.0.0 ok",))
         self.assertEqual((record.reply, record.subject), ("", "x"))
+
+    def test_gone_before_delivery(self):
+        """
+        A message whose delivery could still be called off leaves a record that says why.
+        """
+        edge = self.edge()
+        edge.dispatcher.outcome = Deferred()
+        edge.ready_for_data()
+        edge.say("Subject: x\n\ntext\n.\n")
+        done = edge.factory.finish(30)
+        edge.lose(clean=False)
+        (record,) = edge.hub.records
+        self.assertEqual((record.reply, record.notes), ("", ("client gone",)))
+        self.successResultOf(done)
 
     def test_gone_in_the_message(self):
         """
@@ -286,7 +301,9 @@ class LimitTests(EdgeTestCase):
         edge = self.edge(limits=Limits(message_bytes=1000))
         edge.ready_for_data()
         self.assertEqual(edge.say("x" * 70 + "\n" + ("y" * 70 + "\n") * 20), "")
-        self.assertEqual(edge.say(".\nNOOP\n").splitlines()[0], "552 5.3.4 larger than 1000 bytes")
+        self.assertEqual(
+            edge.say(".\nNOOP\n").splitlines()[0], "552 5.3.4 larger than 1000 bytes (ID)"
+        )
         self.assertEqual(edge.dispatcher.messages, [])
         self.assertEqual(edge.factory.services.spool.memory, 0)
 
@@ -308,7 +325,16 @@ class LimitTests(EdgeTestCase):
         edge = self.edge(limits=Limits(header_bytes=1000))
         edge.ready_for_data()
         said = edge.say("X: y\n" * 300 + "\ntext\n.\n")
-        self.assertEqual(said, "552 5.3.4 header larger than 1000 bytes\r\n")
+        self.assertEqual(said, "552 5.3.4 header larger than 1000 bytes (ID)\r\n")
+
+    def test_large_message_with_an_empty_header(self):
+        """
+        A message that begins with its empty line has the smallest header there is.
+        """
+        edge = self.edge(limits=Limits(header_bytes=1000))
+        edge.ready_for_data()
+        edge.say("\n" + "x" * 2000)
+        self.assertTrue(edge.say("\n.\n").startswith("250"))
 
     def test_no_room(self):
         """
@@ -317,8 +343,9 @@ class LimitTests(EdgeTestCase):
         edge = self.edge().greeted()
         edge.hub.room = False
         said = edge.say("MAIL FROM:<a@example.org>\n")
-        self.assertRegex(said, r"^452 4\.3\.1 no room at the moment \([0-9a-z-]{14}\)\r\n$")
-        self.assertIn(edge.hub.records[0].trace, said)
+        self.assertEqual(said, "452 4.3.1 no room at the moment (ID)\r\n")
+        (record,) = edge.hub.records
+        self.assertEqual(record.reply, f"452 4.3.1 no room at the moment ({record.trace})")
 
     def test_f04_spool_full(self):
         """
@@ -420,6 +447,74 @@ class TimeTests(EdgeTestCase):
         busy.lose()
         self.successResultOf(done)
 
+    def test_finish_between_pipelined_commands(self):
+        """
+        A client that never stops to pipeline is ended after the transaction it is in.
+        """
+        edge = self.edge().greeted()
+        slow = edge.pipeline.answers["mail"] = Deferred()
+        edge.say("MAIL FROM:<a@example.org>\nRSET\nNOOP\nNOOP\n")
+        edge.factory.finish(30)
+        slow.callback(ACCEPT)
+        self.assertEqual([line[:3] for line in edge.said().splitlines()], ["250", "250", "421"])
+        self.assertTrue(edge.transport.disconnecting)
+
+    def test_finish_with_an_open_transaction(self):
+        """
+        A transaction that is open but idle is ended and recorded.
+        """
+        edge = self.edge().greeted()
+        edge.say("MAIL FROM:<a@example.org>\n")
+        edge.factory.finish(30)
+        self.assertTrue(edge.said().startswith("421 4.3.2"))
+        (record,) = edge.hub.records
+        self.assertEqual(record.reply[:9], "421 4.3.2")
+        edge.lose()
+        self.assertEqual(len(edge.hub.records), 1)
+
+    def test_finish_waits_for_a_message_without_its_client(self):
+        """
+        The end waits for a message that is being settled, though its client is gone.
+        """
+        edge = self.edge()
+        outcome = edge.dispatcher.outcome = Deferred(lambda outcome: None)
+        outcome.cancel = lambda: None
+        edge.ready_for_data()
+        edge.say("text\n.\n")
+        edge.lose()
+        done = edge.factory.finish(30)
+        self.assertNoResult(done)
+        outcome.callback(Outcome(Reply(250, "2.0.0", "ok"), ()))
+        self.successResultOf(done)
+        (record,) = edge.hub.records
+        self.assertEqual(record.notes, ("client gone, outcome 250 2.0.0 ok",))
+        self.assertEqual(edge.clock.getDelayedCalls(), [])
+
+    def test_finish_abandons(self):
+        """
+        An upstream that does not answer holds up the end for as long as it may and no longer;
+        the record says that the outcome is not known.
+        """
+        edge = self.edge()
+        outcome = edge.dispatcher.outcome = Deferred()
+        outcome.cancel = lambda: None
+        edge.ready_for_data()
+        edge.say("text\n.\n")
+        done = edge.factory.finish(30)
+        edge.clock.advance(30)
+        self.assertTrue(edge.transport.is_aborted)
+        edge.lose()
+        self.assertNoResult(done)
+        edge.clock.advance(1)
+        self.successResultOf(done)
+        (record,) = edge.hub.records
+        self.assertEqual(record.copies, (Copy("ada@example.com", "unknown"),))
+        self.assertEqual(
+            record.notes, ("stopped before its outcome was known, duplicate possible",)
+        )
+        outcome.callback(Outcome(Reply(250, "2.0.0", "ok"), ()))
+        self.assertEqual(len(edge.hub.records), 1)
+
     def test_finish_cuts(self):
         """
         Who is still busy when the time is over is cut off.
@@ -488,7 +583,7 @@ class VerdictTests(EdgeTestCase):
         """
         edge = self.edge()
         edge.pipeline.answers["connected"] = REFUSED
-        self.assertEqual(edge.connect(), "550 5.7.1 refused (id)\r\n")
+        self.assertEqual(edge.connect(), "550 5.7.1 refused\r\n")
         self.assertTrue(edge.transport.disconnecting)
         (record,) = edge.hub.records
         self.assertEqual((record.trace, record.sender), (record.session.id, None))
@@ -500,7 +595,7 @@ class VerdictTests(EdgeTestCase):
         edge = self.edge()
         edge.pipeline.answers["greeted"] = REFUSED
         edge.connect()
-        self.assertEqual(edge.say("EHLO bad\n"), "550 5.7.1 refused (id)\r\n")
+        self.assertEqual(edge.say("EHLO bad\n"), "550 5.7.1 refused\r\n")
         self.assertTrue(edge.say("MAIL FROM:<a@example.org>\n").startswith("503"))
         self.assertEqual(len(edge.hub.records), 1)
 
@@ -510,7 +605,7 @@ class VerdictTests(EdgeTestCase):
         """
         edge = self.edge().greeted()
         edge.pipeline.answers["mail"] = REFUSED
-        self.assertEqual(edge.say("MAIL FROM:<a@example.org>\n"), "550 5.7.1 refused (id)\r\n")
+        self.assertEqual(edge.say("MAIL FROM:<a@example.org>\n"), "550 5.7.1 refused (ID)\r\n")
         (record,) = edge.hub.records
         self.assertEqual(record.verdicts, (REFUSED,))
         self.assertTrue(edge.say("RCPT TO:<ada@example.com>\n").startswith("503"))
@@ -537,6 +632,97 @@ class VerdictTests(EdgeTestCase):
                 ("ada@example.com", "delivered"),
             ],
         )
+
+    def test_refused_by_grammar(self):
+        """
+        A MAIL that is not well-formed is a transaction that was refused: its reply leads to a
+        record that says what was sent.
+        """
+        edge = self.edge().greeted()
+        edge.say("MAIL FROM:<a@@b>\nMAIL FROM:<a@example.org> FOO=1\nMAIL nonsense\n")
+        self.assertEqual(
+            [r.reply[:9] for r in edge.hub.records], ["501 5.1.7", "555 5.5.4", "501 5.5.4"]
+        )
+        for record in edge.hub.records:
+            self.assertTrue(record.reply.endswith(f"({record.trace})"))
+        self.assertEqual(edge.hub.records[0].notes, ("MAIL FROM:<a@@b>",))
+
+    def test_recipients_refused_by_grammar(self):
+        """
+        Recipients that are no addresses, ask for what is not offered or are too many are in
+        the record.
+        """
+        edge = self.edge(limits=Limits(recipients=100)).greeted()
+        edge.say(
+            "MAIL FROM:<a@example.org>\nRCPT TO:<a@@b>\nRCPT TO:<a@example.com> NOTIFY=NEVER\n"
+        )
+        edge.say("".join(f"RCPT TO:<{i}@example.com>\n" for i in range(101)))
+        edge.say("RSET\n")
+        (record,) = edge.hub.records
+        self.assertEqual(
+            [(copy.recipient, copy.outcome, copy.reply[:9]) for copy in record.copies[:3]],
+            [
+                ("TO:<a@@b>", "refused", "501 5.1.3"),
+                ("a@example.com", "refused", "555 5.5.4"),
+                ("100@example.com", "deferred", "452 4.5.3"),
+            ],
+        )
+
+    def test_record_is_bounded(self):
+        """
+        However many recipients are deferred, the record names a thousand and counts the rest.
+        """
+        edge = self.edge().greeted()
+        edge.recipients.answers["eve@example.com"] = Reply(451, "4.4.1", "later")
+        edge.say("MAIL FROM:<a@example.org>\n")
+        edge.say("RCPT TO:<eve@example.com>\n" * 1500)
+        edge.say("RSET\n")
+        (record,) = edge.hub.records
+        self.assertEqual(len(record.copies), 1000)
+        self.assertEqual(record.notes, ("500 more recipients were turned away",))
+
+    def test_ended_for_errors(self):
+        """
+        A client that is ended for its errors leaves the record of its session, or of the
+        transaction that is open.
+        """
+        edge = self.edge(limits=Limits(errors=2)).greeted()
+        edge.say("FOO\nFOO\n")
+        (record,) = edge.hub.records
+        self.assertEqual(
+            (record.trace, record.reply), (record.session.id, "421 4.7.0 too many errors")
+        )
+        edge = self.edge(limits=Limits(errors=2)).greeted()
+        edge.say("MAIL FROM:<a@example.org>\nFOO\nFOO\n")
+        edge.lose()
+        (record,) = edge.hub.records
+        self.assertEqual(
+            (record.sender, record.reply), ("a@example.org", "421 4.7.0 too many errors")
+        )
+        self.assertEqual(record.notes, ())
+
+    def test_ended_for_slowness(self):
+        """
+        So does one that is too slow.
+        """
+        edge = self.edge().greeted()
+        edge.say("MAIL FROM:<a@example.org>\n")
+        edge.clock.advance(301)
+        edge.lose()
+        (record,) = edge.hub.records
+        self.assertEqual((record.sender, record.notes), ("a@example.org", ()))
+        self.assertEqual(record.reply, "421 4.4.2 too slow, try again")
+
+    def test_starttls_injection_is_recorded(self):
+        """
+        So does one that sends commands behind STARTTLS.
+        """
+        edge = self.edge(tls=object()).greeted()
+        edge.clock.advance(2)
+        edge.say("STARTTLS\nNOOP\n")
+        (record,) = edge.hub.records
+        self.assertEqual((record.trace, record.reply[:3]), (record.session.id, "554"))
+        self.assertEqual(record.seconds, 2)
 
     def test_every_transaction_is_recorded(self):
         """
@@ -598,7 +784,7 @@ class OwnMistakeTests(EdgeTestCase):
         edge.ready_for_data()
         edge.protocol._conversation._writer.write = None
         said = edge.say("Subject: x\n\nMAIL FROM:<smuggled@example.org>\nRSET\n.\n")
-        self.assertEqual(said, "421 4.3.0 local error, try again later\r\n")
+        self.assertEqual(said, "421 4.3.0 local error, try again later (ID)\r\n")
         self.assertTrue(edge.transport.disconnecting)
         self.assertEqual(len(self.flushLoggedErrors(TypeError)), 1)
 

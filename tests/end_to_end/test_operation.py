@@ -6,9 +6,10 @@ import json
 import re
 import signal
 import socket
+import threading
 import urllib.request
 
-from tests.end_to_end.case import EndToEndTestCase
+from tests.end_to_end.case import Conversation, EndToEndTestCase
 from tests.end_to_end.client import make_message, send
 from tests.end_to_end.gateway import Gateway
 
@@ -91,6 +92,38 @@ class StartTests(EndToEndTestCase):
         said = self.fails_to_start(second)
         self.assertIn("is used by another mailgate", said)
 
+    def test_control_socket_in_the_way(self):
+        """
+        What can only be seen while the gateway starts is told in a sentence too, and the exit
+        status says that it did not start.
+        """
+        gateway = self.gateway()
+        (gateway.data / "control").mkdir(parents=True)
+        said = self.fails_to_start(gateway)
+        self.assertIn(f"mailgate: cannot start: [Errno 21] Is a directory: '{gateway.data}", said)
+
+    def test_damaged_certificate(self):
+        """
+        A self-signed certificate that cannot be read is named, and what to do about it.
+        """
+        gateway = self.gateway()
+        folder = gateway.data / "tls"
+        folder.mkdir(parents=True)
+        for name in ("certificate.pem", "key.pem"):
+            (folder / name).write_text("nothing of the kind")
+        said = self.fails_to_start(gateway)
+        self.assertIn(f"the self-signed certificate in {folder} cannot be used", said)
+
+    def test_damaged_store(self):
+        """
+        A store that is none is named.
+        """
+        gateway = self.gateway()
+        gateway.data.mkdir()
+        (gateway.data / "state.db").write_bytes(b"nothing of the kind" * 1000)
+        said = self.fails_to_start(gateway)
+        self.assertIn(str(gateway.data / "state.db"), said)
+
     def test_wrong_configuration(self):
         """
         A wrong configuration is told with file, table, key and value, and nothing starts.
@@ -113,6 +146,36 @@ class StartTests(EndToEndTestCase):
         client.recv(200)
         self.assertEqual(gateway.stop(), -signal.SIGTERM)
         self.assertTrue(client.recv(200).startswith(b"421"))
+
+
+    def test_sigterm_while_an_upstream_hangs(self):
+        """
+        SIGTERM while an upstream does not answer the end of a message: the process ends when
+        the time to drain is over, and the trace says that the outcome is not known.
+        """
+        upstream = self.upstream()
+        asked = threading.Event()
+        go_on = threading.Event()
+        self.addCleanup(go_on.set)
+
+        def hang(content):
+            asked.set()
+            go_on.wait(60)
+            return "250 2.0.0 taken"
+
+        upstream.replies["."] = hang
+        gateway = self.gateway(upstream.port, tables="[limits]\ndrain_seconds = 1\n").start()
+        client = Conversation(gateway.smtp_port)
+        self.addCleanup(client.close)
+        client.envelope()
+        client.say("Subject: x\n\ntext\n.\n")
+        self.assertTrue(asked.wait(30))
+        # The upstream hangs for longer than stop() is ready to wait.
+        self.assertEqual(gateway.stop(), -signal.SIGTERM)
+        lines = (gateway.data / "transactions.jsonl").read_text().splitlines()
+        (record,) = map(json.loads, lines)
+        self.assertEqual([copy["outcome"] for copy in record["copies"]], ["unknown"])
+        self.assertNotIn("Traceback", gateway.said())
 
 
 class CommandTests(EndToEndTestCase):

@@ -206,6 +206,20 @@ class HubTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(past), [])
         self.assertGreater(len(self.ran), 50)
 
+    def test_stop_goes_on(self):
+        """
+        A part that cannot be stopped keeps none of the others from it: the lock is given back.
+        """
+        hub = self.make()
+        self.start(hub)
+        hub._traces.stop = lambda: 1 // 0
+        self.successResultOf(hub.stop())
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        del hub._traces.stop
+        self.successResultOf(hub._traces.stop())
+        second = self.make()
+        self.start(second)
+
     def test_stop_without_start(self):
         """
         A hub that never started can be stopped.
