@@ -44,6 +44,9 @@ class IMessage(Interface):
     def head(limit: int) -> bytes:
         """
         Give the first C{limit} bytes at once; C{limit} is at most 262,144.
+
+        Of a message that is read from a file it may be fewer: no more than the header section
+        has to be there.
         """
 
     def chunks() -> Iterator[MaybeDeferred[bytes]]:

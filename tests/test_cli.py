@@ -267,6 +267,17 @@ class UseTests(CommandLineCase):
         self.assertIn("newer mailgate", complaints)
         self.assertEqual(complaints.count("\n"), 1)
 
+    def test_damaged_store(self):
+        """
+        A store that is none is told in a sentence that names the file.
+        """
+        path = self.config.parent / "data" / "state.db"
+        path.parent.mkdir()
+        path.write_bytes(b"no database at all" * 100)
+        status, _, complaints = self.call("quarantine", "list")
+        self.assertEqual(status, 1)
+        self.assertEqual(complaints, f"mailgate: {path}: file is not a database\n")
+
 
 class CheckConfigTests(CommandLineCase):
     """
@@ -588,7 +599,7 @@ class TraceTests(CommandLineCase):
         self.record(RECORD, REFUSED)
         text = self.say("trace", SESSION.id)
         self.assertIn(f"Transaction {RECORD.trace}", text)
-        self.assertIn("refused before MAIL", text)
+        self.assertIn("ended outside of a transaction", text)
         self.assertIn("554 5.7.1 not here", text)
 
     def test_afterwards(self):

@@ -67,6 +67,10 @@ def lost(reason: str) -> Reply:
     return Reply(451, "4.4.2", f"destination lost before its reply: {reason}")
 
 
+NO_TIME = not_reached("no time is left")
+"""What C{deliver} answers at once where C{within} is over already; nothing is begun then."""
+
+
 def is_unknown(reply: Reply) -> bool:
     """
     Tell whether this is the reply of L{lost}: the copy may have been delivered or not.

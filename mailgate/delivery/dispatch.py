@@ -45,8 +45,15 @@ class Dispatcher:
         @raise CancelledError: (in the Deferred) it was cancelled before anything had been
             delivered, and nothing is kept.
         """
-        if not all(recipient.domain for verdict in verdicts for recipient in verdict.recipients):
-            verdicts = [self._in_full(verdict) for verdict in verdicts]
+        if all(recipient.domain for verdict in verdicts for recipient in verdict.recipients):
+            return self._settle(envelope, message, verdicts, within)
+        settled = self._in_full(verdicts)
+        settling = self._settle(envelope, message, settled, within)
+        return settling.addCallback(self._told_to_all, settled, verdicts)
+
+    def _settle(
+        self, envelope: Envelope, message: IMessage, verdicts: Sequence[Verdict], within: float
+    ) -> Deferred[Outcome]:
         settlement = Settlement(
             self.hub,
             self.rewriter,
@@ -66,5 +73,35 @@ class Dispatcher:
             return succeed(settlement.has_broken())
         return Deferred.fromCoroutine(settlement.settle())
 
-    def _in_full(self, verdict: Verdict) -> Verdict:
-        return evolve(verdict, recipients=tuple(map(self.full_address, verdict.recipients)))
+    # -- postmaster without a domain ---------------------------------------------------
+
+    def _in_full(self, verdicts: Sequence[Verdict]) -> Sequence[Verdict]:
+        """
+        Give the recipients their full addresses, each owner once: whoever was named with the
+        domain and without it gets one copy, by the first verdict on it.
+        """
+        owners: set[str] = set()
+        in_full = []
+        for verdict in verdicts:
+            recipients = []
+            for recipient in map(self.full_address, verdict.recipients):
+                if recipient.owner not in owners:
+                    owners.add(recipient.owner)
+                    recipients.append(recipient)
+            if recipients:
+                in_full.append(evolve(verdict, recipients=tuple(recipients)))
+        return in_full
+
+    def _told_to_all(
+        self, outcome: Outcome, settled: Sequence[Verdict], named: Sequence[Verdict]
+    ) -> Outcome:
+        """
+        Say of everybody who was named what became of the one copy.
+        """
+        owners = [recipient.owner for verdict in settled for recipient in verdict.recipients]
+        copies = dict(zip(owners, outcome.copies, strict=True))
+        everybody = [self.full_address(r) for verdict in named for r in verdict.recipients]
+        return evolve(
+            outcome,
+            copies=tuple(evolve(copies[each.owner], recipient=str(each)) for each in everybody),
+        )

@@ -20,7 +20,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from mailgate.delivery.answer import Answer, lost
+from mailgate.delivery.answer import NO_TIME, Answer, lost
 from mailgate.interfaces import Capabilities, IDelivery, IFiles, IMessage, IThreads, MaybeDeferred
 from mailgate.message.envelope import Envelope
 from mailgate.reply import Reply
@@ -90,6 +90,8 @@ class MaildirDelivery:
 
         A full disk is a 452 4.3.1, anything else that goes wrong there a 451 4.3.0.
         """
+        if within is not None and within <= 0:
+            return succeed([NO_TIME] * len(recipients))
         # What is written is written within moments, and stopping it half way saves nothing.
         answer: Answer[Sequence[Reply]] = Answer()
         answer.keep()

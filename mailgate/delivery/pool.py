@@ -6,10 +6,11 @@ from __future__ import annotations
 
 from collections import deque
 from math import inf
+from typing import Any
 
-from twisted.internet.defer import Deferred, TimeoutError, succeed
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError, succeed
 from twisted.internet.endpoints import connectProtocol
-from twisted.internet.error import ConnectError, DNSLookupError
+from twisted.internet.error import ConnectError, ConnectingCancelledError, DNSLookupError
 from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -21,6 +22,14 @@ from mailgate.delivery.smtp import SmtpClient
 from mailgate.delivery.transaction import Transaction
 from mailgate.interfaces import Capabilities
 from mailgate.reply import Reply
+
+_FORESEEN = (
+    ConnectError,
+    DNSLookupError,
+    TimeoutError,
+    CancelledError,
+    ConnectingCancelledError,
+)
 
 CLOSED = Reply(451, "4.3.2", "the gateway is being stopped")
 
@@ -59,7 +68,8 @@ class Pool:
         self._settings = settings
         self._idle: list[SmtpClient] = []
         self._total = 0
-        self._connecting = 0
+        self._connecting: dict[SmtpClient, Deferred[Any]] = {}
+        """Those that are not ready yet, with the attempt to connect."""
         self._waiting: deque[Transaction] = deque()
         self._repeated: deque[Transaction] = deque()
         self._probes: list[Deferred[None]] = []
@@ -96,7 +106,7 @@ class Pool:
         """
         Wait until it is known what the upstream can take, or that it cannot be reached.
         """
-        if self._is_closing or self._total > self._connecting:
+        if self._is_closing or self._total > len(self._connecting):
             return succeed(None)
         probed: Deferred[None] = Deferred()
         self._probes.append(probed)
@@ -105,12 +115,21 @@ class Pool:
 
     def close(self) -> Deferred[None]:
         """
-        End idle connections, let who waits be served, and wait for it.
+        End idle connections and those that are not ready yet, refuse who waits, and wait for
+        the busy ones.
         """
         self._is_closing = True
         idle, self._idle = self._idle, []
         for client in idle:
             client.quit()
+        for queue in (self._waiting, self._repeated):
+            while queue:
+                queue.popleft().refuse(CLOSED)
+        for client, connecting in list(self._connecting.items()):
+            if client.connected:
+                client.give_up()
+            else:
+                connecting.cancel()
         closed: Deferred[None] = Deferred()
         self._closed.append(closed)
         self._look_for_end()
@@ -125,13 +144,14 @@ class Pool:
         if self.failures:
             self.failures = 0
             self.log.info("{event} {upstream}", event="upstream.recovered", upstream=self._name)
-        if client.transactions == 0:
-            self._connecting -= 1
+        is_new = client in self._connecting
+        if is_new:
+            del self._connecting[client]
             self._learn(client.capabilities)
         elif client.transactions >= self._settings.transactions:
             client.quit()
             return
-        while transaction := self._next(client.transactions == 0):
+        while transaction := self._next(is_new):
             if client.begin(transaction):
                 return
         if self._is_closing:
@@ -149,12 +169,12 @@ class Pool:
         """
         if client in self._idle:
             self._idle.remove(client)
-        if not client.is_ready:
-            self._failed(reply)
+        if client in self._connecting:
+            self._failed(client, reply)
             return
         self._total -= 1
         if transaction is not None:
-            if repeat and not transaction.is_repeat:
+            if repeat and not (transaction.is_repeat or self._is_closing):
                 transaction.is_repeat = True
                 transaction.holder = self
                 self._repeated.append(transaction)
@@ -174,7 +194,7 @@ class Pool:
         if self._is_growing:
             return
         self._is_growing = True
-        while self._total < self._settings.connections and self._connecting < self._wanted():
+        while self._total < self._settings.connections and len(self._connecting) < self._wanted():
             self._connect()
         self._is_growing = False
 
@@ -184,31 +204,32 @@ class Pool:
     def _connect(self) -> None:
         settings = self._settings
         self._total += 1
-        self._connecting += 1
         client = SmtpClient(
             self, self._clock, self._hostname, settings.connect_seconds, settings.reply_seconds
         )
         connecting = connectProtocol(self._endpoint, client)
+        self._connecting[client] = connecting
         connecting.addTimeout(settings.connect_seconds, self._clock)
-        connecting.addErrback(self._not_connected)
+        connecting.addErrback(self._not_connected, client)
 
-    def _not_connected(self, failure: Failure) -> None:
-        if not isinstance(failure.value, (ConnectError, DNSLookupError, TimeoutError)):
+    def _not_connected(self, failure: Failure, client: SmtpClient) -> None:
+        if not isinstance(failure.value, _FORESEEN):
             self.log.failure("{event}", failure, event="upstream.not_connected")
-        self._failed(not_reached(_words(failure)))
+        self._failed(client, not_reached(_words(failure)))
 
-    def _failed(self, reply: Reply) -> None:
+    def _failed(self, client: SmtpClient, reply: Reply) -> None:
         """
         Let the first who waits go with a connection that could not be used, or all of them if
         there is no other one that works: nobody shall wait for what is not there.
         """
         self._total -= 1
-        self._connecting -= 1
-        self._note_failure(reply)
+        del self._connecting[client]
+        if not self._is_closing:
+            self._note_failure(reply)
         refused = []
         while transaction := self._next(is_new=True):
             refused.append(transaction)
-            if self._total > self._connecting:
+            if self._total > len(self._connecting):
                 break
         for transaction in refused:
             transaction.refuse(reply)

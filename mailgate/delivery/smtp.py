@@ -10,6 +10,7 @@ believed any more.
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from typing import Any
 from typing import Protocol as Contract
 
@@ -83,9 +84,9 @@ class SmtpClient(Protocol):
         self.capabilities = Capabilities()
         self.transactions = 0
         """How many have begun here."""
-        self.is_ready = False
-        """Whether EHLO or HELO has been answered."""
-        self.idle_since = 0.0
+        self.idle_since = inf
+        """Since when, on the reactor's clock, it waits for a transaction, or waited before the
+        last one; infinity where it never did."""
         self._owner = owner
         self._clock = clock
         self._hostname = hostname
@@ -144,6 +145,12 @@ class SmtpClient(Protocol):
         self._transaction = None
         self._close(not_reached("cancelled"))
 
+    def give_up(self) -> None:
+        """
+        End the connection at once; only before it is ready.
+        """
+        self._close(not_reached("not waited for any more"))
+
     # -- what the transport says --------------------------------------------------------
 
     def connectionMade(self) -> None:
@@ -201,7 +208,7 @@ class SmtpClient(Protocol):
         reply = replies[0]
         if reply.is_positive:
             self.capabilities = read_ehlo(reply)
-            self._become_ready()
+            self._owner.client_ready(self)
         elif reply.is_permanent:
             helo = f"HELO {self._hostname}\r\n"
             self._send(helo, 1, self._on_helo, self._greeting_seconds)
@@ -211,15 +218,11 @@ class SmtpClient(Protocol):
     def _on_helo(self, replies: list[Reply]) -> None:
         reply = replies[0]
         if reply.is_positive:
-            self._become_ready()
+            self._owner.client_ready(self)
         elif reply.is_transient or reply.is_permanent:
             self._close(passed_on(reply))
         else:
             self._break("it answered EHLO with nonsense")
-
-    def _become_ready(self) -> None:
-        self.is_ready = True
-        self._owner.client_ready(self)
 
     # -- MAIL, RCPT and DATA ------------------------------------------------------------
 
@@ -395,14 +398,15 @@ class SmtpClient(Protocol):
         """
         End the connection and hand what ran on it back.
 
-        @param repeat: whether a connection that had served before may just have been closed
-            by the upstream for its age, so that a new one is worth a try.
+        @param repeat: whether a connection that had served or waited before may just have been
+            closed by the upstream for its age, so that a new one is worth a try.
         """
         if self._is_closed:
             return
         self._is_closed = True
         self._deadline.stop()
-        may_repeat = repeat and self.transactions > 1 and self._body is None
+        is_old = self.transactions > 1 or self.idle_since < inf
+        may_repeat = repeat and is_old and self._body is None
         if self._body is not None:
             self._body.stopProducing()
         if is_orderly:

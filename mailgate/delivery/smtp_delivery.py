@@ -19,7 +19,7 @@ from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 from zope.interface import implementer
 
 from mailgate.config.model import SmtpUpstream
-from mailgate.delivery.answer import not_reached
+from mailgate.delivery.answer import NO_TIME
 from mailgate.delivery.pool import Pool
 from mailgate.delivery.transaction import Transaction
 from mailgate.interfaces import Capabilities, IDelivery, IMessage
@@ -114,7 +114,7 @@ class SmtpDelivery:
         transaction.wait_until = min(transaction.deadline, now + self._reply_seconds)
         refusal = transaction.prepare()
         if refusal is None and transaction.deadline <= now:
-            refusal = not_reached("no time is left")
+            refusal = NO_TIME
         if refusal is not None:
             transaction.end_all(refusal)
         else:

@@ -31,7 +31,7 @@ from mailgate.interfaces import (
 from mailgate.message.envelope import Envelope, Session, new_id
 from mailgate.message.received import received_header
 from mailgate.message.record import Copy, Record
-from mailgate.message.spool import BACKLOG, MessageWriter, Spool
+from mailgate.message.spool import MessageWriter, Spool
 from mailgate.reply import Reply
 from mailgate.verdict import Verdict
 from mailgate.wire.address import Address
@@ -473,7 +473,7 @@ class Conversation:
                 self._writer = None
             elif block:
                 writer.write(block)
-                if writer.backlog > BACKLOG:
+                if writer.must_pause:
                     self._connection.pause("disk")
                     writer.when_written().addCallback(lambda _: self._connection.resume("disk"))
         if not reader.finished:

@@ -37,7 +37,7 @@ class Record:
     """
 
     trace: str
-    """The transaction's id, or the session's where the client was refused before MAIL."""
+    """The transaction's id, or the session's where the client was turned away outside of one."""
 
     session: Session
     started: float

@@ -21,6 +21,14 @@ def header_section(message: IMessage) -> bytes:
     head = message.head(_USUAL)
     if message.size > len(head) and b"\r\n\r\n" not in head:
         head = message.head(HEAD_LIMIT)
+    return cut(head)
+
+
+def cut(head: bytes) -> bytes:
+    """
+    Give the header section that a message begins with, or all of C{head} where it does not end
+    there.
+    """
     if head.startswith(b"\r\n"):
         return head[:2]
     end = head.find(b"\r\n\r\n")

@@ -1,13 +1,18 @@
 """
 Where messages are kept while they are received and judged: in memory, or in a spool file.
 
-A message stays in memory up to 256 KiB, as long as all of them together stay below the
-configured C{limits.memory_bytes}; a larger one goes to a file, written in a thread. The file
-is not synced: until a message is held or queued, it still belongs to the sender.
+A message stays in memory up to 256 KiB, as long as there is memory for it; else it goes to a
+file, written in a thread, and only its header section stays in memory. The file is not synced:
+until a message is held or queued, it still belongs to the sender.
+
+All that is in memory is bounded by the configured C{limits.memory_bytes}, which has a share for
+each of three things, so that none of them, however many clients send it, can take the others'
+place.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,12 +27,23 @@ from zope.interface import implementer
 
 from mailgate.interfaces import IFiles, IMessage, IThreads, MaybeDeferred
 from mailgate.message.message import HEAD_LIMIT, MemoryMessage
+from mailgate.message.pieces import Pieces
+from mailgate.message.section import cut
 
 CHUNK = 1024 * 1024
 """Bytes that are read from a file at a time."""
 
 BACKLOG = 1024 * 1024
 """Bytes that may wait for the disk before the sender is asked to pause."""
+
+WHOLE_SHARE = 0.75
+"""Up to which share of the memory whole messages are kept in it."""
+
+KEPT_SHARE = 0.875
+"""Up to which share the header sections of those in files are kept too."""
+
+WAITING_SHARE = 1 - KEPT_SHARE
+"""Which share is for what waits for the disk."""
 
 
 @define
@@ -40,16 +56,38 @@ class Spool:
     files: IFiles
     threads: IThreads
     memory_limit: int
-    """Bytes that all messages in memory may have together."""
+    """Bytes of memory for all messages together."""
 
     memory: int = field(init=False, default=0)
-    """Bytes that they have now."""
+    """Bytes that are kept now: whole messages, and the header sections of those in files."""
+
+    waiting: int = field(init=False, default=0)
+    """Bytes that wait for the disk now."""
 
     def begin(self) -> MessageWriter:
         """
         Begin a message.
         """
         return MessageWriter(self)
+
+    def has_room_for_whole(self, size: int) -> bool:
+        """
+        Tell whether C{size} bytes more may stay in memory rather than go to the disk.
+        """
+        return self.memory + size <= self.memory_limit * WHOLE_SHARE
+
+    def has_room_for_header(self, size: int) -> bool:
+        """
+        Tell whether a header section of C{size} bytes may stay in memory. Alone it always may.
+        """
+        return not self.memory or self.memory + size <= self.memory_limit * KEPT_SHARE
+
+    @property
+    def is_behind(self) -> bool:
+        """
+        Tell whether too much waits for the disk.
+        """
+        return self.waiting > self.memory_limit * WAITING_SHARE
 
 
 @implementer(IMessage)
@@ -62,7 +100,7 @@ class FileMessage:
     path: Path
     size: int
     beginning: bytes
-    """The first 256 KiB, or the whole message where it is smaller."""
+    """What C{head} can give: at least the header section, or the first 256 KiB of it."""
 
     threads: IThreads
     prepended: bytes = b""
@@ -71,7 +109,7 @@ class FileMessage:
 
     def head(self, limit: int) -> bytes:
         """
-        Give the first C{limit} bytes.
+        Give the first C{limit} bytes, or fewer: the header section.
         """
         return self.beginning[:limit]
 
@@ -115,7 +153,7 @@ class MessageWriter:
 
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
-        self._pieces: list[bytes] = []
+        self._pieces = Pieces()
         self._size = 0
         self._charged = 0
         self._file: _SpoolFile | None = None
@@ -127,24 +165,29 @@ class MessageWriter:
         """
         return self._file.backlog if self._file else 0
 
+    @property
+    def must_pause(self) -> bool:
+        """
+        Tell whether the sender has to wait until the disk has taken what waits: of this message,
+        or of all of them, is too much.
+        """
+        return self.backlog > (0 if self._spool.is_behind else BACKLOG)
+
     def write(self, data: bytes) -> None:
         """
         Append C{data}. What goes wrong on the disk is told by L{finish}.
         """
         self._size += len(data)
         if self._file is not None:
-            if self._size - len(data) < HEAD_LIMIT:
-                self._pieces.append(data)
             self._file.write(data)
             return
         self._pieces.append(data)
-        spool = self._spool
-        if self._size <= HEAD_LIMIT and spool.memory + len(data) <= spool.memory_limit:
-            self._charged += len(data)
-            spool.memory += len(data)
+        if self._size <= HEAD_LIMIT and self._spool.has_room_for_whole(len(data)):
+            self._charge(len(data))
             return
-        self._file = _SpoolFile(spool)
-        self._file.write(b"".join(self._pieces))
+        self._release()
+        self._file = _SpoolFile(self._spool)
+        self._file.write(b"".join(self._pieces.take()))
 
     def when_written(self) -> Deferred[None]:
         """
@@ -156,12 +199,13 @@ class MessageWriter:
         """
         Give the whole message.
 
-        @raise OSError: (in the Deferred) the disk did not take it; nothing is left there.
+        @raise OSError: (in the Deferred) the disk did not take it, or there is no memory for
+            its header section; nothing is left there.
         """
         if self._file is None:
-            return MemoryMessage(tuple(self._pieces), on_close=self._release)
-        file = self._file
-        return file.finish().addCallback(lambda _: self._finished(file))
+            return MemoryMessage(tuple(self._pieces.take()), on_close=self._release)
+        finished = self._file.finish()
+        return finished.addCallback(self._finished, self._file).addErrback(self._failed)
 
     def abandon(self) -> None:
         """
@@ -171,17 +215,20 @@ class MessageWriter:
         if self._file is not None:
             self._file.remove()
 
-    def _finished(self, file: _SpoolFile) -> IMessage:
-        if file.error is not None:
-            self.abandon()
-            file.error.raiseException()
-        beginning = b"".join(self._pieces)[:HEAD_LIMIT]
+    def _finished(self, header: bytes, file: _SpoolFile) -> IMessage:
+        spool = self._spool
+        if not spool.has_room_for_header(len(header)):
+            raise OSError(errno.ENOMEM, "the messages under way use up limits.memory_bytes")
+        self._charge(len(header))
+        return FileMessage(file.path, self._size, header, spool.threads, on_close=self.abandon)
 
-        def close() -> None:
-            self._release()
-            file.remove()
+    def _failed(self, failure: Failure) -> Failure:
+        self.abandon()
+        return failure
 
-        return FileMessage(file.path, self._size, beginning, self._spool.threads, on_close=close)
+    def _charge(self, size: int) -> None:
+        self._charged += size
+        self._spool.memory += size
 
     def _release(self) -> None:
         self._spool.memory -= self._charged
@@ -199,44 +246,59 @@ class _SpoolFile:
         self.path = spool.directory / uuid4().hex
         self.backlog = 0
         self.error: Failure | None = None
+        self._spool = spool
         self._files = spool.files
         self._threads = spool.threads
         self._file: BinaryIO | None = None
-        self._waiting: list[bytes] = []
-        self._is_writing = False
+        self._waiting = Pieces()
+        self._is_busy = False
         self._is_removed = False
         self._idle: list[Deferred[None]] = []
 
     def write(self, data: bytes) -> None:
         if self.error is not None or self._is_removed:
             return
-        self.backlog += len(data)
+        self._count(len(data))
         self._waiting.append(data)
-        if not self._is_writing:
+        if not self._is_busy:
             self._write_waiting()
 
     def when_idle(self) -> Deferred[None]:
-        if not self._is_writing:
+        if not self._is_busy:
             return succeed(None)
         idle: Deferred[None] = Deferred()
         self._idle.append(idle)
         return idle
 
-    def finish(self) -> Deferred[None]:
-        return self.when_idle().addCallback(lambda _: self._threads.run(self._close))
+    def finish(self) -> Deferred[bytes]:
+        """
+        Close the file, and give the header section of the message.
+        """
+        return self.when_idle().addCallback(lambda _: self._finish())
+
+    def _finish(self) -> Deferred[bytes]:
+        self._is_busy = True
+        finished: Deferred[bytes] = Deferred()
+
+        def end(result: bytes | Failure) -> None:
+            self._rest()
+            finished.callback(result)
+
+        # Also where nobody waits for it any more, the file is removed only after its end.
+        self._threads.run(self._end).addBoth(end)
+        return finished
 
     def remove(self) -> None:
         if self._is_removed:
             return
         self._is_removed = True
-        self._waiting.clear()
-        if not self._is_writing:
+        self._count(-sum(map(len, self._waiting.take())))
+        if not self._is_busy:
             self._remove_in_thread()
 
     def _write_waiting(self) -> None:
-        batch, self._waiting = self._waiting, []
-        self._is_writing = True
-        done = self._threads.run(self._write, batch)
+        self._is_busy = True
+        done = self._threads.run(self._write, self._waiting.take())
         done.addCallbacks(self._written, self._failed)
 
     def _write(self, batch: list[bytes]) -> int:
@@ -246,21 +308,33 @@ class _SpoolFile:
         self._files.write(self._file, data)
         return len(data)
 
+    def _end(self) -> bytes:
+        if self.error is not None:
+            self.error.raiseException()
+        assert self._file is not None
+        with self._file as file:
+            file.seek(0)
+            return cut(file.read(HEAD_LIMIT))
+
     def _written(self, count: int) -> None:
-        self.backlog -= count
-        if self._waiting:
+        self._count(-count)
+        if self.backlog:
             self._write_waiting()
         else:
             self._rest()
 
     def _failed(self, failure: Failure) -> None:
         self.error = failure
-        self.backlog = 0
-        self._waiting.clear()
+        self._waiting.take()
+        self._count(-self.backlog)
         self._rest()
 
+    def _count(self, size: int) -> None:
+        self.backlog += size
+        self._spool.waiting += size
+
     def _rest(self) -> None:
-        self._is_writing = False
+        self._is_busy = False
         if self._is_removed:
             self._remove_in_thread()
         waiting, self._idle = self._idle, []

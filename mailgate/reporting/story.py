@@ -33,7 +33,7 @@ def tell_record(record: Fields) -> Iterator[str]:
     Tell one transaction.
     """
     if record["trace"] == record["session"]:
-        yield f"Session {record['session']}, refused before MAIL"
+        yield f"Session {record['session']}, ended outside of a transaction"
     else:
         yield f"Transaction {record['trace']} of session {record['session']}"
     yield f"  Began    {moment(record['started'])}, took {record['seconds']:.3f} s"

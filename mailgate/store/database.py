@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
 from attrs import Factory, define
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, fail, maybeDeferred
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from mailgate.interfaces import IThreads
 from mailgate.store.schema import Migration, SchemaTooNew, migrate
@@ -49,12 +50,18 @@ class StoreError(OSError):
     """
 
     @classmethod
-    def of(cls, error: sqlite3.Error) -> StoreError:
+    def of(cls, error: sqlite3.Error, path: Path) -> StoreError:
         """
-        Translate what SQLite said.
+        Translate what SQLite said of the file C{path}.
         """
         is_full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
-        return cls(errno.ENOSPC if is_full else errno.EIO, str(error))
+        return cls(errno.ENOSPC if is_full else errno.EIO, str(error), str(path))
+
+    def __str__(self) -> str:
+        """
+        Say it to a person, with the file it is about.
+        """
+        return f"{self.filename}: {self.strerror}" if self.filename else str(self.strerror)
 
 
 class StoreClosed(StoreError):
@@ -82,7 +89,7 @@ class _Request(Generic[T]):
                 # SQLite has undone the whole group by itself, as it does when the disk is full.
                 raise
             connection.execute("ROLLBACK TO request")
-            self.error = _translated(error)
+            self.error = error
         connection.execute("RELEASE request")
 
     def answer(self) -> None:
@@ -126,6 +133,8 @@ class Database:
         self._company = company
         self._connection: sqlite3.Connection | None = None
         self._waiting: deque[_Request[Any]] = deque()
+        self._group: list[_Request[Any]] = []
+        """What the writer's thread has taken of what waits."""
         self._is_open = False
         self._is_writing = False
         self._idle: list[sqlite3.Connection] = []
@@ -196,14 +205,36 @@ class Database:
 
     def _write_waiting(self, company: float) -> None:
         self._is_writing = True
-        self._writer.run(self._commit_waiting, company).addCallback(self._answer)
+        writing = maybeDeferred(self._writer.run, self._commit_waiting, company)
+        writing.addCallbacks(self._answer, self._not_run)
 
-    def _answer(self, group: Sequence[_Request[Any]]) -> None:
+    def _answer(self, _: None) -> None:
+        group, self._group = self._group, []
         for request in group:
+            if request.error is not None:
+                request.error = self._translated(request.error)
             request.answer()
         if self._waiting:
             self._write_waiting(0)
-            return
+        else:
+            self._rest()
+
+    def _not_run(self, failure: Failure) -> None:
+        """
+        Let nobody wait for a thread that there is not, or that broke. The next write tries anew.
+        """
+        self.log.failure("{event} {path}", failure, event="store.not_written", path=str(self.path))
+        group, self._group = [*self._group, *self._waiting], []
+        self._waiting.clear()
+        self._is_writing = False
+        reason = f"the writer failed: {failure.getErrorMessage()}"
+        for request in group:
+            request.error = StoreError(errno.EIO, reason, str(self.path))
+            request.answer()
+        if not self._is_writing:
+            self._rest()
+
+    def _rest(self) -> None:
         self._is_writing = False
         drained, self._drained = self._drained, []
         for waiter in drained:
@@ -222,7 +253,7 @@ class Database:
                 connection.close()
                 raise
         except sqlite3.Error as error:
-            raise StoreError.of(error) from error
+            raise StoreError.of(error, self.path) from error
         except SchemaTooNew as error:
             raise SchemaTooNew(f"{self.path} cannot be used: {error}") from None
         self._connection = connection
@@ -241,21 +272,21 @@ class Database:
             raise
         return connection
 
-    def _commit_waiting(self, company: float) -> Sequence[_Request[Any]]:
+    def _commit_waiting(self, company: float) -> None:
         """
-        Run a group of what waits. Never raises: what goes wrong is the answer.
+        Run a group of what waits. What goes wrong there is its answer.
         """
         if company:
             time.sleep(company)
-        group = [self._waiting.popleft() for _ in range(min(len(self._waiting), _GROUP))]
+        while self._waiting and len(self._group) < _GROUP:
+            self._group.append(self._waiting.popleft())
         try:
-            self._commit(group)
+            self._commit(self._group)
         except Exception as error:
+            for request in self._group:
+                request.error = error
             # The next group begins with a new connection, whatever state this one is in.
             self._close_writer()
-            for request in group:
-                request.error = _translated(error)
-        return group
 
     def _commit(self, group: Sequence[_Request[Any]]) -> None:
         if self._connection is None:
@@ -276,13 +307,21 @@ class Database:
         if connection is not None:
             connection.close()
 
+    def _translated(self, error: Exception) -> Exception:
+        """
+        Turn what SQLite says of the file or the disk into a L{StoreError}.
+        """
+        if isinstance(error, sqlite3.Error) and not isinstance(error, _CALLERS_MISTAKES):
+            return StoreError.of(error, self.path)
+        return error
+
     # -- in a reader's thread ---------------------------------------------------------
 
     def _read(self, function: Callable[[sqlite3.Connection], T]) -> T:
         try:
             return self._read_once(function)
         except sqlite3.Error as error:
-            translated = _translated(error)
+            translated = self._translated(error)
             if translated is error:
                 raise
             raise translated from error
@@ -319,12 +358,3 @@ def select(
     cursor = connection.cursor()
     cursor.row_factory = sqlite3.Row
     return cursor.execute(sql, parameters)
-
-
-def _translated(error: Exception) -> Exception:
-    """
-    Turn what SQLite says of the file or the disk into a L{StoreError}.
-    """
-    if isinstance(error, sqlite3.Error) and not isinstance(error, _CALLERS_MISTAKES):
-        return StoreError.of(error)
-    return error

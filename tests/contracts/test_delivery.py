@@ -349,6 +349,19 @@ def delivery_contract(make):
             self.assertEqual([(r.code, r.enhanced) for r in replies], [(451, "4.4.2")] * 2)
             self.subject.go_on()
 
+        def test_no_time_left(self):
+            """
+            Where the time is over before it begins, nothing is begun, and that is certain: a
+            451 4.4.1.
+            """
+            for within in (0, -1.5):
+                answer = self.begin((ADA, BOB), within=within)
+                replies = self.successResultOf(answer)
+                self.assertEqual([(r.code, r.enhanced) for r in replies], [(451, "4.4.1")] * 2)
+                self.assertEqual(self.subject.clock.getDelayedCalls(), [])
+            self.assertEqual(self.codes(self.begin()), [250])
+            self.assertEqual(self.subject.stored(), [(str(ADA), TEXT)])
+
         def test_cancel_too_late(self):
             """
             What has begun ends by itself, however often it is cancelled.

@@ -285,6 +285,22 @@ class BrokenTests(PoolCase):
             self.assertEqual(self.reply(answer).code, 250)
             self.assertEqual(self.pool.failures, 0)
 
+    def test_repeated_after_a_probe(self):
+        """
+        So does who finds one broken that was opened by a probe and has been idle since.
+        """
+        self.make()
+        probed = self.pool.probe()
+        self.wires[0].greet()
+        self.successResultOf(probed)
+        answer = self.run_one()
+        self.wires[0].drop()
+        self.assertNoResult(answer)
+        self.wires[1].greet()
+        self.complete(self.wires[1])
+        self.assertEqual(self.reply(answer).code, 250)
+        self.assertEqual(self.pool.failures, 0)
+
     def test_repeated_after_421(self):
         """
         An old connection that answers MAIL with 421 is one that was found broken.
@@ -543,18 +559,17 @@ class CloseTests(PoolCase):
 
     def test_close(self):
         """
-        Idle connections are ended, and who waits or runs is still served.
+        What runs is still served; who waits is refused at once, and so is who comes later.
         """
         self.make(connections=1)
         self.serve()
         (wire,) = self.wires
         running, waiting = self.run_one(), self.run_one()
         closed = self.pool.close()
-        refused = self.run_one()
-        self.assertEqual(str(self.reply(refused)), "451 4.3.2 the gateway is being stopped")
+        for refused in (waiting, self.run_one()):
+            self.assertEqual(str(self.reply(refused)), "451 4.3.2 the gateway is being stopped")
         self.complete(wire)
-        self.complete(wire)
-        self.assertEqual([self.reply(a).code for a in (running, waiting)], [250, 250])
+        self.assertEqual(self.reply(running).code, 250)
         self.assertNoResult(closed)
         self.assertTrue(wire.heard().endswith(QUIT))
         wire.say("221 2.0.0 bye")
@@ -583,15 +598,60 @@ class CloseTests(PoolCase):
         self.successResultOf(self.pool.probe())
         self.assertEqual(self.wires, [])
 
+    def assertClosesAtOnce(self, *answers, probed):
+        """
+        It closes without waiting for the upstream, which is no failure of the upstream, and
+        leaves nothing with the reactor.
+        """
+        with events() as told:
+            closed = self.pool.close()
+        self.successResultOf(closed)
+        self.successResultOf(probed)
+        for answer in answers:
+            self.assertEqual(str(self.reply(answer)), "451 4.3.2 the gateway is being stopped")
+        self.assertEqual((told, self.pool.failures), ([], 0))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_close_while_connecting(self):
         """
-        A pool that is being closed while it connects waits for the outcome.
+        An attempt to connect is cancelled.
         """
         self.make(is_waiting=True)
         probed = self.pool.probe()
+        answers = [self.run_one(), self.run_one()]
+        self.assertClosesAtOnce(*answers, probed=probed)
+        self.assertEqual(self.wires, [])
+
+    def test_close_before_ready(self):
+        """
+        A connection that is not greeted, or whose EHLO is not answered, is cut.
+        """
+        for said in ((), ("220 mx",)):
+            self.make()
+            probed = self.pool.probe()
+            answer = self.run_one()
+            for line in said:
+                self.wires[0].say(line)
+            self.assertClosesAtOnce(answer, probed=probed)
+            self.assertTrue(self.wires[0].is_closed)
+
+    def test_close_beside_a_busy_one(self):
+        """
+        Who has lost an old connection does not get a new one any more; a message under way ends.
+        """
+        self.make(connections=2)
+        first, second = self.run_one(), self.run_one()
+        for wire in self.wires:
+            wire.greet()
+        for wire in self.wires:
+            self.complete(wire)
+            wire.heard()
+        answers = [self.run_one(), self.run_one()]
+        self.assertEqual([self.reply(a).code for a in (first, second)], [250, 250])
         closed = self.pool.close()
-        self.network.connected()
-        self.wires[0].greet()
-        self.successResultOf(probed)
+        self.wires[1].drop()
+        self.complete(self.wires[0])
+        self.assertCountEqual([self.reply(a).code for a in answers], [250, 451])
         self.wires[0].say("221 2.0.0 bye")
         self.successResultOf(closed)
+        self.assertEqual(len(self.wires), 2)

@@ -12,7 +12,7 @@ from mailgate.delivery.dispatch import Dispatcher
 from mailgate.delivery.settlement import DUPLICATE
 from mailgate.interfaces import IDispatcher
 from mailgate.reply import Reply
-from mailgate.verdict import Action, Verdict
+from mailgate.verdict import Action, Kind, Verdict
 from mailgate.wire.address import Address
 from tests.delivery.given import LATER, LOST, NEVER, TAKEN, UNREACHED, FakeHub, MarkingRewriter
 from tests.delivery.scene import WITHIN, Scene
@@ -20,6 +20,9 @@ from tests.pipeline.events import events
 from tests.storage import ENVELOPE
 
 TRACE = ENVELOPE.trace
+BARE = Address("postmaster", "")
+FULL = Address("postmaster", "G0.example")
+ADA = Address("ada", "g0.example")
 
 
 class SettlementTests(SynchronousTestCase):
@@ -166,15 +169,63 @@ class SettlementTests(SynchronousTestCase):
         """
         C{postmaster} without a domain is delivered to the one that is meant.
         """
-        scene = Scene([(TAKEN,)])
-        scene.verdicts = [Verdict(Action.ACCEPT, (), 0.0, (Address("postmaster", ""),))]
-        full = Address("postmaster", "g0.example")
-        scene.dispatcher = Dispatcher(
-            scene.hub, MarkingRewriter(), scene.route_for, scene.clock, lambda _: full
-        )
+        scene = self.postmasters([(TAKEN,)], (Action.ACCEPT, BARE))
         outcome = self.successResultOf(scene.dispatch())
         self.assertEqual(scene.hub.steps, [("deliver", "up0", ("postmaster@g0.example",))])
         self.assertEqual(outcome.copies[0].recipient, "postmaster@g0.example")
+
+    def postmasters(self, groups, *verdicts):
+        """
+        Set a scene for verdicts on recipients some of whom have no domain.
+        """
+        scene = Scene(groups)
+        scene.verdicts = [
+            Verdict(action, (), 0.0, recipients, kind=Kind.SPAM) for action, *recipients in verdicts
+        ]
+
+        def full(recipient):
+            return recipient if recipient.domain else Address(recipient.local, "g0.example")
+
+        scene.dispatcher = Dispatcher(
+            scene.hub, MarkingRewriter(), scene.route_for, scene.clock, full
+        )
+        return scene
+
+    def test_postmaster_twice(self):
+        """
+        Named with the domain and without it, however it is written, postmaster gets one copy,
+        and both are told what became of it.
+        """
+        for reply, outcome_of_both in ((TAKEN, "delivered"), (LATER, "deferred")):
+            for recipients in ((BARE, FULL, ADA), (FULL, BARE, ADA), (BARE, ADA, FULL)):
+                scene = self.postmasters([(reply, reply)], (Action.ACCEPT, *recipients))
+                outcome = self.successResultOf(scene.dispatch())
+                ((_, _, names),) = scene.hub.steps
+                self.assertEqual(len(names), 2)
+                self.assertEqual(
+                    [(copy.recipient.lower(), copy.outcome) for copy in outcome.copies],
+                    [
+                        (f"{recipient.local}@g0.example", outcome_of_both)
+                        for recipient in recipients
+                    ],
+                )
+                self.assertEqual(outcome.reply.code, reply.code)
+
+    def test_postmaster_judged_twice(self):
+        """
+        Where there are two verdicts on postmaster the first counts for both; who has only the
+        second verdict is settled by it.
+        """
+        scene = self.postmasters([(TAKEN,)], (Action.ACCEPT, BARE), (Action.QUARANTINE, FULL))
+        outcome = self.successResultOf(scene.dispatch())
+        self.assertEqual(scene.steps(), ["deliver"])
+        self.assertEqual([copy.outcome for copy in outcome.copies], ["delivered"] * 2)
+
+        scene = self.postmasters([(TAKEN,)], (Action.QUARANTINE, BARE), (Action.ACCEPT, FULL, ADA))
+        outcome = self.successResultOf(scene.dispatch())
+        self.assertEqual(scene.hub.steps[1][2], (str(ADA),))
+        self.assertEqual([copy.outcome for copy in outcome.copies], ["held", "held", "delivered"])
+        self.assertEqual(len(scene.hub.holds), 1)
 
     def test_only_held(self):
         """

@@ -75,7 +75,9 @@ class UpstreamTests(EndToEndTestCase):
         upstream = self.upstream()
         gateway = self.gateway(upstream.port).start()
         upstream.replies["."] = "554 5.6.0 not in this house"
-        self.assertEqual(self.refusal(gateway), (554, b"5.6.0 not in this house"))
+        code, words = self.refusal(gateway)
+        self.assertEqual(code, 554)
+        self.assertRegex(words, rb"^5\.6\.0 not in this house \([0-9a-z-]{14}\)$")
         del upstream.replies["."]
         upstream.replies["RCPT"] = "550 5.1.1 nobody of this name"
         code, text = self.refusal(gateway, recipients=["eve@example.com"])

@@ -147,7 +147,6 @@ class StartTests(EndToEndTestCase):
         self.assertEqual(gateway.stop(), -signal.SIGTERM)
         self.assertTrue(client.recv(200).startswith(b"421"))
 
-
     def test_sigterm_while_an_upstream_hangs(self):
         """
         SIGTERM while an upstream does not answer the end of a message: the process ends when

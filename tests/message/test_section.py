@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mailgate.message.header import Headers
 from mailgate.message.message import MemoryMessage
-from mailgate.message.section import header_section
+from mailgate.message.section import cut, header_section
 
 
 class SectionTests(SynchronousTestCase):
@@ -36,6 +36,14 @@ class SectionTests(SynchronousTestCase):
             section = b"X: " + b"x" * length + b"\r\n\r\n"
             message = MemoryMessage((section[:1000], section[1000:] + b"body"))
             self.assertEqual(header_section(message), section)
+
+    def test_cut(self):
+        """
+        What is longer than the section is cut, once: the section itself is whole already.
+        """
+        self.assertEqual(cut(b"A: b\r\n\r\nbody"), b"A: b\r\n\r\n")
+        for whole in (b"A: b\r\n\r\n", b"\r\n", b"A: b\r\nbo", b""):
+            self.assertEqual(cut(whole), whole)
 
     @given(st.lists(st.sampled_from([b"A: b", b"\r\n", b" c", b"\r", b"\n"]), max_size=12))
     def test_agrees(self, pieces):

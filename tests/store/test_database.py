@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import Deferred, DeferredList, execute
 from twisted.python.threadpool import ThreadPool
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
@@ -17,6 +17,7 @@ from mailgate.interfaces import IThreads
 from mailgate.store.database import Database, StoreClosed, StoreError, select
 from mailgate.store.schema import Migration, SchemaTooNew, migrations
 from mailgate.store.threads import ImmediateThreads, Threads
+from tests.pipeline.events import events
 from tests.recording import Journal, recording_connect
 from tests.storage import temporary_folder
 
@@ -46,7 +47,23 @@ class LateThreads:
         """
         work, self._work = self._work, []
         for done, function, args in work:
-            done.callback(function(*args))
+            execute(function, *args).addBoth(done.callback)
+
+
+class ScarceThreads(LateThreads):
+    """
+    Threads of which there may be none.
+    """
+
+    is_scarce = False
+
+    def run(self, function, *args):
+        """
+        Begin to do the work.
+        """
+        if self.is_scarce:
+            raise RuntimeError("no more threads")
+        return super().run(function, *args)
 
 
 def add(name):
@@ -312,8 +329,92 @@ class TroubleTests(DatabaseCase):
         """
         self.path.write_bytes(b"This was a database once." * 100)
         database = Database(self.path, ImmediateThreads(), ImmediateThreads(), company=0)
-        self.failureResultOf(database.start([TABLE]), StoreError)
+        failure = self.failureResultOf(database.start([TABLE]), StoreError)
+        self.assertEqual(str(failure.value), f"{self.path}: file is not a database")
         self.assertTrue(self.path.read_bytes().startswith(b"This was"))
+
+    def test_f12_damaged_later(self):
+        """
+        Damage that shows only when a row is read or written is told with the file, too.
+        """
+        database = self.database()
+
+        def meet_damage(connection):
+            raise sqlite3.DatabaseError("database disk image is malformed")
+
+        for asked in (database.read(meet_damage), database.write(meet_damage)):
+            failure = self.failureResultOf(asked, StoreError)
+            self.assertEqual(str(failure.value), f"{self.path}: database disk image is malformed")
+
+    def test_no_thread(self):
+        """
+        Where no thread can be had the write fails, and so does what waits; the next one is
+        written.
+        """
+        threads = ScarceThreads()
+        database = self.database(threads)
+        threads.is_scarce = True
+        with events() as told:
+            failed = database.write(add("a"))
+        self.assertIn("no more threads", str(self.failureResultOf(failed, StoreError).value))
+        self.assertEqual(
+            [(e["event"], e["path"]) for e in told], [("store.not_written", str(self.path))]
+        )
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+        threads.is_scarce = False
+        written = database.write(add("b"))
+        threads.work()
+        self.assertEqual(self.successResultOf(written), 1)
+
+    def test_broken_thread(self):
+        """
+        Where the writer breaks, all that it had taken or that waits fails, and the end does not
+        wait for it.
+        """
+
+        class Connection(sqlite3.Connection):
+            def execute(self, sql, *parameters):
+                if sql == "COMMIT":
+                    raise sqlite3.OperationalError("disk I/O error")
+                return super().execute(sql, *parameters)
+
+            def close(self):
+                raise RuntimeError("no end")
+
+        threads = LateThreads()
+        database = self.database(
+            threads, lambda *args, **more: sqlite3.connect(*args, factory=Connection, **more)
+        )
+        taken = database.write(add("a"))
+        later = taken.addBoth(lambda result: (result, database.write(add("b"))))
+        closed = database.close()
+        threads.work()
+        result, refused = self.successResultOf(later)
+        self.assertIsInstance(result.value, StoreError)
+        self.failureResultOf(refused, StoreClosed)
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+        threads.work()
+        self.successResultOf(closed)
+
+    def test_written_again_at_once(self):
+        """
+        Who writes again as soon as it hears of the failure is written.
+        """
+        threads = ScarceThreads()
+        database = self.database(threads)
+        threads.is_scarce = True
+
+        def again(failure):
+            threads.is_scarce = False
+            return database.write(add("a"))
+
+        written = database.write(add("a")).addErrback(again)
+        self.flushLoggedErrors(RuntimeError)
+        closed = database.close()
+        threads.work()
+        self.assertEqual(self.successResultOf(written), 1)
+        threads.work()
+        self.successResultOf(closed)
 
     def test_f12_newer(self):
         """

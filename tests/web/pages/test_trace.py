@@ -106,7 +106,7 @@ class TraceTests(SynchronousTestCase):
             Record(SESSION.id, SESSION, NOW, 0.1, str(reply), verdicts=(verdict,))
         )
         page = self.page(f"/trace/{SESSION.id}")
-        self.assertIn("ended before MAIL", page)
+        self.assertIn("ended outside of a transaction", page)
         self.assertIn('Told the client: <bdi class="mono">554 5.7.1 listed</bdi>', page)
 
     def test_afterwards(self):
