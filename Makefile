@@ -1,6 +1,7 @@
 # make run      install into .venv, then the gateway in the foreground with etc/quickstart.toml
 # make test     install with the test extras, then the whole suite
 # make lint     ruff and mypy
+# make docs     the pages of docs/ as a web site in build/docs, without a single warning
 # make soak     the long tests: crashes at every point, many times and at random
 # make clean    remove what the others have made (not var/, which holds mail)
 
@@ -9,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RECIPE := setup.cfg pyproject.toml
 
-.PHONY: install run test lint soak clean
+.PHONY: install run test lint docs soak clean
 
 install: $(VENV)/installed
 
@@ -23,6 +24,9 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check --diff mailgate tests bench twisted
 	$(BIN)/mypy
+
+docs: $(VENV)/installed-docs
+	$(BIN)/python -m sphinx -q -W --keep-going -d build/doctrees docs build/docs
 
 soak: $(VENV)/installed-test
 	MAILGATE_SOAK=1 $(BIN)/python -m twisted.trial tests.end_to_end.test_crash
@@ -44,6 +48,10 @@ $(VENV)/installed-test: $(RECIPE) | $(VENV)/bin/python
 $(VENV)/installed-dev: $(RECIPE) | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,dev]'
 	touch $@ $(VENV)/installed $(VENV)/installed-test
+
+$(VENV)/installed-docs: $(RECIPE) | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	touch $@ $(VENV)/installed
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -210,6 +210,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--profile", type=Path, metavar="FILE", help="write mailgate's cProfile statistics"
     )
+    made.add_argument(
+        "--learned", type=Path, metavar="FILE", help="let mailgate's classifier know this export"
+    )
     return made
 
 
@@ -243,7 +246,7 @@ def main(arguments: list[str] | None = None) -> int:
         stack.callback(sink.program.stop)
         makers: dict[str, Callable[[], Server]] = {
             "mailgate": lambda: start_mailgate(
-                sink.port, server_core, folder / "mailgate", options.profile
+                sink.port, server_core, folder / "mailgate", options.profile, options.learned
             ),
             "postfix": lambda: start_postfix(tree, sink.port, server_core, folder / "postfix"),
         }

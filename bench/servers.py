@@ -155,12 +155,17 @@ class Sink:
 
 
 def start_mailgate(
-    sink: int, core: int | None, folder: Path, profile: Path | None = None
+    sink: int,
+    core: int | None,
+    folder: Path,
+    profile: Path | None = None,
+    learned: Path | None = None,
 ) -> Server:
     """
     Start this gateway with its defaults and the sink as its upstream.
 
     @param profile: the file in which cProfile's statistics are kept when it ends, or C{None}.
+    @param learned: what its classifier knows (C{mailgate learn --export}), or C{None}: nothing.
     @raise Unavailable: it is not installed, or does not come up.
     """
     version = installed("mailgate")
@@ -173,6 +178,10 @@ def start_mailgate(
     configuration.write_text(
         MAILGATE_CONFIGURATION.format(host=HOST, port=port, sink=sink, web=free_port())
     )
+    if learned is not None:
+        classifier = folder / "data" / "classifier"
+        classifier.mkdir(mode=0o700, parents=True)
+        shutil.copy(learned, classifier / "tokens")
     command = [str(twistd), "-n", "--pidfile="]
     if profile is not None:
         command += ["--savestats", "--profiler=cprofile", f"--profile={profile.resolve()}"]

@@ -23,6 +23,7 @@ from mailgate.wire.address import Address
 
 if TYPE_CHECKING:
     from mailgate.message.envelope import Envelope, Session
+    from mailgate.message.header import Headers
     from mailgate.message.record import Copy, Record
 
 T = TypeVar("T")
@@ -39,6 +40,7 @@ class IMessage(Interface):
 
     size: int = Attribute("Bytes, without what is prepended.")
     prepended: bytes = Attribute("Header lines of ours to write before the message's own.")
+    headers: Headers = Attribute("The header fields, read once: what is prepended is not in them.")
     path: Path | None = Attribute("The spool file that holds the message, or None: in memory.")
 
     def head(limit: int) -> bytes:
@@ -359,6 +361,9 @@ class Outgoing:
     reason: str = ""
     """Why it could not be delivered at once, or C{""}."""
 
+    findings: tuple[Finding, ...] = ()
+    """What has led to the total, for the header that names them."""
+
 
 class IHub(Interface):
     """
@@ -406,6 +411,21 @@ class IHub(Interface):
     def has_room() -> bool:
         """
         Tell whether the disk has room for another message (asked at MAIL; 452 4.3.1 if not).
+        """
+
+
+class ILearner(Interface):
+    """
+    What learns from people which mail is wanted.
+    """
+
+    def learn(message: Path | bytes, is_spam: bool, by: str) -> Deferred[Any]:
+        """
+        Learn one message.
+
+        @param message: the message as it was received, or the file that holds it; of a long one
+            the beginning is enough.
+        @param by: who says what it is, in words.
         """
 
 

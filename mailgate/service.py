@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -33,7 +32,8 @@ from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
 from mailgate import __version__
-from mailgate.checks.table import checks_off, make_checks
+from mailgate.checks.known import Known
+from mailgate.classify.classifier import Classifier, Reader
 from mailgate.config.model import MaildirUpstream, Settings, SmtpUpstream
 from mailgate.config.values import parse_endpoint
 from mailgate.delivery.deadline import ends_within
@@ -48,11 +48,9 @@ from mailgate.hub.jobs import Job
 from mailgate.hub.lock import InUse
 from mailgate.hub.storage import Storage, open_for_command
 from mailgate.interfaces import IDelivery, IFiles
+from mailgate.judging import make_pipeline
 from mailgate.message.spool import Spool
-from mailgate.pipeline.engine import Pipeline
-from mailgate.pipeline.extractors import EXTRACTORS
-from mailgate.pipeline.plan import make_plan
-from mailgate.policy.verdict import Policy
+from mailgate.reporting.terminal import Voice
 from mailgate.rewrite.headers import HeaderRewriter
 from mailgate.store.database import Connect
 from mailgate.store.files import Files
@@ -70,6 +68,9 @@ PROBE_SECONDS = 300.0
 PROBE_PATIENCE = 2.0
 """How long the start waits for the first answers; until they come, less is offered."""
 
+LEARNED_SECONDS = 5.0
+"""How often it is looked whether more was learned."""
+
 FILE_THREADS = 10
 
 MOMENT = 1.0
@@ -77,14 +78,6 @@ MOMENT = 1.0
 
 HUB_SECONDS = 30.0
 """How long the hub may take to write what waits, after the time to drain."""
-
-
-def _say(line: str) -> None:
-    """
-    Tell the person at the terminal, past the log: one line holds a secret link.
-    """
-    if sys.__stdout__ is not None:
-        print(line, file=sys.__stdout__, flush=True)
 
 
 @frozen
@@ -103,7 +96,7 @@ class Parts:
     wall_clock: Callable[[], float] = time.time
     """Seconds since the epoch."""
 
-    say: Callable[[str], None] = _say
+    say: Callable[[str], None] = field(factory=Voice)
     """Shows a line to whoever starts the gateway at a terminal."""
 
     end: Callable[[int], None] = os._exit
@@ -148,22 +141,22 @@ class Gateway(Service):
                 settings, reactor, parts.files, threads, parts.wall_clock
             ).items()
         }
+        classifier = Classifier(threads)
+        self._learned = Reader(classifier, storage.classifier, parts.files, threads)
         routes = Routes(settings.route, self._deliveries)
-        rewriter = HeaderRewriter()
+        rewriter = HeaderRewriter(settings.policy.subject_mark)
         self._hub = Hub(
             reactor,
             storage,
             routes.route_for,
             rewriter,
-            [Job("probe of the upstreams", PROBE_SECONDS, self._probe)],
+            [
+                Job("probe of the upstreams", PROBE_SECONDS, self._probe),
+                Job("reading of what was learned", LEARNED_SECONDS, self._learned.refresh),
+            ],
         )
-        pipeline = Pipeline(
-            make_plan(make_checks(settings), EXTRACTORS, checks_off(settings)),
-            Policy.from_settings(settings),
-            reactor,
-            parts.wall_clock,
-            settings.limits.check_seconds,
-        )
+        known = Known(storage.lists.lists, classifier)
+        pipeline = make_pipeline(settings, known, threads, reactor, parts.wall_clock)
         self._spool = Spool(storage.spool, parts.files, threads, settings.limits.memory_bytes)
         self._recipients = Recipients(routes, settings.verification, reactor.seconds)
         self._pipeline = pipeline
@@ -190,6 +183,7 @@ class Gateway(Service):
             quarantine=self._hub.quarantine,
             outbox=self._hub.outbox,
             traces=storage.traces,
+            lists=storage.lists,
             database=storage.database,
             accounts=storage.accounts,
             log_ins=LogIns(storage.database, storage.now, web.idle_seconds, web.session_seconds),
@@ -197,6 +191,7 @@ class Gateway(Service):
             threads=threads,
             reactor=self._reactor,
             now=storage.now,
+            learner=storage.learning,
         )
 
     # -- start -----------------------------------------------------------------------
@@ -258,6 +253,7 @@ class Gateway(Service):
         return context
 
     async def _start(self) -> None:
+        await self._learned.refresh()
         await self._hub.start()
         await self._first_probe()
         self._listen()

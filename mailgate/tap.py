@@ -10,11 +10,9 @@ from twisted.application.service import IService
 from twisted.python.usage import Options as BaseOptions
 from twisted.python.usage import UsageError
 
-from mailgate.config.load import load
+from mailgate.config.load import INSTALLED, QUICKSTART, default_path, load
 from mailgate.config.problem import ConfigurationError
 from mailgate.service import make_gateway
-
-DEFAULT_CONFIGURATION = Path("/etc/mailgate/mailgate.toml")
 
 
 class Options(BaseOptions):
@@ -27,7 +25,12 @@ class Options(BaseOptions):
         "Starts the mail gateway: it takes mail in by SMTP, judges it, hands it on or holds it."
     )
     optParameters = [
-        ("config", "c", str(DEFAULT_CONFIGURATION), "The configuration file (TOML)."),
+        (
+            "config",
+            "c",
+            None,
+            f"The configuration file (default: ./{QUICKSTART} if it exists, else {INSTALLED}).",
+        ),
     ]
 
     def postOptions(self) -> None:
@@ -37,7 +40,8 @@ class Options(BaseOptions):
         @raise UsageError: it is wrong; all its mistakes are named.
         """
         try:
-            self["settings"] = load(Path(self["config"]))
+            named = self["config"]
+            self["settings"] = load(default_path() if named is None else Path(named))
         except ConfigurationError as error:
             raise UsageError(f"the configuration is wrong\n{error}") from error
 

@@ -18,8 +18,26 @@ from tests.test_imports import LEAVES, MAY_ALSO, UNBOUND
 try:
     from docutils import nodes
     from docutils.core import publish_doctree
+    from docutils.parsers.rst import Directive, directives
 except ImportError:
     publish_doctree = None
+else:
+
+    class TableOfContents(Directive):
+        """
+        What Sphinx has beyond docutils, and what the index pages use of it.
+        """
+
+        has_content = True
+        option_spec = {"hidden": directives.flag}
+
+        def run(self):
+            """
+            Leave a node that is not shown, with the names of the pages.
+            """
+            return [nodes.comment("", "", pages=list(self.content))]
+
+    directives.register_directive("toctree", TableOfContents)
 
 TOP = Path(__file__).parent.parent
 SOURCE = TOP / "mailgate"
@@ -268,13 +286,25 @@ class DocumentTests(SynchronousTestCase):
 
     def test_index(self):
         """
-        Every page of C{docs/} is named by the index.
+        The index of a folder links to every page of it and to the indexes below it, and has
+        them in its table of contents, in the same order.
         """
-        docs = TOP / "docs"
-        tree, _ = self.read(docs / "index.rst")
-        links = {link.get("refuri") for link in tree.findall(nodes.reference)}
-        pages = {path.relative_to(docs).as_posix() for path in docs.rglob("*.rst")}
-        self.assertEqual(pages - links, {"index.rst"})
+        indexes = sorted((TOP / "docs").rglob("index.rst"))
+        self.assertEqual(
+            {path.parent.name for path in indexes},
+            {path.parent.name for path in (TOP / "docs").rglob("*.rst")},
+        )
+        for index in indexes:
+            folder = index.parent
+            pages = {*folder.glob("*.rst"), *folder.glob("*/index.rst")} - {index}
+            names = {path.relative_to(folder).as_posix() for path in pages}
+            tree, _ = self.read(index)
+            links = [link.get("refuri") for link in tree.findall(nodes.reference)]
+            (contents,) = (each["pages"] for each in tree.findall(nodes.comment) if "pages" in each)
+            self.assertEqual({f"{page}.rst" for page in contents}, names, str(index))
+            self.assertEqual(
+                [link for link in links if link in names], [f"{p}.rst" for p in contents]
+            )
 
     def test_paths(self):
         """
@@ -301,7 +331,7 @@ class DocumentTests(SynchronousTestCase):
             also = set() if others == "nothing more" else set(re.findall(r"\w+", others))
             for name in re.findall(r"\w+", packages.replace("the leaves", " ".join(LEAVES))):
                 said[name] = also
-        for name in ("service", "tap", "cli"):
+        for name in ("service", "tap", "cli", "commands", "judging"):
             self.assertIn(name, UNBOUND)
             self.assertEqual(said.pop(name), {"all"})
         self.assertEqual(said, MAY_ALSO)

@@ -37,7 +37,7 @@ MAY_ALSO = {
         "web",
     },
 }
-UNBOUND = {"service", "tap", "cli", "__main__", "__init__"}
+UNBOUND = {"service", "tap", "cli", "commands", "judging", "__main__", "__init__"}
 """What puts everything together."""
 
 

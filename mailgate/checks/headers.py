@@ -7,9 +7,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from attrs import evolve, frozen
+from attrs import frozen
 from zope.interface import implementer
 
+from mailgate.checks.cap import capped
 from mailgate.checks.date import parse_date
 from mailgate.checks.words import quote
 from mailgate.config.model import HeadersCheck as Section
@@ -66,7 +67,7 @@ class HeadersCheck:
             ),
             *self._time(headers, view.now),
         ]
-        return _capped(findings, section.cap_score) if findings else ()
+        return capped(findings, section.cap_score) if findings else ()
 
     def _time(self, headers: Headers, now: float) -> Iterator[Finding]:
         value = next(filter(None, headers.values("Date")), None)
@@ -113,18 +114,3 @@ def _presence(name: str, headers: Headers, missing: float, duplicate: float) -> 
             f"The message has {len(values)} {name} fields where one is allowed.",
             f"the {name} header field is there more than once",
         )
-
-
-def _capped(findings: list[Finding], cap: float) -> Sequence[Finding]:
-    """
-    Let findings with one and the same cause, careless software, count C{cap} at most together.
-    """
-    capped = []
-    for finding in sorted(findings, key=lambda finding: -finding.score):
-        counts = max(0.0, min(finding.score, cap))
-        if 0 < finding.score != counts:
-            detail = f"{finding.detail} (Counts {counts:g} of {finding.score:g}; see cap_score.)"
-            finding = evolve(finding, score=counts, detail=detail)
-        capped.append(finding)
-        cap -= max(0.0, finding.score)
-    return capped

@@ -6,24 +6,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 
+from mailgate.checks.attachments import AttachmentsCheck
+from mailgate.checks.bayes import BayesCheck
 from mailgate.checks.headers import HeadersCheck
 from mailgate.checks.helo import HeloCheck
+from mailgate.checks.known import Known
+from mailgate.checks.lists import ListsCheck
 from mailgate.config.model import CheckMode, Settings
 from mailgate.interfaces import ICheck
 
-CHECKS: Mapping[str, Callable[[Settings], ICheck]] = {
-    "helo": HeloCheck.from_settings,
-    "headers": HeadersCheck.from_settings,
+CHECKS: Mapping[str, Callable[[Settings, Known], ICheck]] = {
+    "helo": lambda settings, known: HeloCheck.from_settings(settings),
+    "headers": lambda settings, known: HeadersCheck.from_settings(settings),
+    "attachments": lambda settings, known: AttachmentsCheck.from_settings(settings),
+    "lists": lambda settings, known: ListsCheck.from_settings(settings, known.lists),
+    "bayes": lambda settings, known: BayesCheck.from_settings(settings, known.classifier),
 }
 """What makes each check, by the name of its table C{[checks.NAME]} in the configuration."""
 
 
-def make_checks(settings: Settings) -> Sequence[ICheck]:
+def make_checks(settings: Settings, known: Known) -> Sequence[ICheck]:
     """
     Make all checks that are not off.
     """
     off = checks_off(settings)
-    return [make(settings) for name, make in CHECKS.items() if name not in off]
+    return [make(settings, known) for name, make in CHECKS.items() if name not in off]
 
 
 def checks_off(settings: Settings) -> Collection[str]:

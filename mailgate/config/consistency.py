@@ -42,6 +42,7 @@ class Parts:
     The tables of a file that are right by themselves.
     """
 
+    hostname: str | None
     listeners: dict[int, Listener]
     """By their number in the file, from 1."""
 
@@ -75,10 +76,11 @@ class Parts:
             read = [one(kind, value) for value in values] if isinstance(values, list) else []
             return {number: value for number, value in enumerate(read, 1) if value is not None}
 
-        upstreams = tables.get("upstream")
+        hostname, upstreams = tables.get("hostname"), tables.get("upstream")
         named = upstreams.items() if isinstance(upstreams, dict) else ()
         data = tables.get("data")
         return cls(
+            hostname=hostname if isinstance(hostname, str) else None,
             listeners=many(Listener, "listener"),
             routes=many(Route, "route"),
             upstreams={name: one(Upstream, value) for name, value in named},
@@ -94,6 +96,7 @@ def mistakes(parts: Parts, file: Path) -> Iterator[Problem]:
     """
     Give what makes the file unusable.
     """
+    yield from _examples(parts, file)
     yield from _listeners(parts, file)
     yield from _routes(parts, file)
     yield from _loops(parts, file)
@@ -126,6 +129,29 @@ def warnings(parts: Parts, file: Path) -> Iterator[Problem]:
     if parts.web is not None and _is_in_the_clear(parts.web):
         why = "passwords cross the network in the clear; put a proxy with TLS before it"
         yield Problem(file, "[web]", "base_url", as_toml(parts.web.base_url), why)
+
+
+def _examples(parts: Parts, file: Path) -> Iterator[Problem]:
+    """
+    Give the names that are still those of the sample. No real name ends so (RFC 6761).
+    """
+    why = "is only an example; put {} in its place"
+    if parts.hostname is not None and _is_example(parts.hostname):
+        yours = why.format("the full name of this machine in the DNS")
+        yield Problem(file, "", "hostname", as_toml(parts.hostname), yours)
+    for number, route in parts.routes.items():
+        for domain in filter(_is_example, route.domains):
+            yours = why.format("a domain whose mail comes here")
+            yield Problem(file, f"[[route]] number {number}", "domains", as_toml(domain), yours)
+    for name, upstream in parts.upstreams.items():
+        if isinstance(upstream, SmtpUpstream) and _is_example(upstream.host):
+            yours = why.format("the name or IP address of your mail server")
+            table = f"[upstream.{as_key(name)}]"
+            yield Problem(file, table, "host", as_toml(upstream.host), yours)
+
+
+def _is_example(name: str) -> bool:
+    return name.lower().endswith(".example")
 
 
 def _listeners(parts: Parts, file: Path) -> Iterator[Problem]:

@@ -16,6 +16,19 @@ from mailgate.config.explain import explain
 from mailgate.config.model import Settings
 from mailgate.config.problem import ConfigurationError, Problem
 
+QUICKSTART = Path("etc/quickstart.toml")
+"""What counts where a checkout is tried out, seen from the present folder."""
+
+INSTALLED = Path("/etc/mailgate/mailgate.toml")
+"""What counts everywhere else."""
+
+
+def default_path() -> Path:
+    """
+    Give the configuration file that counts where none is named.
+    """
+    return QUICKSTART if QUICKSTART.exists() else INSTALLED
+
 
 def load(path: Path) -> Settings:
     """

@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
 
 from mailgate.config import values
+from mailgate.config.forbidden import FORBIDDEN_EXTENSIONS, FORBIDDEN_TYPES, FileType
 
 
 def _absolute(path: Path, info: ValidationInfo) -> Path:
@@ -96,6 +97,20 @@ Host = Annotated[str, AfterValidator(values.check_host), Field(description=value
 Endpoint = Annotated[str, AfterValidator(values.check_endpoint), Field(description=values.ENDPOINT)]
 Network = Annotated[str, AfterValidator(values.check_network), Field(description=values.NETWORK)]
 BaseUrl = Annotated[str, AfterValidator(values.check_base_url), Field(description=values.BASE_URL)]
+Extension = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z0-9][a-z0-9_-]{0,40}$",
+        description="an extension in small letters without its dot, as in exe",
+    ),
+]
+SubjectMark = Annotated[
+    str,
+    Field(
+        pattern=r"^([!-~]([ -~]{0,28}[!-~])?)?$",
+        description="at most 30 characters of ASCII, as in [SPAM?]",
+    ),
+]
 FilePath = Annotated[Path, AfterValidator(_absolute), Field(description="a path in quotes")]
 
 
@@ -148,6 +163,8 @@ class Policy(Section):
     tag: Score = 5
     quarantine: Score = 8
     reject: Score = 15
+    subject_mark: SubjectMark = ""
+    """What is put before the subject of a tagged message, or C{""}."""
 
 
 class Check(Section):
@@ -192,6 +209,60 @@ class HeadersCheck(Check):
     """What the findings of this check add together at most."""
 
 
+class ListsCheck(Check):
+    """
+    C{[checks.lists]}: what people allow and block.
+    """
+
+    block_score: Annotated[float, Field(ge=0, strict=True)] = 10
+    allow_score: Annotated[float, Field(ge=-6, le=0, strict=True)] = -6
+    """At most so much, since nothing vouches for a sender yet."""
+
+
+class AttachmentsCheck(Check):
+    """
+    C{[checks.attachments]}: files that nobody should get by mail.
+    """
+
+    mode: CheckMode = CheckMode.ENFORCE
+    action: EnforcedAction = EnforcedAction.QUARANTINE
+    on_error: OnError = OnError.QUARANTINE
+    deadline: Annotated[float, Field(gt=0, le=30, strict=True)] = 10
+    forbidden_extensions: tuple[Extension, ...] = FORBIDDEN_EXTENSIONS
+    forbidden_types: tuple[FileType, ...] = FORBIDDEN_TYPES
+    forbidden_score: Score = 8
+    disguised_score: Score = 4
+    encrypted_score: Score = 5
+    bomb_score: Score = 8
+    unreadable_score: Score = 8
+    cap_score: Score = 12
+    """What the findings of this check add together at most."""
+
+    depth: Annotated[int, Field(ge=1, le=20, strict=True)] = 4
+    """Archives within archives; documents are archives too."""
+
+    files: Annotated[int, Field(ge=1, le=10000, strict=True)] = 10000
+    """How many are looked at in all archives of a message."""
+
+    ratio: Annotated[int, Field(ge=10, le=1000, strict=True)] = 200
+    """How many times larger than packed a file may be that is larger than 10 MiB."""
+
+    unpacked_bytes: Annotated[int, Field(ge=1024**2, le=256 * 1024**2, strict=True)] = (
+        64 * 1024 * 1024
+    )
+
+
+class BayesCheck(Check):
+    """
+    C{[checks.bayes]}: what the classifier says.
+    """
+
+    highest_score: Annotated[float, Field(ge=0, strict=True)] = 10
+    lowest_score: Annotated[float, Field(le=0, strict=True)] = -3
+    untrained_score: Annotated[float, Field(ge=0, strict=True)] = 5
+    """At most so much before enough was learned."""
+
+
 class Checks(Section):
     """
     C{[checks]}: one table for each check.
@@ -199,6 +270,9 @@ class Checks(Section):
 
     helo: HeloCheck = HeloCheck()
     headers: HeadersCheck = HeadersCheck()
+    attachments: AttachmentsCheck = AttachmentsCheck()
+    lists: ListsCheck = ListsCheck()
+    bayes: BayesCheck = BayesCheck()
 
 
 class MaildirUpstream(Section):

@@ -135,7 +135,7 @@ class Outbox:
             now = self._now()
             ids = []
             for copy in copies:
-                verdict = Verdict(copy.action, (), copy.total, (copy.recipient,))
+                verdict = Verdict(copy.action, copy.findings, copy.total, (copy.recipient,))
                 first_try = now + (self._settings.retry_seconds[0] if copy.reason else 0)
                 identity = new_id()
                 outbox.add(

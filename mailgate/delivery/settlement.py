@@ -282,7 +282,9 @@ class Settlement:
                 self._note(recipient, "unknown" if is_lost else "deferred", said, upstream)
                 if is_lost:
                     self._note_duplicate()
-                self.unsent.append(Outgoing(recipient, verdict.action, verdict.total, said))
+                self.unsent.append(
+                    Outgoing(recipient, verdict.action, verdict.total, said, verdict.findings)
+                )
                 deferral = deferral or reply
         return None if self.is_delivered else deferral
 

@@ -8,7 +8,6 @@ from attrs import define, field
 
 from mailgate.interfaces import IMessage, ITransactionJudge
 from mailgate.message.envelope import Envelope
-from mailgate.message.header import Headers
 from mailgate.message.record import Copy, Record
 from mailgate.reply import Reply
 from mailgate.verdict import Verdict
@@ -91,7 +90,7 @@ class Transaction:
         notes = tuple(self.notes)
         if self.refused_more:
             notes += (f"{self.refused_more} more recipients were turned away",)
-        headers = Headers.parse(self.message.head(self.message.size)) if self.message else None
+        headers = self.message.headers if self.message else None
         return Record(
             trace=self.envelope.trace,
             session=self.envelope.session,

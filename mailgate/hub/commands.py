@@ -8,14 +8,21 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, TypeVar
 
 from attrs import asdict
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import Logger
 
+from mailgate.classify.learning import Learner
+from mailgate.classify.store import Unusable
 from mailgate.hub.storage import Storage
+from mailgate.knowledge.entry import Entry, EntryKind, EntryRefused, ListName, make_entry
 from mailgate.message.header import Headers
 from mailgate.quarantine import rows
+from mailgate.quarantine.deciding import Decisions
 from mailgate.quarantine.held import HeldMessage, Quarantine
 from mailgate.store import history, outbox
 from mailgate.store.blobs import BEGINNING
@@ -24,7 +31,11 @@ from mailgate.store.outbox import OutboxRow
 from mailgate.verdict import Kind
 from mailgate.web.accounts import Account, AccountRefused
 
+E = TypeVar("E", bound=StrEnum)
 Answer = Mapping[str, Any]
+
+HANDED_OVER = "command-"
+"""How the names of files begin that commands put into the spool."""
 
 
 class CommandError(Exception):
@@ -38,11 +49,30 @@ class Commands:
     The commands by name.
     """
 
-    def __init__(self, storage: Storage, quarantine: Quarantine) -> None:
+    log = Logger()
+
+    def __init__(
+        self,
+        storage: Storage,
+        quarantine: Quarantine,
+        outbox_changed: Callable[[], None] = lambda: None,
+    ) -> None:
+        """
+        @param outbox_changed: called when a copy in the outbox has become due.
+        """
+        self._now = storage.now
+        policy = storage.settings.policy
+        self._thresholds = {name: getattr(policy, name) for name in ("tag", "quarantine", "reject")}
+        self._messages = storage.messages
+        self._outbox_changed = outbox_changed
         self._database = storage.database
         self._traces = storage.traces
         self._accounts = storage.accounts
+        self._lists = storage.lists
+        self._learning = storage.learning
+        self._spool = storage.spool
         self._quarantine = quarantine
+        self._decisions = Decisions(quarantine, storage.learning)
         self._table: Mapping[str, Callable[..., Awaitable[Answer]]] = {
             "quarantine.list": self.quarantine_list,
             "quarantine.show": self.quarantine_show,
@@ -50,6 +80,15 @@ class Commands:
             "quarantine.delete": self.quarantine_delete,
             "outbox.list": self.outbox_list,
             "outbox.show": self.outbox_show,
+            "outbox.retry": self.outbox_retry,
+            "outbox.delete": self.outbox_delete,
+            "list.add": self.list_add,
+            "list.remove": self.list_remove,
+            "list.list": self.list_list,
+            "learn.messages": self.learn_messages,
+            "learn.status": self.learn_status,
+            "learn.export": self.learn_export,
+            "learn.import": self.learn_import,
             "user.add": self.user_add,
             "user.list": self.user_list,
             "trace": self.trace,
@@ -104,24 +143,29 @@ class Commands:
             "held": _held(held),
             "header": header.decode("utf-8", "replace"),
             "history": await self._history([held.trace]),
+            "thresholds": self._thresholds,
         }
 
     async def quarantine_release(self, id: str, by: str) -> Answer:
         """
         Release a held message.
         """
-        if await self._quarantine.release(id, by):
+        if (await self._decisions.release([id], by)).number:
             return {"released": True}
         held = await self._quarantine.get(id)
         if held is None:
             raise _no_held_message(id)
         return {"released": False, "by": held.acted_by, "at": held.acted}
 
-    async def quarantine_delete(self, id: str, by: str) -> Answer:
+    async def quarantine_delete(self, id: str, by: str, spam: bool = False) -> Answer:
         """
         Delete a held message.
+
+        @param spam: whether to learn that it is spam.
         """
-        return {"deleted": await self._quarantine.delete(id, by)}
+        decisions = self._decisions
+        delete = decisions.delete_as_spam if spam else decisions.delete
+        return {"deleted": bool((await delete([id], by)).number)}
 
     # -- outbox -----------------------------------------------------------------------
 
@@ -142,8 +186,151 @@ class Commands:
         """
         row = await self._database.read(lambda connection: outbox.get(connection, id))
         if row is None:
-            raise CommandError(f"the outbox holds no copy {id}")
+            raise _no_copy(id)
         return {"queued": _queued(row), "history": await self._history([row.message.trace])}
+
+    async def outbox_retry(self, id: str | None = None) -> Answer:
+        """
+        Try a copy at once, or all of them, and give how many that are: those that are being
+        tried are none of them.
+        """
+        now = self._now()
+
+        def work(connection: sqlite3.Connection) -> int | None:
+            if id is not None and outbox.get(connection, id) is None:
+                return None
+            return outbox.hasten(connection, now, id)
+
+        number = await self._database.write(work)
+        if number is None:
+            raise _no_copy(str(id))
+        self._outbox_changed()
+        return {"retried": number}
+
+    async def outbox_delete(self, id: str, by: str) -> Answer:
+        """
+        Take a copy out of the outbox. Its recipient does not get it, and nobody is told.
+        """
+        now = self._now()
+
+        def work(connection: sqlite3.Connection, loose: set[str]) -> OutboxRow | None:
+            row = outbox.get(connection, id)
+            if row is not None and not row.is_trying:
+                outbox.delete(connection, row, by, now)
+                loose.add(row.message.id)
+            return row
+
+        row = await self._messages.change(work)
+        if row is None:
+            raise _no_copy(id)
+        if row.is_trying:
+            raise CommandError(
+                f"copy {id} is being delivered, or was when the gateway ended; it was not deleted"
+            )
+        self.log.info(
+            "{event} {id} by {by}", event="outbox.deleted", id=id, trace=row.message.trace, by=by
+        )
+        return {"recipient": str(row.recipient)}
+
+    # -- allow and block --------------------------------------------------------------
+
+    async def list_add(
+        self,
+        list: str,
+        value: str,
+        by: str,
+        kind: str | None = None,
+        scope: str = "",
+        note: str = "",
+        expires: float | None = None,
+    ) -> Answer:
+        """
+        Allow or block something; what is there already gets the new note, end and list.
+        """
+        try:
+            entry = make_entry(
+                _one_of(ListName, list),
+                value,
+                by=by,
+                kind=None if kind is None else _one_of(EntryKind, kind),
+                scope=scope,
+                note=note,
+                expires=expires,
+            )
+            return {"entry": _entry(await self._lists.add(entry))}
+        except EntryRefused as error:
+            raise CommandError(str(error)) from None
+
+    async def list_remove(self, id: int, by: str) -> Answer:
+        """
+        Remove an entry, and give it as it was.
+        """
+        gone = await self._lists.remove(id, by)
+        if gone is None:
+            raise CommandError(f"there is no entry {id}; it was removed, or its time was over")
+        return {"entry": _entry(gone)}
+
+    async def list_list(
+        self,
+        limit: int | None = None,
+        before: int | None = None,
+        list: str | None = None,
+        scope: str | None = None,
+    ) -> Answer:
+        """
+        Give entries, the newest first, and how many there are in all.
+        """
+        name = None if list is None else _one_of(ListName, list)
+        found = await self._lists.newest(limit, before, name, scope)
+        total = await self._lists.count(name, scope)
+        return {"rows": [_entry(entry) for entry in found], "total": total}
+
+    # -- learning: what is too long for the socket lies in the spool, under these names ----
+
+    async def learn_messages(self, names: Sequence[str], spam: bool, by: str) -> Answer:
+        """
+        Learn the messages in some files, and give what became of each.
+        """
+        paths = list(map(self._handed_over, names))
+        learner = await self._learner()
+        return {"results": list(await learner.learn_many(paths, spam, by))}
+
+    async def learn_status(self) -> Answer:
+        """
+        Tell how much was learned.
+        """
+        return asdict(await (await self._learner()).status())
+
+    async def learn_export(self, name: str) -> Answer:
+        """
+        Write all that was learned into a new file.
+        """
+        path = self._handed_over(name)
+        return asdict(await (await self._learner()).export(path))
+
+    async def learn_import(self, name: str, replace: bool) -> Answer:
+        """
+        Take over what was exported elsewhere.
+        """
+        path = self._handed_over(name)
+        try:
+            return asdict(await (await self._learner()).import_(path, replace))
+        except (Unusable, ValueError) as error:
+            raise CommandError(str(error)) from None
+
+    async def _learner(self) -> Learner:
+        try:
+            return await self._learning.open()
+        except Unusable as error:
+            raise CommandError(f"what was learned cannot be read: {error}") from None
+
+    def _handed_over(self, name: str) -> Path:
+        """
+        Find a file that was put into the spool, and nothing outside of it.
+        """
+        if not name.startswith(HANDED_OVER) or Path(name).name != name:
+            raise CommandError(f"{name} is no file that was handed over")
+        return self._spool / name
 
     # -- accounts ---------------------------------------------------------------------
 
@@ -192,7 +379,12 @@ class Commands:
         past = await self._history(sorted(traces | {identity}))
         if not records and not stored["held"] and not stored["outbox"] and not past:
             raise CommandError(f"nothing is known of {id}, or it was too long ago")
-        return {"records": records, **stored, "history": past}
+        return {
+            "records": records,
+            **stored,
+            "history": past,
+            "thresholds": self._thresholds,
+        }
 
     async def _history(self, traces: Sequence[str]) -> Sequence[Answer]:
         def work(connection: sqlite3.Connection) -> Sequence[Answer]:
@@ -207,6 +399,10 @@ class Commands:
 
 def _no_held_message(identity: str) -> CommandError:
     return CommandError(f"no message {identity} is held; it was deleted, or its time was over")
+
+
+def _no_copy(identity: str) -> CommandError:
+    return CommandError(f"the outbox holds no copy {identity}; it was delivered, held or deleted")
 
 
 def _held(held: HeldMessage) -> Answer:
@@ -234,6 +430,17 @@ def _queued(row: OutboxRow) -> Answer:
         "next_try": row.next_try,
         "is_trying": row.is_trying,
     }
+
+
+def _entry(entry: Entry) -> Answer:
+    return asdict(entry) | {"number": entry.id, "unverified": entry.is_unverified}
+
+
+def _one_of(names: type[E], text: str) -> E:
+    try:
+        return names(text)
+    except ValueError:
+        raise CommandError(f"{text} must be one of {', '.join(names)}") from None
 
 
 def _account(account: Account) -> Answer:

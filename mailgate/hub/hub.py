@@ -28,6 +28,7 @@ from mailgate.wire.address import Address
 _HOUR = 3600.0
 _DAY = 86400
 _ROOM_SECONDS = 10.0
+_LEARNING_SECONDS = 5.0
 
 
 @implementer(IHub)
@@ -66,7 +67,9 @@ class Hub:
             add_undeliverable,
         )
         self.quarantine = storage.quarantine(self.outbox.kick)
-        self.commands = Commands(storage, self.quarantine)
+        self.lists = storage.lists
+        self.learning = storage.learning
+        self.commands = Commands(storage, self.quarantine, self.outbox.kick)
         self._control = Control(IReactorUNIX(reactor), settings.data / "control", self.commands)
         self._room = Room(settings.data, settings.limits.free_bytes, storage.threads)
         self._jobs = Jobs(
@@ -76,6 +79,8 @@ class Hub:
                 Job("purge of the quarantine", _HOUR, self.quarantine.purge),
                 Job("purge of the traces", _HOUR, self._traces.purge),
                 Job("purge of the history", _HOUR, self._purge_history),
+                Job("purge of the lists", _HOUR, self.lists.purge),
+                Job("writing of what was learned", _LEARNING_SECONDS, self.learning.merge),
                 *jobs,
             ),
         )
@@ -157,6 +162,8 @@ class Hub:
                     event="quarantine.recovered",
                     number=recovered,
                 )
+            await self.lists.load()
+            await self.learning.open_at_start()
             await self._room.look()
             self._control.start()
             await self.outbox.start()

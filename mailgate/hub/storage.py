@@ -12,9 +12,12 @@ from pathlib import Path
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from mailgate.classify.learning import Learner
 from mailgate.config.model import Settings
+from mailgate.hub.learning import FOLDER, Learning
 from mailgate.hub.lock import DataLock
 from mailgate.interfaces import IFiles, IThreads
+from mailgate.knowledge.list_store import ListStore
 from mailgate.message.header import Headers
 from mailgate.message.record import Record
 from mailgate.quarantine.held import Quarantine
@@ -66,6 +69,12 @@ class Storage:
         self.blobs = Blobs(data / "blobs", files, threads)
         self.messages = Messages(self.database, self.blobs, threads, _summarise)
         self.accounts = Accounts(self.database, threads, now)
+        domains = {domain for route in settings.route for domain in route.domains}
+        self.lists = ListStore(self.database, now, domains)
+        self.classifier = data / FOLDER
+        """Where the classifier finds what was learned."""
+
+        self.learning = Learning(Learner(self.classifier, files, threads, now))
         transactions = TransactionLog(settings.log.transactions or data / "transactions.jsonl")
         self.traces = Traces(
             data, now, threads, transactions, settings.trace.keep_days, self._records_kept, connect
@@ -142,7 +151,10 @@ class Storage:
 
     async def _close(self) -> None:
         try:
-            await self.database.close()
+            try:
+                await self.learning.close()
+            finally:
+                await self.database.close()
         finally:
             self._lock.release()
 

@@ -82,11 +82,13 @@ class Headers:
         return decode(values[0].strip(b" \t")) if values else ""
 
 
-def decode(value: bytes) -> str:
+def decode(value: bytes, limit: int = _TEXT_LIMIT) -> str:
     """
     Decode a header value for display: encoded words, UTF-8, else Windows-1252. Never raises.
+
+    @param limit: how many bytes are looked at.
     """
-    value = value[:_TEXT_LIMIT]
+    value = value[:limit]
     if b"=?" not in value:
         return characters(value)
     value = _BETWEEN_WORDS.sub(rb"\1", value)

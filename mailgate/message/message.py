@@ -5,15 +5,16 @@ A message that is held in memory.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path
 
 from attrs import evolve, field, frozen
 from zope.interface import implementer
 
 from mailgate.interfaces import IMessage, MaybeDeferred
-
-HEAD_LIMIT = 256 * 1024
-"""How much of each message can be looked at without waiting, in bytes."""
+from mailgate.message.header import Headers
+from mailgate.message.section import HEAD_LIMIT as HEAD_LIMIT
+from mailgate.message.section import header_section
 
 
 def _nothing() -> None:
@@ -39,6 +40,13 @@ class MemoryMessage:
     @size.default
     def _measure(self) -> int:
         return sum(map(len, self.pieces))
+
+    @cached_property
+    def headers(self) -> Headers:
+        """
+        Give the header fields.
+        """
+        return Headers.parse(header_section(self))
 
     def head(self, limit: int) -> bytes:
         """

@@ -7,14 +7,15 @@ holds more of than L{Limits} allows is not read, and C{flaws} says so in words.
 
 from __future__ import annotations
 
-from binascii import a2b_base64
-from quopri import decodestring
+from functools import cached_property
 
-from attrs import define, evolve, frozen
+from attrs import define, evolve, field, frozen
 
+from mailgate.message.encoding import decode_body, decoded_size
 from mailgate.message.header import Headers
-from mailgate.message.parameters import Value, file_names
-from mailgate.message.text import characters, words_of_html
+from mailgate.message.parameters import VALUE_LIMIT, Value, file_names
+from mailgate.message.shown import shown
+from mailgate.message.text import characters
 
 
 @frozen
@@ -35,6 +36,15 @@ class Limits:
 
     lines: int = 50_000
     """Lines beginning with two hyphens, each of which might separate parts."""
+
+    names: int = 50
+    """Readings of the file name of one part."""
+
+
+_NO_HEADERS = Headers({}, 0)
+
+_VALUES_READ = 10
+"""How many fields of a kind are searched for file names where one is allowed."""
 
 
 @frozen
@@ -66,12 +76,47 @@ class Part:
     is_attachment: bool
     """Whether it is no container and not shown as text."""
 
+    headers: Headers = field(default=_NO_HEADERS, eq=False, repr=False)
+    """Its own."""
+
+    encoding: str = field(default="", eq=False)
+    """Its Content-Transfer-Encoding in lower case, or C{""} where it names none."""
+
+    begin: int = field(default=0, eq=False)
+    """Where its body begins in the message, as it stands there."""
+
+    end: int = field(default=0, eq=False)
+    """Where its body ends."""
+
     @property
     def name(self) -> str:
         """
         Give the file name that most programs would show, or C{""}.
         """
         return self.names[0] if self.names else ""
+
+
+@frozen
+class TextPart:
+    """
+    What a part says that is shown as text.
+    """
+
+    characters: str
+    """As many as L{Limits} allows, decoded by its encoding and charset; of HTML the source."""
+
+    is_html: bool
+    index: int
+    """The place of the part among all parts."""
+
+    charset: str
+    """As the part names it, or C{""}."""
+
+    encoding: str
+    """As in L{Part}."""
+
+    alternative: int | None = None
+    """The place of the multipart/alternative that it lies in, or C{None}."""
 
 
 @frozen
@@ -87,17 +132,38 @@ class Parsed:
     parts: tuple[Part, ...]
     """In their order, containers too."""
 
-    text: str
-    """What a reader would be shown: the plain text or, where there is none, that of the HTML."""
-
-    is_from_html: bool
-    """Whether (some of) the text was taken out of HTML."""
+    texts: tuple[TextPart, ...]
+    """All that is shown as text, in its order: of an alternative both, the plain and the HTML."""
 
     is_cut: bool
     """Whether there was more text."""
 
     flaws: tuple[str, ...]
     """What was wrong or more than is read, each a sentence."""
+
+    unread: tuple[str, ...]
+    """Those flaws that say that some parts are not read, or not to their end."""
+
+    _text_limit: int
+
+    @property
+    def text(self) -> str:
+        """
+        Give what a reader would be shown: the plain text or, where there is none, that of the
+        HTML. It is put together when it is first asked for.
+        """
+        return self._shown[0]
+
+    @property
+    def is_from_html(self) -> bool:
+        """
+        Tell whether (some of) the text was taken out of HTML.
+        """
+        return self._shown[1]
+
+    @cached_property
+    def _shown(self) -> tuple[str, bool]:
+        return shown(self.texts, self._text_limit)
 
     @property
     def attachments(self) -> tuple[Part, ...]:
@@ -107,11 +173,25 @@ class Parsed:
         return tuple(part for part in self.parts if part.is_attachment)
 
 
-def read(data: bytes, limits: Limits | None = None) -> Parsed:
+def read(data: bytes, limits: Limits | None = None, headers: Headers | None = None) -> Parsed:
     """
     Read a message with CRLF line ends. Never raises; linear in the size of C{data}.
+
+    @param headers: those of the message, where they have been read already.
     """
-    return _Reader(data, limits or Limits()).read()
+    return _Reader(data, limits or Limits()).read(headers)
+
+
+def decoded(part: Part, data: bytes, limit: int) -> bytes:
+    """
+    Decode the beginning of a part of the message C{data}, to at most C{limit} bytes.
+
+    What is no base64 in base64 is passed over. Never raises.
+    """
+    return decode_body(data[part.begin : part.end], part.encoding, limit)
+
+
+_LONG = "A header section is longer than is read."
 
 
 # -- the walk -----------------------------------------------------------------------------
@@ -135,18 +215,6 @@ class _Open:
     """Which multipart/alternative it is or lies in."""
 
 
-@frozen
-class _Text:
-    """
-    A part that is shown as text.
-    """
-
-    raw: bytes
-    charset: str
-    is_html: bool
-    alternative: int | None
-
-
 class _Reader:
     """
     One pass over one message.
@@ -157,15 +225,18 @@ class _Reader:
         self._limits = limits
         self._stack: list[_Open] = []
         self._parts: list[Part] = []
-        self._texts: list[_Text] = []
+        self._texts: list[TextPart] = []
         self._text_left = limits.text
         self._is_cut = False
         self._lines_left = limits.lines
         self._header_left = 4 * limits.header_bytes
-        self._flaws: dict[str, None] = {}
+        self._flaws: dict[str, bool] = {}
 
-    def read(self) -> Parsed:
-        top, body = self._headers(0)
+    def read(self, headers: Headers | None) -> Parsed:
+        if headers is None:
+            top, body = self._headers(0)
+        else:
+            top, body = self._given(headers)
         head = self._data[: min(body, self._limits.header_bytes)]
         at = self._entity(top, body)
         while at is not None:
@@ -175,19 +246,27 @@ class _Reader:
             headers, body = self._headers(at)
             at = self._entity(headers, body)
         self._close(0, len(self._data))
-        text, is_from_html = self._text()
         return Parsed(
             top,
             characters(head),
             tuple(self._parts),
-            text,
-            is_from_html,
+            tuple(self._texts),
             self._is_cut,
             tuple(self._flaws),
+            tuple(flaw for flaw, is_unread in self._flaws.items() if is_unread),
+            self._limits.text,
         )
 
-    def _flaw(self, sentence: str) -> None:
-        self._flaws[sentence] = None
+    def _flaw(self, sentence: str, is_unread: bool = True) -> None:
+        self._flaws[sentence] = is_unread
+
+    def _given(self, headers: Headers) -> tuple[Headers, int]:
+        body = headers.end
+        self._header_left -= body
+        has_ended = body == 2 or self._data[max(0, body - 4) : body] == b"\r\n\r\n"
+        if body < len(self._data) and not has_ended:
+            self._flaw(_LONG)
+        return headers, body
 
     def _headers(self, at: int) -> tuple[Headers, int]:
         """
@@ -196,15 +275,15 @@ class _Reader:
         data = self._data
         window = min(len(data), at + self._limits.header_bytes, at + self._header_left)
         if data.startswith(b"\r\n", at):
-            return Headers.parse(b""), at + 2
+            return Headers.parse(b"\r\n"), at + 2
         end = data.find(b"\r\n\r\n", at, window)
         body = end + 4 if end >= 0 else window
         if end < 0 and window < len(data):
-            self._flaw("A header section is longer than is read.")
+            self._flaw(_LONG)
         separator = self._separator(at, body) if self._stack else None
         if separator is not None:
             body = separator.line
-            self._flaw("A part ends within its header section.")
+            self._flaw("A part ends within its header section.", is_unread=False)
         self._header_left -= body - at
         return Headers.parse(data[at:body]), body
 
@@ -214,40 +293,77 @@ class _Reader:
         """
         content_type = Value.parse(_first(headers, "content-type"))
         disposition = Value.parse(_first(headers, "content-disposition"))
-        if len(headers.values("content-type")) > 1:
-            self._flaw("A part says twice of what type it is.")
+        if len(headers.fields.get("content-type", ())) > 1:
+            self._flaw("A part says twice of what type it is.", is_unread=False)
         kind = content_type.word if "/" in content_type.word else "text/plain"
-        depth = self._stack[-1].depth + 1 if self._stack else 0
-        alternative = self._stack[-1].alternative if self._stack else None
-        names = file_names(disposition, content_type)
+        index = len(self._parts)
+        depth, alternative = 0, None
+        if self._stack:
+            depth, alternative = self._stack[-1].depth + 1, self._stack[-1].alternative
+        names = self._names(headers, disposition, content_type)
         boundary = content_type.get("boundary")[:256].rstrip() or None
         is_multipart = kind.startswith("multipart/") and boundary is not None
         is_container = is_multipart or kind in ("message/rfc822", "message/global")
         if is_container and depth >= self._limits.depth:
             self._flaw(f"Its parts lie more than {self._limits.depth} deep; the rest is not read.")
             is_multipart = is_container = False
-        part = Part(depth, kind, disposition.word, names, 0, not is_multipart)
+        encoding = Value.parse(_first(headers, "content-transfer-encoding")).word
+
+        def part(size: int, is_attachment: bool, end: int) -> Part:
+            return Part(
+                depth,
+                kind,
+                disposition.word,
+                names,
+                size,
+                is_attachment,
+                headers,
+                encoding,
+                body,
+                end,
+            )
+
         if is_container:
             if kind == "multipart/alternative":
-                alternative = len(self._parts)
+                alternative = index
             boundary = boundary if is_multipart else None
-            self._stack.append(_Open(boundary, depth, body, len(self._parts), alternative))
-            self._parts.append(part)
+            self._stack.append(_Open(boundary, depth, body, index, alternative))
+            self._parts.append(part(0, not is_multipart, body))
             return self._next(body)[1] if is_multipart else body
         end, following = self._next(body)
         raw = self._data[body:end]
-        encoding = _first(headers, "content-transfer-encoding").lower()
-        size = _decoded_size(raw, encoding)
+        size = decoded_size(raw, encoding)
         is_html = kind == "text/html"
-        if (is_html or kind == "text/plain") and not names and part.disposition != "attachment":
-            text = _decoded(raw, encoding, self._text_left)
+        is_text = (
+            (is_html or kind == "text/plain") and not names and disposition.word != "attachment"
+        )
+        if is_text:
+            text = decode_body(raw, encoding, self._text_left)
             self._is_cut = self._is_cut or len(text) == self._text_left < size
             self._text_left -= len(text)
             charset = characters(content_type.get("charset"))
-            self._texts.append(_Text(text, charset, is_html, alternative))
-            part = evolve(part, is_attachment=False)
-        self._parts.append(evolve(part, size=size))
+            self._texts.append(
+                TextPart(characters(text, charset), is_html, index, charset, encoding, alternative)
+            )
+        self._parts.append(part(size, not is_text, end))
         return following
+
+    def _names(self, headers: Headers, disposition: Value, content_type: Value) -> tuple[str, ...]:
+        """
+        Read the file name, also where a field is there more than once.
+        """
+        names = file_names(disposition, content_type)
+        for name in ("content-type", "content-disposition"):
+            values = headers.fields.get(name, ())
+            if any(len(value) > VALUE_LIMIT for value in values) or len(values) > _VALUES_READ:
+                self._flaw("What a part says of its name is longer than is read.")
+            for more in values[1:_VALUES_READ]:
+                value = Value.parse(more.strip(b" \t"))
+                names = tuple(dict.fromkeys((*names, *file_names(value, value))))
+        limit = self._limits.names
+        if len(names) > limit:
+            self._flaw(f"A part has more than {limit} names; the rest is not read.")
+        return names[:limit]
 
     # -- separators
 
@@ -302,36 +418,11 @@ class _Reader:
         End the open containers from C{level} on.
         """
         for ended in self._stack[level:]:
-            size = max(0, end - ended.begin)
-            self._parts[ended.index] = evolve(self._parts[ended.index], size=size)
+            end = max(end, ended.begin)
+            self._parts[ended.index] = evolve(
+                self._parts[ended.index], size=end - ended.begin, end=end
+            )
         del self._stack[level:]
-
-    # -- the text
-
-    def _text(self) -> tuple[str, bool]:
-        """
-        Join the texts, leaving out the HTML where its alternative says it plainly.
-        """
-        decoded = [characters(text.raw, text.charset) for text in self._texts]
-        plain = {
-            text.alternative
-            for text, words in zip(self._texts, decoded, strict=True)
-            if not text.is_html and text.alternative is not None and words.strip()
-        }
-        pieces = []
-        is_from_html = False
-        left = self._limits.text
-        for text, words in zip(self._texts, decoded, strict=True):
-            if text.is_html:
-                if text.alternative in plain:
-                    continue
-                words = words_of_html(words, left)
-                is_from_html = True
-            words = words.replace("\r\n", "\n").strip("\n")[:left]
-            left -= len(words)
-            if words.strip():
-                pieces.append(words)
-        return "\n\n".join(pieces), is_from_html
 
 
 @frozen
@@ -353,40 +444,3 @@ class _Separator:
 def _first(headers: Headers, name: str) -> bytes:
     values = headers.values(name)
     return values[0] if values else b""
-
-
-# -- encodings ----------------------------------------------------------------------------
-
-_NOT_BASE64 = bytes(
-    c
-    for c in range(256)
-    if c not in b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-)
-_SLICE = 256 * 1024
-
-
-def _decoded_size(raw: bytes, encoding: bytes) -> int:
-    """
-    Count the bytes that C{raw} encodes, in slices, so that other threads get their turn.
-    """
-    if encoding == b"base64":
-        slices = range(0, len(raw), _SLICE)
-        letters = sum(len(raw[at : at + _SLICE].translate(None, _NOT_BASE64)) for at in slices)
-        return letters * 3 // 4
-    if encoding == b"quoted-printable":
-        lines = raw.count(b"=\r\n")
-        return len(raw) - 3 * lines - 2 * (raw.count(b"=") - lines)
-    return len(raw)
-
-
-def _decoded(raw: bytes, encoding: bytes, limit: int) -> bytes:
-    """
-    Decode the beginning of C{raw}, to at most C{limit} bytes.
-    """
-    if encoding == b"base64":
-        letters = raw[: limit * 2].translate(None, _NOT_BASE64)
-        letters = letters[: len(letters) - (len(letters) % 4 == 1)]
-        return a2b_base64(letters + b"=" * (-len(letters) % 4))[:limit]
-    if encoding == b"quoted-printable":
-        return decodestring(raw[: limit * 3])[:limit]
-    return raw[:limit]

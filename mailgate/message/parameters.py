@@ -41,6 +41,8 @@ class Value:
         """
         Read a value, leniently: an unclosed quote reaches to the end. Never raises.
         """
+        if not value:
+            return _NOTHING
         value = value[:VALUE_LIMIT]
         word = _COMMENT.sub(b"", value.partition(b";")[0]).strip().lower()
         parameters = []
@@ -54,7 +56,13 @@ class Value:
         """
         Give the raw content of the first parameter C{name}, or C{b""}.
         """
-        return next((content for known, content in self.parameters if known == name), b"")
+        for known, content in self.parameters:
+            if known == name:
+                return content
+        return b""
+
+
+_NOTHING = Value("", ())
 
 
 def file_names(disposition: Value, content_type: Value) -> tuple[str, ...]:
@@ -65,7 +73,16 @@ def file_names(disposition: Value, content_type: Value) -> tuple[str, ...]:
     more than once; where two readings differ, both are given.
     """
     readings = _readings(disposition, "filename") + _readings(content_type, "name")
-    return tuple(dict.fromkeys(reading[:NAME_LIMIT] for reading in readings if reading))
+    return tuple(dict.fromkeys(_cut(reading) for reading in readings if reading))
+
+
+def _cut(name: str) -> str:
+    """
+    Take out the middle of a name that is too long, since its end says what the file is.
+    """
+    if len(name) <= NAME_LIMIT:
+        return name
+    return f"{name[: NAME_LIMIT // 2 - 1]}…{name[-NAME_LIMIT // 2 :]}"
 
 
 def _readings(value: Value, parameter: str) -> list[str]:
@@ -75,7 +92,7 @@ def _readings(value: Value, parameter: str) -> list[str]:
     for name, content in value.parameters:
         continued = _CONTINUED.fullmatch(name)
         if name == parameter:
-            plain += [decode(content), characters(content)]
+            plain += [decode(content, VALUE_LIMIT), characters(content)]
         elif name == f"{parameter}*":
             readings.append(_extended(content))
         elif continued and continued[1] == parameter:

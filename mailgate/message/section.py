@@ -5,7 +5,9 @@ The header section of a message as bytes.
 from __future__ import annotations
 
 from mailgate.interfaces import IMessage
-from mailgate.message.message import HEAD_LIMIT
+
+HEAD_LIMIT = 256 * 1024
+"""How much of each message can be looked at without waiting, in bytes."""
 
 _USUAL = 16 * 1024
 """Bytes in which nearly every header section ends, to spare the copying of more."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
@@ -26,9 +27,10 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from mailgate.interfaces import IFiles, IMessage, IThreads, MaybeDeferred
+from mailgate.message.header import Headers
 from mailgate.message.message import HEAD_LIMIT, MemoryMessage
 from mailgate.message.pieces import Pieces
-from mailgate.message.section import cut
+from mailgate.message.section import cut, header_section
 
 CHUNK = 1024 * 1024
 """Bytes that are read from a file at a time."""
@@ -106,6 +108,13 @@ class FileMessage:
     prepended: bytes = b""
     on_close: Callable[[], None] = lambda: None
     """Called by C{close}; must bear to be called twice."""
+
+    @cached_property
+    def headers(self) -> Headers:
+        """
+        Give the header fields.
+        """
+        return Headers.parse(header_section(self))
 
     def head(self, limit: int) -> bytes:
         """

@@ -5,6 +5,7 @@ Characters out of a stranger's bytes, and words out of a stranger's HTML. Linear
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from html import unescape
 
 _CHARSETS = """
@@ -58,7 +59,7 @@ def characters(raw: bytes, charset: str = "") -> str:
     since everybody writes them on everything) it is UTF-8 if it can be, else Windows-1252. The
     result never holds a lone surrogate, so it can always be encoded.
     """
-    name = _known(charset)
+    name = _known(charset[:80]) if charset else None
     if name is None:
         try:
             return raw.decode("utf-8")
@@ -70,6 +71,7 @@ def characters(raw: bytes, charset: str = "") -> str:
     return text
 
 
+@lru_cache(maxsize=256)
 def _known(charset: str) -> str | None:
     name = charset.strip().lower().replace("-", "_").replace(" ", "_")[:40]
     name = _ALIASES.get(name, name)

@@ -198,6 +198,8 @@ class TransactionJudge:
             undecided = [each for each in undecided if each not in verdicts]
             if not undecided:
                 break
+        # Facts may be as large as the message, and the delivery needs none of them.
+        self._facts.clear()
         return _group([verdicts[recipient] for recipient in self._recipients])
 
     def _decide(self, phase: Phase, recipient: Address | None) -> Verdict:

@@ -52,8 +52,11 @@ class Job:
         """
         if self.step.is_extractor:
             self.subject.facts[self.step.name] = answer
-        elif findings := tuple(answer):
-            self.subject.results[self.step.name] = Result(self.step.name, findings)
+            return
+        name = self.step.name
+        findings = tuple(finding.seen_by(name) for finding in answer)
+        if findings:
+            self.subject.results[name] = Result(name, findings)
 
     def write_failure(self, why: str) -> None:
         """
@@ -61,7 +64,8 @@ class Job:
         """
         name = self.step.name
         if not self.step.is_extractor:
-            finding = Finding(FAILED, 0.0, f"The check {name} could not be made: {why}.")
+            words = f"The check {name} could not be made: {why}."
+            finding = Finding(FAILED, 0.0, words, check=name)
             self.subject.results[name] = Result(name, (finding,), has_failed=True)
 
     @property

@@ -34,7 +34,15 @@ Of several actions the last one here is taken. To defer goes before to hold, sin
 may find what is in doubt now; to reject goes before to discard, since it tells the sender.
 """
 
-_DOUBT = (Kind.SPAM, Kind.POLICY, Kind.UNSCANNABLE)
+_DOUBT = (
+    Kind.BULK,
+    Kind.SPAM,
+    Kind.POLICY,
+    Kind.SPOOF,
+    Kind.PHISHING,
+    Kind.UNSCANNABLE,
+    Kind.MALWARE,
+)
 """Of several reasons to hold, the last one here is named: it asks for the most care."""
 
 _REFUSED = {
@@ -98,7 +106,8 @@ class Policy:
         ]
         if phase >= Phase.RCPT:
             reasons = tuple(f.public for f in findings if f.public and f.score > 0)
-            wishes.append(_Wish(by_total(total, self.thresholds, spare), reasons=reasons))
+            kind = _heaviest_kind(findings)
+            wishes.append(_Wish(by_total(total, self.thresholds, spare), kind, reasons))
         if phase is not Phase.END:
             wishes = [wish for wish in wishes if wish.action in (Action.DEFER, Action.REJECT)]
         recipients = () if recipient is None else (recipient,)
@@ -153,6 +162,14 @@ def strongest(actions: Iterable[Action]) -> Action:
     return max(actions, key=_STRENGTH.index, default=Action.ACCEPT)
 
 
+def _heaviest_kind(findings: Iterable[Finding]) -> Kind:
+    """
+    Say as what a message is held by its total: as what the heaviest finding says, else as spam.
+    """
+    heaviest = max(findings, key=lambda finding: finding.score, default=None)
+    return (heaviest and heaviest.score > 0 and heaviest.kind) or Kind.SPAM
+
+
 def _counted(result: Result, rule: Check) -> Iterable[Finding]:
     """
     Give the findings as they count: those of a check that is only observed count nothing.
@@ -174,7 +191,7 @@ def _wishes(result: Result, rule: Check, spare: bool) -> Iterable[_Wish]:
         return
     if result.has_failed and rule.on_error is not OnError.IGNORE:
         yield _Wish(Action(rule.on_error.value), Kind.UNSCANNABLE)
-    against = [finding for finding in result.findings if finding.score > 0]
+    against = [f for f in result.findings if f.score > 0 and f.is_enforced]
     if rule.mode is CheckMode.ENFORCE and against:
         action = Action(rule.action.value)
         if spare and action is Action.DEFER:
@@ -182,7 +199,8 @@ def _wishes(result: Result, rule: Check, spare: bool) -> Iterable[_Wish]:
         if spare and action in (Action.REJECT, Action.DISCARD):
             action = Action.QUARANTINE
         reasons = tuple(finding.public for finding in against if finding.public)
-        yield _Wish(action, Kind.POLICY, reasons)
+        kind = max((finding.kind or Kind.POLICY for finding in against), key=_DOUBT.index)
+        yield _Wish(action, kind, reasons)
 
 
 def _reply(action: Action, phase: Phase, trace: str, decisive: Sequence[_Wish]) -> Reply | None:

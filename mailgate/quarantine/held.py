@@ -13,8 +13,9 @@ from twisted.logger import Logger
 from mailgate.interfaces import Hold, IMessage, IThreads
 from mailgate.message.envelope import Envelope, new_id
 from mailgate.message.spool import FileMessage
-from mailgate.quarantine import rows
+from mailgate.quarantine import rows, search
 from mailgate.quarantine.rows import HeldMessage, State
+from mailgate.quarantine.search import Found
 from mailgate.store import history, outbox
 from mailgate.store.messages import Messages
 from mailgate.store.threads import undone_when_cancelled
@@ -134,6 +135,20 @@ class Quarantine:
         @param before: the C{number} of the last one seen, to go on from there.
         """
         return self._database.read(lambda connection: rows.newest(connection, limit, before, kind))
+
+    def search(
+        self,
+        words: Sequence[str],
+        limit: int,
+        before: int | None = None,
+        kind: Kind | None = None,
+    ) -> Deferred[Found]:
+        """
+        Give what is held that has all of some words; see L{mailgate.quarantine.search.find}.
+        """
+        return self._database.read(
+            lambda connection: search.find(connection, words, limit, before, kind)
+        )
 
     def count(self) -> Deferred[dict[Kind, int]]:
         """

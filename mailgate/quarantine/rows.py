@@ -7,6 +7,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from enum import StrEnum
+from unicodedata import normalize
 
 from attrs import frozen
 
@@ -186,7 +187,8 @@ def _insert(
     identity = new_id()
     connection.execute(
         "INSERT INTO held (id, message, state, kind, owner, recipient_local, recipient_domain,"
-        " action, total, findings, reason, held) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " action, total, findings, reason, held, words)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             identity,
             message,
@@ -200,9 +202,29 @@ def _insert(
             findings.encode(evidence),
             reason,
             now,
+            _words(connection, message, recipient),
         ),
     )
     return identity
+
+
+def _words(connection: sqlite3.Connection, message: str, recipient: Address) -> str:
+    """
+    Give what can be looked for in a held message.
+    """
+    (found,) = connection.execute(
+        "SELECT subject, from_header, sender_local || '@' || sender_domain FROM messages"
+        " WHERE message = ?",
+        (message,),
+    )
+    return folded("\n".join((*found, str(recipient))))
+
+
+def folded(text: str) -> str:
+    """
+    Give a text as it is compared in a search: without regard to case and width.
+    """
+    return normalize("NFKC", text).casefold()
 
 
 def confirm(connection: sqlite3.Connection, ids: Sequence[str]) -> None:

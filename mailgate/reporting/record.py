@@ -80,7 +80,7 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
         "reply": None if verdict.reply is None else _cut(str(verdict.reply)),
         "recipients": [_cut(str(recipient)) for recipient in verdict.recipients],
         "findings": [
-            {"symbol": f.symbol, "score": f.score, "detail": _cut(f.detail)}
+            {"symbol": f.symbol, "score": f.score, "detail": _cut(f.detail), "check": f.check}
             for f in verdict.findings
         ],
     }

@@ -9,17 +9,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from mailgate.config.model import Policy
+from mailgate.reporting import why
 from mailgate.reporting.terminal import moment
+from mailgate.verdict import Action, Kind
 
 Fields = Mapping[str, Any]
+
+_BAR = 10
+"""Characters of the longest bar."""
 
 
 def tell(answer: Fields) -> Iterator[str]:
     """
     Tell what is known of a transaction or session, from the answer to the command C{trace}.
     """
+    thresholds = thresholds_of(answer)
     for record in answer["records"]:
-        yield from tell_record(record)
+        yield from tell_record(record, thresholds)
         yield ""
     yield from tell_history(answer["history"])
     for held in answer["held"]:
@@ -28,9 +35,18 @@ def tell(answer: Fields) -> Iterator[str]:
         yield f"In the outbox as {queued['id']}: {_waiting(queued)}"
 
 
-def tell_record(record: Fields) -> Iterator[str]:
+def thresholds_of(answer: Fields) -> Policy | None:
+    """
+    Read the thresholds from an answer of the gateway, or C{None} where it does not name them.
+    """
+    return Policy(**answer["thresholds"]) if "thresholds" in answer else None
+
+
+def tell_record(record: Fields, thresholds: Policy | None) -> Iterator[str]:
     """
     Tell one transaction.
+
+    @param thresholds: as in L{tell_why}.
     """
     if record["trace"] == record["session"]:
         yield f"Session {record['session']}, ended outside of a transaction"
@@ -49,7 +65,8 @@ def tell_record(record: Fields) -> Iterator[str]:
     yield f"  Reply    {record['reply'] or 'none known'}"
     for verdict in record["verdicts"]:
         yield f"  Verdict  {_verdict(verdict)}"
-        yield from tell_findings(verdict["findings"])
+        # Before the first RCPT nothing is decided by the total.
+        yield from tell_why(verdict, thresholds if verdict["recipients"] else None)
     for copy in record["copies"]:
         yield f"  Copy     {_copy(copy)}"
     if record["durations"]:
@@ -59,9 +76,11 @@ def tell_record(record: Fields) -> Iterator[str]:
         yield f"  Note     {note}"
 
 
-def tell_held(held: Fields) -> Iterator[str]:
+def tell_held(held: Fields, thresholds: Policy | None) -> Iterator[str]:
     """
     Tell one held message.
+
+    @param thresholds: as in L{tell_why}.
     """
     yield f"Held message {held['id']}, kind {held['kind']}"
     yield f"  State    {_state(held)}"
@@ -77,7 +96,7 @@ def tell_held(held: Fields) -> Iterator[str]:
     if held["reason"]:
         yield f"  Reason   {held['reason']}"
     yield f"  Verdict  {held['action']}, score {held['total']:.1f}"
-    yield from tell_findings(held["findings"])
+    yield from tell_why(held, None if held["kind"] == Kind.UNDELIVERABLE else thresholds)
 
 
 def tell_queued(queued: Fields) -> Iterator[str]:
@@ -100,12 +119,40 @@ def tell_queued(queued: Fields) -> Iterator[str]:
         yield f"  Reason   {queued['reason']}"
 
 
+def tell_why(verdict: Fields, thresholds: Policy | None) -> Iterator[str]:
+    """
+    Tell why a verdict is as it is: the findings, sorted and with bars, and how near it was to
+    another.
+
+    @param thresholds: those of the gateway; C{None} where they are not known or do not matter.
+    """
+    yield from tell_findings(verdict["findings"])
+    findings = [why.read_finding(fields) for fields in verdict["findings"]]
+    if thresholds is None:
+        return
+    action = Action(verdict.get("would") or verdict["action"])
+    near = why.nearness(verdict["total"], action, findings, thresholds)
+    for sentence in near.sentences:
+        yield f"    {sentence}"
+    for way in near.ways:
+        without = ", ".join(finding.symbol for finding in way.without)
+        yield f"    Without {without} the total would have been {way.total:.1f}: {way.outcome}."
+
+
 def tell_findings(findings: Sequence[Fields]) -> Iterator[str]:
     """
-    Tell findings, what weighs most first.
+    Tell findings with bars, sorted by side, by what they are about, and by weight.
     """
-    for finding in sorted(findings, key=lambda found: -abs(found["score"])):
-        yield f"    {finding['score']:+5.1f}  {finding['detail']} ({finding['symbol']})"
+    known = [why.read_finding(fields) for fields in findings]
+    heaviest = max((abs(finding.score) for finding in known), default=0.0)
+    for side in why.weigh(known):
+        yield f"    {side.title}  {side.total:+.1f}"
+        for group in side.groups:
+            if any(finding.check for finding in known):
+                yield f"      {group.title}"
+            for finding in group.findings:
+                bar = _bar(finding.score, heaviest)
+                yield f"        {finding.score:+5.1f} {bar}  {finding.detail} ({finding.symbol})"
 
 
 def tell_history(history: Sequence[Fields]) -> Iterator[str]:
@@ -116,6 +163,14 @@ def tell_history(history: Sequence[Fields]) -> Iterator[str]:
         yield "Afterwards"
     for note in history:
         yield f"  {moment(note['at'])}  {note['text']}"
+
+
+def _bar(score: float, heaviest: float) -> str:
+    """
+    Draw a score with characters that every terminal has.
+    """
+    length = max(1, round(abs(score) / heaviest * _BAR)) if score else 0
+    return ("#" if score > 0 else "-") * length + " " * (_BAR - length)
 
 
 def _client(fields: Fields, protocol: str) -> Iterator[str]:

@@ -4,20 +4,31 @@ The header fields of ours: forged ones are stripped, the true ones set on top.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 
 from attrs import evolve, field, frozen
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
+from mailgate.finding import Finding
 from mailgate.interfaces import IMessage, IRewriter, MaybeDeferred
+from mailgate.message.header import Headers
 from mailgate.message.message import HEAD_LIMIT
 from mailgate.message.section import header_section
 from mailgate.verdict import Action, Verdict
 
 OURS = b"x-mailgate-"
 """How the names of our fields begin, in lower case."""
+
+FINDINGS = 50
+"""How many findings are named at most, those that weigh most."""
+
+_LINE = 78
+_SYMBOL = re.compile(r"[A-Z][A-Z0-9_]{0,59}", re.ASCII)
+_SUBJECT = re.compile(rb"subject[ \t]*:[ \t]*", re.IGNORECASE)
 
 
 @implementer(IRewriter)
@@ -26,6 +37,9 @@ class HeaderRewriter:
     """
     Strips C{X-Mailgate-*} from a received message and says what we think of it.
     """
+
+    subject_mark: str = ""
+    """What is put before the subject of a tagged message; C{""} leaves all subjects alone."""
 
     def apply(self, trace: str, verdict: Verdict, message: IMessage) -> IMessage:
         """
@@ -37,6 +51,8 @@ class HeaderRewriter:
         """
         section = header_section(message)
         kept = without_ours(section)
+        if self.subject_mark and verdict.action is Action.TAG:
+            kept = with_mark(kept, self.subject_mark.encode("ascii"))
         if kept is not section:
             message = StrippedMessage(message, kept, len(section))
         return message.prepend(_our_fields(trace, verdict))
@@ -60,6 +76,13 @@ class StrippedMessage:
     @size.default
     def _size(self) -> int:
         return self.original.size - self.replaced + len(self.beginning)
+
+    @cached_property
+    def headers(self) -> Headers:
+        """
+        Give the header fields.
+        """
+        return Headers.parse(header_section(self))
 
     @property
     def prepended(self) -> bytes:
@@ -126,11 +149,71 @@ def without_ours(section: bytes) -> bytes:
     return b"".join(kept)
 
 
+def with_mark(section: bytes, mark: bytes) -> bytes:
+    """
+    Put a mark before the subject in a header section; what stands there is not touched, and one
+    that is marked already is left alone. A message without a subject gets the mark as its subject;
+    of several each is marked, since nobody knows which one a reader is shown.
+    """
+    lines = section.splitlines(keepends=True)
+    is_there = False
+    for at, line in enumerate(lines):
+        if line in (b"\r\n", b"\n"):
+            break
+        found = _SUBJECT.match(line)
+        if found is None:
+            continue
+        is_there = True
+        name, words = line[: found.end()], line[found.end() :]
+        if not words.startswith(mark):
+            lines[at] = _marked(name.rstrip(), mark, words)
+    if not is_there:
+        lines.insert(0, _marked(b"Subject:", mark, b"\r\n"))
+    return b"".join(lines)
+
+
+def _marked(name: bytes, mark: bytes, words: bytes) -> bytes:
+    line = b" ".join((name, mark, words)) if words.strip() else b" ".join((name, mark)) + words
+    if len(line) <= _LINE or not words.strip():
+        return line
+    return b" ".join((name, mark)) + b"\r\n " + words
+
+
 def _our_fields(trace: str, verdict: Verdict) -> bytes:
     action = Action.TAG if verdict.action is Action.TAG else Action.ACCEPT
-    score = round(verdict.total, 2) + 0.0  # never "-0.00"
-    return (
+    fields = (
         f"X-Mailgate-Trace: {trace}\r\n"
         f"X-Mailgate-Verdict: {action.value}\r\n"
-        f"X-Mailgate-Score: {score:.2f}\r\n"
-    ).encode("ascii")
+        f"X-Mailgate-Score: {_number(verdict.total):.2f}\r\n"
+    )
+    if action is Action.TAG:
+        fields += _findings_field(verdict.findings)
+    return fields.encode("ascii")
+
+
+def _findings_field(findings: Sequence[Finding]) -> str:
+    """
+    Name the findings and what each adds: symbols and numbers, nothing of a stranger's.
+    """
+    heaviest = sorted(findings, key=lambda finding: -abs(finding.score))
+    known = [
+        f"{finding.symbol}={_number(finding.score):g}"
+        for finding in heaviest
+        if _SYMBOL.fullmatch(finding.symbol)
+    ][:FINDINGS]
+    if not known:
+        return ""
+    lines = ["X-Mailgate-Findings:"]
+    for number, word in enumerate(known, 1):
+        word = f" {word}," if number < len(known) else f" {word}"
+        if len(lines[-1]) + len(word) > _LINE:
+            lines.append("")
+        lines[-1] += word
+    return "".join(f"{line}\r\n" for line in lines)
+
+
+def _number(score: float) -> float:
+    """
+    Give a score with two digits behind the point, and never C{-0.0}.
+    """
+    return round(score, 2) + 0.0

@@ -14,11 +14,14 @@ def encode(findings: Sequence[Finding]) -> str:
     """
     Give findings as JSON.
     """
-    return json.dumps([(f.symbol, f.score, f.detail, f.public) for f in findings])
+    return json.dumps([(f.symbol, f.score, f.detail, f.public, f.check) for f in findings])
 
 
 def decode(text: str) -> tuple[Finding, ...]:
     """
-    Give the findings that L{encode} wrote.
+    Give the findings that L{encode} wrote, or a version of it that did not know their checks.
     """
-    return tuple(Finding(*fields) for fields in json.loads(text))
+    return tuple(
+        Finding(symbol, score, detail, public, check="".join(check))
+        for symbol, score, detail, public, *check in json.loads(text)
+    )

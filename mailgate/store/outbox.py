@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from attrs import frozen
 
 from mailgate.finding import Finding
-from mailgate.store import findings
+from mailgate.store import findings, history
 from mailgate.store.database import LAST_NUMBER, select
 from mailgate.store.messages import StoredMessage
 from mailgate.verdict import Action, Verdict
@@ -193,6 +193,30 @@ def postpone(
         "UPDATE outbox SET is_trying = 0, next_try = ?, reason = ?, tries = ? WHERE id = ?",
         (next_try, reason, tries, row.id),
     )
+
+
+def hasten(connection: sqlite3.Connection, now: float, identity: str | None = None) -> int:
+    """
+    Let a copy be tried now, or all of them, as far as they are not being tried.
+
+    @return: how many that are.
+    """
+    changed = connection.execute(
+        "UPDATE outbox SET next_try = :now WHERE NOT is_trying AND (:id IS NULL OR id = :id)",
+        {"now": now, "id": identity},
+    )
+    return changed.rowcount
+
+
+def delete(connection: sqlite3.Connection, row: OutboxRow, by: str, now: float) -> None:
+    """
+    Take a copy out of the outbox because a person says so, and write that down.
+
+    @param by: who does, in words.
+    """
+    remove(connection, row.id)
+    text = f"copy {row.id} for {row.recipient} deleted from the outbox by {by}"
+    history.note(connection, row.message.trace, now, "outbox.deleted", text)
 
 
 def remove(connection: sqlite3.Connection, identity: str) -> None:

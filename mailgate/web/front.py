@@ -42,7 +42,7 @@ KEYS = "mailgate_keys"
 
 _FIELDS = 1000
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
-_NOTICE = re.compile(r"[a-z_]{1,20}(?:\.[0-9]{1,4}){0,2}", re.ASCII)
+_NOTICE = re.compile(r"[a-z_]{1,20}(?:\.[0-9]{1,9}){0,2}", re.ASCII)
 _REFUSALS = {
     400: ("Not understood", "The request is none that can be answered."),
     403: (

@@ -17,11 +17,13 @@ from twisted.web.resource import Resource
 from twisted.web.server import Request, Site
 
 from mailgate.config.model import Policy, Web
-from mailgate.interfaces import IThreads
+from mailgate.interfaces import ILearner, IThreads
+from mailgate.quarantine.deciding import Decisions
 from mailgate.web.channel import LimitedChannel, LimitedRequest
 from mailgate.web.front import LOG_IN, Asked, Front
 from mailgate.web.names import Names
 from mailgate.web.pages.account import AccountPages
+from mailgate.web.pages.lists import ListsPage
 from mailgate.web.pages.message import MessagePage
 from mailgate.web.pages.outbox import OutboxPage
 from mailgate.web.pages.quarantine import QuarantinePage
@@ -35,6 +37,7 @@ from mailgate.web.templates import Templates
 
 if TYPE_CHECKING:
     from mailgate.delivery.outbox import Outbox
+    from mailgate.knowledge.list_store import ListStore
     from mailgate.quarantine.held import Quarantine
     from mailgate.reporting.trace import Traces
     from mailgate.store.database import Database
@@ -55,6 +58,7 @@ def make_site(
     quarantine: Quarantine,
     outbox: Outbox,
     traces: Traces,
+    lists: ListStore,
     database: Database,
     accounts: Accounts,
     log_ins: LogIns,
@@ -62,6 +66,7 @@ def make_site(
     threads: IThreads,
     reactor: IReactorTime,
     now: Callable[[], float],
+    learner: ILearner | None = None,
     zone: tzinfo | None = None,
 ) -> ReviewSite:
     """
@@ -72,21 +77,24 @@ def make_site(
     @param threads: where messages are read for display.
     @param reactor: drives time limits.
     @param now: the time in seconds since the epoch.
+    @param learner: learns from what is decided here; C{None} where nothing does.
     @param zone: the time zone in which times are shown; C{None} is the machine's own.
     """
     names = Names(web.base_url, web.hosts)
     templates = Templates()
     times = Times(now, zone)
+    decisions = Decisions(quarantine, learner)
     sign_in = SignInPages(
         accounts, log_ins, first_administrator, reactor, names.cookie(LOG_IN), templates
     )
     pages = (
         StaticFiles(),
         sign_in,
-        QuarantinePage(quarantine, policy, keep_days, times, templates),
-        MessagePage(quarantine, policy, keep_days, threads, times, templates),
+        QuarantinePage(quarantine, decisions, policy, keep_days, times, templates),
+        MessagePage(quarantine, decisions, lists, policy, keep_days, threads, times, templates),
+        ListsPage(lists, times, templates),
         OutboxPage(outbox, quarantine, times, templates),
-        TracePage(traces, database, times, templates),
+        TracePage(traces, database, policy, times, templates),
         AccountPages(accounts, log_ins, sign_in.tries_of_names, times, templates),
     )
     routes = [route for page in pages for route in page.routes()]

@@ -2,15 +2,34 @@
 What the checks are given: settings, and views of a session or a message.
 """
 
+from mailgate.checks.known import Known
 from mailgate.config.model import Settings
+from mailgate.knowledge.entry import ListName, make_entry
+from mailgate.knowledge.lists import Lists
 from mailgate.message.envelope import Envelope, Session
 from mailgate.message.header import Headers
 from mailgate.message.message import MemoryMessage
+from mailgate.message.mime import read
+from mailgate.pipeline.extractors import Content
 from mailgate.pipeline.view import View
 from mailgate.wire.address import Address
 
 NOW = 1_800_000_000.0
 """2027-01-15 08:00 UTC."""
+
+
+def entry(list, value, **more):
+    """
+    Make an entry of a list.
+    """
+    return make_entry(ListName(list), value, by="ada", **more)
+
+
+def known(*entries):
+    """
+    Give what is known, with these entries on the lists.
+    """
+    return Known(Lists(entries))
 
 
 def settings(**checks):
@@ -61,7 +80,7 @@ def view_of_message(data):
         envelope.session,
         NOW,
         ({}, {}, {}),
-        {"fields": Headers.parse(data)},
+        {"fields": Headers.parse(data), "content": Content(data, read(data))},
         envelope,
         MemoryMessage((data,)),
         (recipient,),

@@ -1,9 +1,7 @@
 """
-Tests that the table of checks, their files, their settings and their pages agree.
+Tests that the table of checks, their files and their settings agree.
 """
 
-import re
-import tomllib
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -12,17 +10,17 @@ import mailgate.checks
 from mailgate.checks.table import CHECKS, checks_off, make_checks
 from mailgate.config.model import Checks
 from mailgate.interfaces import ICheck
-from mailgate.pipeline.extractors import EXTRACTORS
+from mailgate.pipeline.extractors import make_extractors
 from mailgate.pipeline.plan import make_plan
-from tests.checks.given import settings
+from mailgate.store.threads import ImmediateThreads
+from tests.checks.given import known, settings
 
 FILES = Path(mailgate.checks.__file__).parent
-PAGES = Path(__file__).parents[2] / "docs" / "checks"
 
 
 class TableTests(SynchronousTestCase):
     """
-    Tests of the three places of a check.
+    Tests of the places of a check; its page has tests of its own.
     """
 
     def test_files(self):
@@ -41,51 +39,12 @@ class TableTests(SynchronousTestCase):
         """
         self.assertEqual(set(Checks.model_fields), set(CHECKS))
 
-    def test_pages(self):
-        """
-        Each check has its page, and each page its check.
-        """
-        self.assertEqual({path.stem for path in PAGES.glob("*.rst")}, set(CHECKS))
-
-    def test_configuration_on_the_page(self):
-        """
-        A page begins with the check's table of the configuration: all options with their
-        defaults, commented.
-        """
-        for name in CHECKS:
-            page = (PAGES / f"{name}.rst").read_text()
-            title, _, rest = page.partition("\n\n")
-            self.assertTrue(title.startswith(f"{name}: "))
-            self.assertTrue(rest.startswith(".. code-block:: toml\n\n"))
-            block = rest.partition("\n\n")[2]
-            block = block[: re.search(r"^(?=\S)", block, re.MULTILINE).start()]
-            options = re.sub(r"^ +#(?=[a-z_]+ = )", "", block, flags=re.MULTILINE)
-            section = getattr(Checks(), name).model_dump(mode="json")
-            expected = {
-                key: list(value) if isinstance(value, tuple) else value
-                for key, value in section.items()
-            }
-            self.assertEqual(tomllib.loads(options), {"checks": {name: expected}})
-
-    def test_symbols_on_the_page(self):
-        """
-        A page lists the symbols that stand in the check's file.
-        """
-        for name in CHECKS:
-            page = set(
-                re.findall(r"^([A-Z_]{4,}) ", (PAGES / f"{name}.rst").read_text(), re.MULTILINE)
-            )
-            source = (FILES / f"{name}.py").read_text()
-            written = set(re.findall(r'Finding\(\s*"([A-Z_]+)"', source))
-            self.assertEqual(written - page, set())
-            self.assertNotEqual(page, set())
-
     def test_names(self):
         """
         A check has the name under which it stands in the table.
         """
         for name, make in CHECKS.items():
-            self.assertEqual(make(settings()).name, name)
+            self.assertEqual(make(settings(), known()).name, name)
 
 
 class MakeTests(SynchronousTestCase):
@@ -97,10 +56,10 @@ class MakeTests(SynchronousTestCase):
         """
         By default all checks are made, and they can be brought into an order.
         """
-        checks = make_checks(settings())
+        checks = make_checks(settings(), known())
         self.assertEqual([check.name for check in checks], list(CHECKS))
         self.assertTrue(all(map(ICheck.providedBy, checks)))
-        plan = make_plan(checks, EXTRACTORS, checks_off(settings()))
+        plan = make_plan(checks, make_extractors(ImmediateThreads()), checks_off(settings()))
         self.assertEqual(
             {step.name for steps in plan.steps for step in steps if not step.is_extractor},
             set(CHECKS),
@@ -112,6 +71,6 @@ class MakeTests(SynchronousTestCase):
         """
         for mode in ("off", "observe", "score", "enforce"):
             given = settings(helo={"mode": mode})
-            made = {check.name for check in make_checks(given)}
+            made = {check.name for check in make_checks(given, known())}
             self.assertEqual("helo" not in made, mode == "off")
             self.assertEqual(set(checks_off(given)), set(CHECKS) - made)

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailgate.config.explain import explain
-from mailgate.config.model import Settings
+from mailgate.config.model import Checks, Settings
 from mailgate.config.problem import Problem
 from tests.config.files import WHOLE, FileTestCase
 
@@ -161,10 +161,11 @@ class OneMistakeTests(FileTestCase):
             self.add("[policy]\nrecipients = 200\n"),
             "[policy] recipients = 200: there is no such key; there is one in [limits]",
         )
+        checks = " and in ".join(f"[checks.{name}]" for name in Checks.model_fields)
         self.assertEqual(
             self.add('[policy]\nmode = "observe"\n'),
             '[policy] mode = "observe": there is no such key; there is one before the first '
-            "table and in [checks.helo] and in [checks.headers]",
+            f"table and in {checks}",
         )
 
     def test_unknown_table(self) -> None:

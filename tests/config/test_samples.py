@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 from twisted.trial.unittest import SynchronousTestCase
 
+import mailgate.config
 from mailgate.config.load import check, load
 from mailgate.config.model import (
     Listener,
@@ -25,7 +26,7 @@ ETC = Path(__file__).parent.parent.parent / "etc"
 SAMPLE = ETC / "mailgate.toml"
 QUICKSTART = ETC / "quickstart.toml"
 
-_OPTION = re.compile(r"#(?=[a-z]\w* = |\[)")
+_OPTION = re.compile(r"#(?=[a-z]\w* = |\[|\]|\")")
 """What stands before an option that is commented out; an explanation has a space there."""
 
 
@@ -120,11 +121,42 @@ class SampleTests(SynchronousTestCase):
             elif not line.startswith(("[", "#[")):
                 self.assertTrue(explained, f"line {number}: {line}")
 
+    def test_what_must_be_edited(self) -> None:
+        """
+        As it comes it names what must be edited, and nothing else.
+        """
+        problems, warnings = check(SAMPLE)
+        self.assertEqual(warnings, [])
+        self.assertEqual(
+            [(each.table, each.key) for each in problems],
+            [
+                ("", "hostname"),
+                ("[[route]] number 1", "domains"),
+                ("[[route]] number 1", "domains"),
+                ("[upstream.mailserver]", "host"),
+            ],
+        )
+        for each in problems:
+            self.assertIn("is only an example; put ", each.why)
+
     def test_it_is_right(self) -> None:
         """
-        The sample as it comes is a right file without a warning.
+        With real names in it, it is a right file without a warning.
         """
-        self.assertEqual(check(SAMPLE), ([], []))
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        path = folder / "mailgate.toml"
+        path.write_text(SAMPLE.read_text().replace('.example"', '.example.com"'))
+        self.assertEqual(check(path), ([], []))
+
+    def test_package(self) -> None:
+        """
+        The package has the same file, for C{mailgate init}.
+        """
+        packed = Path(mailgate.config.__file__).with_name("mailgate.toml")
+        self.assertEqual(
+            packed.read_text(), SAMPLE.read_text(), f"copy {SAMPLE} to {packed.parent}"
+        )
 
 
 class QuickstartTests(SynchronousTestCase):

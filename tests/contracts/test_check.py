@@ -17,12 +17,13 @@ from mailgate.interfaces import ICheck, Phase, Scope
 from mailgate.message.envelope import Envelope
 from mailgate.message.message import MemoryMessage
 from mailgate.pipeline.engine import Pipeline
-from mailgate.pipeline.extractors import EXTRACTORS
+from mailgate.pipeline.extractors import make_extractors
 from mailgate.pipeline.plan import make_plan
 from mailgate.pipeline.round import FAILED
 from mailgate.policy.verdict import Policy
+from mailgate.store.threads import ImmediateThreads
 from mailgate.wire.address import Address
-from tests.checks.given import NOW, session, settings
+from tests.checks.given import NOW, entry, known, session, settings
 
 PAGES = Path(__file__).parents[2] / "docs" / "checks"
 GREETINGS = st.one_of(
@@ -40,6 +41,11 @@ LINES = st.one_of(
     ),
 )
 MESSAGES = st.lists(LINES, max_size=10).map(b"\r\n".join)
+KNOWN = known(
+    entry("block", "128.0.0.0/1"),
+    entry("allow", ".org", scope="postmaster@example.com", note="x\N{SNOWMAN}" * 100),
+    entry("block", "a@b"),
+)
 
 
 def found_by(check, greeting, client, data):
@@ -47,7 +53,9 @@ def found_by(check, greeting, client, data):
     Let one check alone judge a session with one message, as the pipeline does it.
     """
     policy = Policy(Thresholds(), {check.name: Check()})
-    pipeline = Pipeline(make_plan([check], EXTRACTORS), policy, Clock(), lambda: NOW, 30)
+    pipeline = Pipeline(
+        make_plan([check], make_extractors(ImmediateThreads())), policy, Clock(), lambda: NOW, 30
+    )
     here = session(helo=greeting, client=client)
     envelope = Envelope(here, "7q4m-x2vd-90kt", Address("sender", "example.org"), NOW)
     of_session = pipeline.open(here)
@@ -70,7 +78,7 @@ class CheckTests(SynchronousTestCase):
         It is what it says.
         """
         for make in CHECKS.values():
-            check = make(settings())
+            check = make(settings(), known())
             verifyObject(ICheck, check)
             self.assertIsInstance(check.phase, Phase)
             self.assertIsInstance(check.scope, Scope)
@@ -80,7 +88,7 @@ class CheckTests(SynchronousTestCase):
         Its deadline is that of its settings.
         """
         for name, make in CHECKS.items():
-            self.assertEqual(make(settings(**{name: {"deadline": 7}})).deadline, 7)
+            self.assertEqual(make(settings(**{name: {"deadline": 7}}), known()).deadline, 7)
 
     @given(st.sampled_from(sorted(CHECKS)), GREETINGS, st.ip_addresses().map(str), MESSAGES)
     def test_whatever_comes(self, name, greeting, client, data):
@@ -88,7 +96,7 @@ class CheckTests(SynchronousTestCase):
         It never fails, reads nothing that it has not declared, answers twice the same, and what
         it finds stands on its page and can be shown to anybody.
         """
-        check = CHECKS[name](settings())
+        check = CHECKS[name](settings(), KNOWN)
         findings = found_by(check, greeting, client, data)
         self.assertEqual(findings, found_by(check, greeting, client, data))
         page = (PAGES / f"{name}.rst").read_text()

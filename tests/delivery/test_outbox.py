@@ -24,6 +24,7 @@ from tests.storage import (
     ADA,
     BOB,
     ENVELOPE,
+    FINDINGS,
     NOW,
     TEXT,
     WallClock,
@@ -225,6 +226,15 @@ class EnqueueTests(OutboxCase):
                 "answer",
             ],
         )
+
+    def test_findings(self):
+        """
+        What has led to the total is kept, for the header of the copy.
+        """
+        copy = Outgoing(ADA, Action.TAG, 5.5, findings=FINDINGS)
+        self.successResultOf(self.outbox.enqueue(ENVELOPE, message(), [copy]))
+        (row,) = self.rows()
+        self.assertEqual(row.findings, FINDINGS)
 
     def test_row(self):
         """

@@ -4,6 +4,7 @@ Tests of L{mailgate.delivery.settlement} and L{mailgate.delivery.dispatch}.
 
 import errno
 
+from attrs import evolve
 from twisted.internet.defer import CancelledError
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
@@ -17,7 +18,7 @@ from mailgate.wire.address import Address
 from tests.delivery.given import LATER, LOST, NEVER, TAKEN, UNREACHED, FakeHub, MarkingRewriter
 from tests.delivery.scene import WITHIN, Scene
 from tests.pipeline.events import events
-from tests.storage import ENVELOPE
+from tests.storage import ENVELOPE, FINDINGS
 
 TRACE = ENVELOPE.trace
 BARE = Address("postmaster", "")
@@ -70,12 +71,15 @@ class SettlementTests(SynchronousTestCase):
 
     def test_queued_copy(self):
         """
-        A copy that is queued keeps the verdict's action and total, and the upstream's words.
+        A copy that is queued keeps the verdict's action, total and findings, and the upstream's
+        words.
         """
         scene = Scene([(TAKEN,), (LATER,)])
+        scene.verdicts[1] = evolve(scene.verdicts[1], findings=FINDINGS)
         outcome = self.successResultOf(scene.dispatch())
         (copy,) = scene.hub.outbox.values()
         self.assertEqual((copy.action, copy.total, copy.reason), (Action.TAG, 7.5, str(LATER)))
+        self.assertEqual(copy.findings, FINDINGS)
         self.assertEqual(outcome.copies[1].reference, "out-0")
 
     def test_first_refusal(self):

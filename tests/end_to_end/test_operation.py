@@ -3,15 +3,17 @@ Tests of what an operator sees: start, end, and what is wrong said in a sentence
 """
 
 import json
+import os
 import re
 import signal
 import socket
+import subprocess
 import threading
 import urllib.request
 
 from tests.end_to_end.case import Conversation, EndToEndTestCase
 from tests.end_to_end.client import make_message, send
-from tests.end_to_end.gateway import Gateway
+from tests.end_to_end.gateway import REPOSITORY, TWISTD, Gateway
 
 
 class StartTests(EndToEndTestCase):
@@ -52,6 +54,30 @@ class StartTests(EndToEndTestCase):
         self.assertEqual(gateway.stop(signal.SIGINT), -signal.SIGINT)
         self.assertNotIn("Traceback", gateway.said())
         self.assertNotIn(link.rpartition("/")[2], (gateway.data / "state.db").read_text("latin-1"))
+
+    def test_nobody_listens(self):
+        """
+        It takes mail where nobody reads what it says.
+        """
+        gateway = self.gateway()
+        reading, writing = os.pipe()
+        os.close(reading)
+        gateway.process = subprocess.Popen(
+            [*TWISTD, "-n", "--pidfile=", "mailgate", "--config", gateway.config],
+            stdout=writing,
+            stderr=subprocess.DEVNULL,
+            cwd=REPOSITORY,
+        )
+        os.close(writing)
+
+        def is_sent():
+            try:
+                return send(gateway.smtp_port, make_message()[1])
+            except ConnectionRefusedError:
+                return False
+
+        self.eventually(is_sent, "it takes no mail")
+        self.assertEqual(gateway.stop(), -signal.SIGTERM)
 
     def test_second_start(self):
         """
@@ -183,6 +209,20 @@ class CommandTests(EndToEndTestCase):
     """
 
     timeout = 120
+
+    def test_tagged(self):
+        """
+        A tagged message says in its header what was found, and its subject is marked.
+        """
+        gateway = self.gateway(
+            tables='[policy]\ntag = 1.5\nsubject_mark = "[SPAM?]"\n[checks.bayes]\nmode = "off"\n'
+        ).start()
+        lines = ("From: a@example.org", "Subject: hello", "Message-ID: <1@example.org>", "", "Hi")
+        self.assertTrue(send(gateway.smtp_port, "".join(f"{line}\r\n" for line in lines).encode()))
+        (delivered,) = gateway.delivered()
+        self.assertIn(b"\nX-Mailgate-Verdict: tag\n", delivered)
+        self.assertIn(b"\nX-Mailgate-Findings: DATE_MISSING=1.5\n", delivered)
+        self.assertIn(b"\nSubject: [SPAM?] hello\n", delivered)
 
     def test_hold_and_release(self):
         """

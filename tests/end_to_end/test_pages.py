@@ -8,11 +8,13 @@ import os
 import re
 from contextlib import contextmanager
 from unittest import SkipTest
+from urllib.parse import quote
 
 from mailgate.config.load import load
 from mailgate.finding import Finding
 from mailgate.hub.storage import open_for_command
 from mailgate.interfaces import Hold
+from mailgate.knowledge.entry import EntryRefused, ListName, make_entry
 from mailgate.message.envelope import Envelope, Session, new_id
 from mailgate.message.message import MemoryMessage
 from mailgate.message.record import Copy, Record
@@ -158,6 +160,12 @@ def store_hostile(gateway):
                 notes=(vector,),
             )
         )
+        try:
+            entry = make_entry(ListName.ALLOW, f"a{number}@example.org", by=vector, note=vector)
+            immediate_result(storage.lists.add(entry))
+        except EntryRefused:
+            # Not even a person can write it there.
+            pass
     immediate_result(storage.traces.flush())
     immediate_result(storage.accounts.add(NAME, PASSWORD))
     # An account name is chosen here and not by a stranger; it is shown on every page.
@@ -290,7 +298,7 @@ class PagesTests(EndToEndTestCase):
             for box in page.locator("[name=id]").all():
                 box.check()
             self.assertTrue(page.locator(".bulk").is_visible())
-            self.go(page, ".bulk >> text=Delete")
+            self.go(page, '.bulk >> text="Delete"')
             self.assertIn("2 messages deleted.", page.inner_text(".note"))
             self.assertIn("Nothing is held.", page.inner_text(".lede"))
 
@@ -318,6 +326,98 @@ class PagesTests(EndToEndTestCase):
         """
         self.newcomer(java_script_enabled=False)
 
+    def mended(self, **options):
+        """
+        Mend a message that was held by mistake, and hold another one back, from the pages.
+        """
+        gateway = self.gateway(tables=HOLD_ALL).start()
+        gateway.run("user", "add", NAME, "--password-stdin", input=f"{PASSWORD}\n")
+        send(gateway.smtp_port, make_message("wanted")[1])
+        with self.browser(gateway, **options) as page:
+            self.sign_in(page)
+            self.go(page, ".what >> text=wanted")
+            self.go(page, "aside >> text=Release and allow the sender")
+            self.assertIn("The sender is allowed from now on.", page.inner_text(".note"))
+            self.eventually(lambda: len(gateway.delivered()) == 1, "it was not released")
+            send(gateway.smtp_port, make_message("the next one")[1])
+            self.eventually(lambda: len(gateway.delivered()) == 2, "the sender is not allowed")
+
+            self.go(page, ".nav >> text=Lists")
+            self.assertIn("unverified", page.inner_text("tbody tr"))
+            self.go(page, "tbody >> text=Remove")
+            self.assertIn("The entry is removed", page.inner_text(".note"))
+            send(gateway.smtp_port, make_message("once more")[1])
+            page.goto(f"{self.base}/quarantine")
+            page.fill("[name=q]", "ONCE")
+            with page.expect_navigation():
+                page.press("[name=q]", "Enter")
+            self.assertEqual(page.locator(".row").count(), 1)
+            self.go(page, ".what >> text=once more")
+            self.go(page, "aside >> text=Block this sender")
+            self.assertIn("Blocked from now on.", page.inner_text(".note"))
+            self.go(page, "aside >> text=Delete as spam")
+            self.assertIn("deleted as spam. The filter learns from it.", page.inner_text(".note"))
+            self.assert_harmless(page, page.url)
+        status = self.eventually(
+            lambda: (
+                (said := gateway.run("learn", "--status").stdout) and "1 of ham" in said and said
+            ),
+            "nothing was learned",
+        )
+        self.assertIn("1 message of spam", status.replace("messages", "message"))
+
+    def test_mended(self):
+        """
+        What was held by mistake is released, and its sender allowed, with one click.
+        """
+        self.mended()
+
+    def test_mended_without_javascript(self):
+        """
+        All of that works without JavaScript.
+        """
+        self.mended(java_script_enabled=False)
+
+    def test_phone(self):
+        """
+        On a telephone no page has to be moved sideways, and every cell of a table can be seen.
+        """
+        gateway = self.gateway()
+        ids, traces = store_hostile(gateway)
+        gateway.start()
+        for width in (320, 390):
+            viewport = {"width": width, "height": 844}
+            with self.browser(gateway, viewport=viewport) as page:
+                self.sign_in(page)
+                paths = ["/quarantine", "/quarantine?q=script", "/outbox", "/lists", "/account"]
+                paths += [f"/quarantine/{ids[0]}", f"/trace/{traces[0]}"]
+                for path in paths:
+                    page.goto(f"{self.base}{path}")
+                    wide = page.evaluate(
+                        """() => [...document.querySelectorAll("html, td, th, .row, .bars")]
+                            .filter((element) => element.scrollWidth > element.clientWidth + 1
+                                || element.getBoundingClientRect().right > innerWidth)
+                            .map((element) => element.outerHTML.slice(0, 200))"""
+                    )
+                    self.assertEqual(wide, [], f"{path} at {width}")
+
+    def test_select_all(self):
+        """
+        With JavaScript one button selects all of a page, and none again.
+        """
+        gateway = self.gateway()
+        store_hostile(gateway)
+        gateway.start()
+        with self.browser(gateway) as page:
+            self.sign_in(page)
+            page.click("text=Select all")
+            self.assertEqual(page.locator("[name=id]:checked").count(), len(VECTORS))
+            page.click("text=Select all")
+            self.assertEqual(page.locator("[name=id]:checked").count(), 0)
+            page.click("text=Select all")
+            self.go(page, ".bulk >> text=Release")
+            self.assertIn(f"{len(VECTORS)} messages released.", page.inner_text(".note"))
+
     def test_w3_hostile_mail(self):
         """
         No script runs from any field that is shown, and no request leaves the browser.
@@ -328,7 +428,7 @@ class PagesTests(EndToEndTestCase):
         with self.browser(gateway) as page:
             self.sign_in(page)
             self.assertEqual(page.locator(".row").count(), len(VECTORS))
-            paths = ["/quarantine", "/outbox"]
+            paths = ["/quarantine", "/outbox", "/lists"]
             paths += [f"/quarantine/{identity}" for identity in ids]
             paths += [f"/trace/{trace}" for trace in traces]
             for path in paths:
@@ -355,6 +455,9 @@ class PagesTests(EndToEndTestCase):
                 page.press("[name=id]", "Enter")
                 page.wait_for_url("**/trace?id=*")
                 self.assert_harmless(page, vector)
+                for path in ("/quarantine", "/lists"):
+                    page.goto(f"{self.base}{path}?q={quote(vector)}")
+                    self.assert_harmless(page, f"{path} {vector}")
             page.goto(f"{self.base}/account")
             self.assert_harmless(page, "/account")
 

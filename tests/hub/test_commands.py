@@ -8,11 +8,13 @@ import json
 from twisted.internet.defer import fail
 from twisted.trial.unittest import SynchronousTestCase
 
+from mailgate.classify.store import file_of
 from mailgate.hub.commands import CommandError, Commands
 from mailgate.quarantine.trace import LOST
 from mailgate.store import outbox
 from mailgate.store.database import StoreError
 from mailgate.verdict import Action, Kind, Verdict
+from tests.pipeline.events import events
 from tests.reporting.records import RECORD
 from tests.storage import (
     ADA,
@@ -131,6 +133,26 @@ class CommandsTests(SynchronousTestCase):
                 {"deleted": was_there},
             )
 
+    def learned(self):
+        """
+        Give how many messages of spam and of ham were learned.
+        """
+        status = self.run_command("learn.status")
+        return status["spam"], status["ham"]
+
+    def test_decisions_teach(self):
+        """
+        What is released is learned as good, what is deleted as spam as spam; what is only
+        deleted teaches nothing.
+        """
+        first, second, third = (self.hold()[0] for _ in range(3))
+        self.run_command("quarantine.delete", id=first, by="ada")
+        self.assertEqual(self.learned(), (0, 0))
+        self.run_command("quarantine.release", id=second, by="ada")
+        self.assertEqual(self.learned(), (0, 1))
+        self.run_command("quarantine.delete", id=third, by="ada", spam=True)
+        self.assertEqual(self.learned(), (1, 0))
+
     def test_outbox(self):
         """
         The outbox is listed, counted and shown.
@@ -147,6 +169,87 @@ class CommandsTests(SynchronousTestCase):
         self.assertEqual((shown["queued"], shown["history"]), (row, []))
         self.assertIn("none", self.refused("outbox.show", id="none"))
 
+    def test_outbox_delete(self):
+        """
+        A copy that is deleted is gone with its message, and the history says by whom; one that
+        is being delivered stays.
+        """
+        self.queue()
+
+        def mark(work):
+            self.successResultOf(self.storage.database.write(work))
+
+        mark(lambda connection: outbox.begin(connection, ["queu-queu-queu"]))
+        self.assertIn(
+            "is being delivered", self.refused("outbox.delete", id="queu-queu-queu", by="ada")
+        )
+        mark(lambda connection: outbox.interrupted(connection))
+        files = [
+            path for path in (self.storage.settings.data / "blobs").rglob("*") if path.is_file()
+        ]
+        self.assertEqual(len(files), 1)
+        with events() as told:
+            answer = self.run_command("outbox.delete", id="queu-queu-queu", by="ada")
+        self.assertEqual(answer, {"recipient": "bob@example.com"})
+        self.assertEqual(self.run_command("outbox.list"), {"rows": [], "total": 0})
+        self.assertFalse(files[0].exists())
+        (note,) = self.run_command("trace", id=ENVELOPE.trace)["history"]
+        self.assertEqual((note["event"], note["at"]), ("outbox.deleted", NOW))
+        self.assertIn("bob@example.com deleted from the outbox by ada", note["text"])
+        self.assertEqual([event["event"] for event in told], ["outbox.deleted"])
+        self.assertIn("none", self.refused("outbox.delete", id="none", by="ada"))
+
+    def hand_over(self, name, content):
+        """
+        Put a file where commands put them.
+        """
+        (self.storage.spool / name).write_bytes(content)
+        return name
+
+    def test_learn(self):
+        """
+        The messages that were handed over are learned, and what was learned goes from file to
+        file.
+        """
+        first = self.hand_over("command-1", TEXT)
+        second = self.hand_over("command-2", TEXT + b"more")
+        answer = self.run_command("learn.messages", names=[first, second], spam=True, by="ada")
+        self.assertEqual(answer, {"results": ["learned", "learned"]})
+        answer = self.run_command("learn.messages", names=[first], spam=False, by="ada")
+        self.assertEqual(answer, {"results": ["corrected"]})
+        status = self.run_command("learn.status")
+        self.assertEqual((status["spam"], status["ham"], status["is_trained"]), (1, 1, False))
+        self.assertEqual(self.run_command("learn.export", name="command-3")["spam"], 1)
+        self.run_command("learn.messages", names=[first], spam=True, by="ada")
+        refused = self.refused("learn.import", name="command-3", replace=False)
+        self.assertIn("2 messages of spam", refused)
+        status = self.run_command("learn.import", name="command-3", replace=True)
+        self.assertEqual((status["spam"], status["ham"]), (1, 1))
+
+    def test_learn_only_what_was_handed_over(self):
+        """
+        No other file is read or written, and one that is not there or nonsense is told.
+        """
+        for name in ("../state.db", "state.db", "command-/../../state.db", "/etc/passwd", ""):
+            for command, more in (
+                ("learn.messages", {"names": [name], "spam": True, "by": "ada"}),
+                ("learn.export", {"name": name}),
+                ("learn.import", {"name": name, "replace": True}),
+            ):
+                self.assertIn("handed over", self.refused(command, **more), name)
+        missing = self.refused("learn.messages", names=["command-9"], spam=True, by="ada")
+        self.assertIn("No such file", missing)
+        self.hand_over("command-1", b"nonsense")
+        self.refused("learn.import", name="command-1", replace=True)
+
+    def test_learned_is_damaged(self):
+        """
+        What cannot be read is told in a sentence.
+        """
+        self.storage.classifier.mkdir()
+        file_of(self.storage.classifier).write_bytes(b"nonsense")
+        self.assertIn("cannot be read", self.refused("learn.status"))
+
     def test_users(self):
         """
         An account is made and listed, its password nowhere; a second of its name is refused.
@@ -158,6 +261,69 @@ class CommandsTests(SynchronousTestCase):
         self.assertEqual(listed, {"rows": [answer["account"]], "total": 1})
         self.refused("user.add", name="Ada", password="correct horse battery")
         self.refused("user.add", name="bob", password="short")
+
+    def test_lists(self):
+        """
+        Entries are added, changed, listed and removed, and count at once.
+        """
+        first = self.run_command("list.add", list="block", value="Example.ORG", by="ada")["entry"]
+        self.assertEqual(
+            first,
+            {
+                "id": first["id"],
+                "number": first["id"],
+                "list": "block",
+                "kind": "domain",
+                "value": "example.org",
+                "scope": "",
+                "note": "",
+                "by": "ada",
+                "expires": None,
+                "made": NOW,
+                "unverified": False,
+            },
+        )
+        second = self.run_command(
+            "list.add",
+            list="allow",
+            value="dev.lists.example",
+            kind="list-id",
+            scope="ada@example.com",
+            note="wanted",
+            expires=NOW + 10,
+            by="ada",
+        )["entry"]
+        self.assertEqual(len(self.storage.lists.lists), 2)
+        listed = self.run_command("list.list", limit=1)
+        self.assertEqual(listed, {"rows": [second], "total": 2})
+        before = listed["rows"][-1]["number"]
+        self.assertEqual(self.run_command("list.list", before=before)["rows"], [first])
+        for options in ({"list": "allow"}, {"scope": "ada@example.com"}):
+            self.assertEqual(
+                self.run_command("list.list", **options), {"rows": [second], "total": 1}
+            )
+        moved = self.run_command("list.add", list="allow", value="example.org", by="bob")["entry"]
+        self.assertEqual(moved, first | {"list": "allow", "by": "bob", "unverified": True})
+        self.assertEqual(
+            self.run_command("list.remove", id=first["id"], by="ada"), {"entry": moved}
+        )
+        self.assertEqual(len(self.storage.lists.lists), 1)
+
+    def test_lists_refused(self):
+        """
+        What cannot be added or is not there is refused in a sentence.
+        """
+        for words, options in (
+            ("as in bob@example.org", {"value": "bob@"}),
+            ("none of your domains", {"scope": "example.net"}),
+            ("ahead", {"expires": NOW}),
+            ("allow, block", {"list": "grey"}),
+            ("address, list-id, domain, network", {"kind": "planet"}),
+        ):
+            given = {"list": "block", "value": "bob@example.org", "by": "ada"} | options
+            self.assertIn(words, self.refused("list.add", **given))
+        self.assertIn("allow, block", self.refused("list.list", list="grey"))
+        self.assertIn("no entry 7", self.refused("list.remove", id=7, by="ada"))
 
     def test_trace(self):
         """

@@ -13,6 +13,7 @@ from mailgate.hub.jobs import Job
 from mailgate.hub.lock import InUse
 from mailgate.hub.storage import Storage
 from mailgate.interfaces import Outgoing
+from mailgate.knowledge.entry import ListName, make_entry
 from mailgate.reply import Reply
 from mailgate.store import history
 from mailgate.store.database import StoreError
@@ -25,6 +26,7 @@ from tests.reporting.records import RECORD
 from tests.storage import (
     ADA,
     ENVELOPE,
+    NOW,
     WallClock,
     hold,
     make_settings,
@@ -106,6 +108,20 @@ class HubTests(SynchronousTestCase):
         self.successResultOf(second.start())
         self.successResultOf(second.stop())
 
+    def test_retry(self):
+        """
+        What is retried on the command line is tried at once, and not at its time.
+        """
+        hub = self.make()
+        self.start(hub)
+        late = Outgoing(ADA, Action.ACCEPT, 0.0, "451 4.3.0 later")
+        ids = self.successResultOf(hub.enqueue(ENVELOPE, message(), [late, late]))
+        self.assertEqual(self.upstream.taken, [])
+        self.successResultOf(hub.commands.run("outbox.retry", {"id": ids[0]}))
+        self.assertEqual(self.upstream.taken, [ADA])
+        self.successResultOf(hub.commands.run("outbox.retry", {}))
+        self.assertEqual(self.upstream.taken, [ADA, ADA])
+
     def test_starts_again_after_failure(self):
         """
         A start that failed halfway leaves nothing locked.
@@ -161,6 +177,23 @@ class HubTests(SynchronousTestCase):
         self.start(hub)
         self.successResultOf(hub.enqueue(ENVELOPE, message(), [Outgoing(ADA, Action.TAG, 5.5)]))
         self.assertEqual(self.upstream.taken, [ADA])
+
+    def test_lists(self):
+        """
+        What is on the lists counts from the start on, and goes when its time is over.
+        """
+        storage = make_storage(self, self.data)
+        for value, expires in (("a.example", None), ("b.example", NOW + DAY)):
+            entry = make_entry(ListName.BLOCK, value, by="ada", expires=expires)
+            self.successResultOf(storage.lists.add(entry))
+        self.successResultOf(storage.close())
+        hub = self.make()
+        self.start(hub)
+        self.assertEqual(len(hub.lists.lists), 2)
+        for _ in range(25):
+            self.reactor.advance(3600)
+        (left,) = self.successResultOf(hub.lists.newest())
+        self.assertEqual((left.value, len(hub.lists.lists)), ("a.example", 1))
 
     def test_stop_writes_traces(self):
         """

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailgate.message.mime import Limits, Parsed, Part, read
+from mailgate.message.header import Headers
+from mailgate.message.mime import Limits, Parsed, Part, TextPart, decoded, read
 
 # Coverage makes every line several times as slow.
 QUICK = 0.7 if sys.gettrace() is None else 7
@@ -118,6 +119,46 @@ class Structure(SynchronousTestCase):
             read(LETTER).attachments,
             (Part(1, "application/pdf", "attachment", ("invoice.pdf",), 12, True),),
         )
+
+    def test_body_of_a_part(self) -> None:
+        """
+        The body of each part can be had, as it stands and decoded, with its own headers.
+        """
+        parsed = read(LETTER)
+        pdf = parsed.parts[4]
+        self.assertEqual(pdf.encoding, "base64")
+        self.assertEqual(LETTER[pdf.begin : pdf.end], b"JVBERi0xLjQK\r\nAAAA")
+        self.assertEqual(decoded(pdf, LETTER, 100), b"%PDF-1.4\n\0\0\0")
+        self.assertEqual(decoded(pdf, LETTER, 4), b"%PDF")
+        self.assertEqual(
+            pdf.headers.text("content-disposition"), "attachment; filename=invoice.pdf"
+        )
+        inner = parsed.parts[1]
+        self.assertTrue(LETTER[inner.begin : inner.end].endswith(b"</b>"))
+        self.assertEqual(parsed.parts[2].encoding, "quoted-printable")
+
+    def test_texts(self) -> None:
+        """
+        All that is shown as text is given in its order, HTML as its source.
+        """
+        self.assertEqual(
+            read(LETTER).texts,
+            (
+                TextPart("Schöne Grüße", False, 2, "iso-8859-1", "quoted-printable", 1),
+                TextPart("<p>Sch&ouml;ne <b>Gr&uuml;&szlig;e</b>", True, 3, "", "", 1),
+                TextPart("Written on a telephone.", False, 5, "", "", None),
+            ),
+        )
+
+    def test_headers_that_are_read_already(self) -> None:
+        """
+        Whether the headers are given or not, the same is found.
+        """
+        for data in (LETTER, b"\r\nx", b"Subject: x", b"", b"X: y\r\n\r\n", b"a\r\nb\r\n"):
+            self.assertEqual(read(data, headers=Headers.parse(data)), read(data))
+        long = b"X: " + b"a" * 1024 * 1024 + b"\r\n\r\nbody"
+        given = read(long, headers=Headers.parse(long[: Limits().header_bytes]))
+        self.assertEqual(given, read(long))
 
     def test_named_text_is_attached(self) -> None:
         """
@@ -265,6 +306,18 @@ class Names(SynchronousTestCase):
         )
         self.assertEqual(names, ("c.scr", "a.txt", "b.exe"))
 
+    def test_fields_that_are_there_twice(self) -> None:
+        """
+        A name in a second field is read too.
+        """
+        names = self.names(
+            "Content-Disposition: attachment; filename=a.txt",
+            "Content-Type: text/plain; name=b.txt",
+            "Content-Disposition: attachment; filename=c.exe",
+            "Content-Type: text/plain; name=d.exe",
+        )
+        self.assertEqual(names, ("a.txt", "b.txt", "d.exe", "c.exe"))
+
     def test_raw_characters(self) -> None:
         """
         A raw name of UTF-8 or Latin-1 bytes is read, quotes and escapes are taken off.
@@ -389,3 +442,6 @@ class Hostile(SynchronousTestCase):
         texts = [parsed.text, parsed.head, *(name for part in parsed.parts for name in part.names)]
         "".join(texts).encode()
         self.assertTrue(all(0 <= part.size <= len(data) for part in parsed.parts))
+        for part in parsed.parts:
+            self.assertTrue(0 <= part.begin <= part.end <= len(data))
+            self.assertLessEqual(len(decoded(part, data, 10)), 10)

@@ -2,6 +2,8 @@
 Tests of the judges: what runs when, for whom, and what is decided.
 """
 
+from weakref import ref
+
 from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,6 +25,7 @@ from tests.pipeline.harness import (
     POSTMASTER,
     SESSION,
     ScriptedCheck,
+    ScriptedExtractor,
     court,
     found,
     pending,
@@ -378,6 +381,24 @@ class MessageTests(SynchronousTestCase):
         ):
             self.assertRaises(LookupError, read)
         self.assertEqual((view.recipients, view.findings_of("b")), ((), ()))
+
+    def test_facts_are_let_go(self):
+        """
+        Once a message is judged nothing holds the facts of it, which may be as large as it is.
+        """
+
+        class Fact:
+            """
+            Something large.
+            """
+
+        check = ScriptedCheck("a", needs=("text",))
+        extractor = ScriptedExtractor("text", lambda view: Fact())
+        judge = court(check, extractors=[extractor]).transaction()
+        seen = []
+        check.answer = lambda view: seen.append(ref(view.fact("text"))) or ()
+        judge.message(MESSAGE)
+        self.assertIsNone(seen[0]())
 
     def test_on_error(self):
         """

@@ -2,13 +2,46 @@
 Tests of what is made of a message.
 """
 
+from pathlib import Path
+
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from mailgate.config.model import Checks
 from mailgate.interfaces import IExtractor
-from mailgate.message.message import MemoryMessage
-from mailgate.pipeline.extractors import EXTRACTORS
+from mailgate.message.archive import Caps
+from mailgate.message.message import HEAD_LIMIT, MemoryMessage
+from mailgate.message.spool import FileMessage
+from mailgate.pipeline.extractors import make_extractors
+from mailgate.store.threads import ImmediateThreads
+from tests.message.samples import attached, zipped
 from tests.pipeline.harness import ScriptedCheck, court
+
+
+class SlowThreads:
+    """
+    Threads that do their work when they are told to.
+    """
+
+    def __init__(self):
+        self.waiting = []
+
+    def run(self, function, *args):
+        """
+        Remember the work.
+        """
+        done = Deferred()
+        self.waiting.append(lambda: done.callback(function(*args)))
+        return done
+
+    def work(self):
+        """
+        Do what waits.
+        """
+        waiting, self.waiting = self.waiting, []
+        for each in waiting:
+            each()
 
 
 class ExtractorTests(SynchronousTestCase):
@@ -16,26 +49,137 @@ class ExtractorTests(SynchronousTestCase):
     Tests of the built-in extractors.
     """
 
+    def fact(self, name, message, threads=None):
+        """
+        Let a check ask for a fact.
+
+        @return: the list that has the fact as soon as there is one.
+        """
+        seen = []
+
+        def read(view):
+            seen.append(view.fact(name))
+            return ()
+
+        extractors = make_extractors(threads or ImmediateThreads())
+        here = court(ScriptedCheck("a", read, needs=(name,)), extractors=extractors)
+        self.verdicts = here.transaction().message(message)
+        return seen
+
     def test_provided(self):
         """
         Each is an extractor with a name of its own.
         """
-        for extractor in EXTRACTORS:
+        extractors = make_extractors(ImmediateThreads())
+        for extractor in extractors:
             verifyObject(IExtractor, extractor)
-        self.assertEqual(len({each.name for each in EXTRACTORS}), len(EXTRACTORS))
+        self.assertEqual(len({each.name for each in extractors}), len(extractors))
 
     def test_fields(self):
         """
         C{fields} are those of the header section, not of the body, wherever it ends.
         """
         for padding in (b"", b"X: " + b"x" * 20_000 + b"\r\n"):
-            seen = []
-
-            def read(view, seen=seen):
-                seen.append(view.fact("fields").values("Subject"))
-                return ()
-
             message = MemoryMessage((padding, b"Subject: yes\r\n\r\nSubject: no\r\n"))
-            here = court(ScriptedCheck("a", read, needs=("fields",)), extractors=EXTRACTORS)
-            here.transaction().message(message)
-            self.assertEqual(seen, [[b"yes"]])
+            (fields,) = self.fact("fields", message)
+            self.assertEqual(fields.values("Subject"), [b"yes"])
+
+    def test_content(self):
+        """
+        C{content} is the whole message, and what is in it, at once where it lies in memory.
+        """
+        threads = SlowThreads()
+        message = MemoryMessage((b"Subject: yes\r\n", b"\r\nSome words\r\n"))
+        (content,) = self.fact("content", message, threads)
+        self.assertEqual(content.data, b"Subject: yes\r\n\r\nSome words\r\n")
+        self.assertEqual(content.parsed.text, "Some words")
+        self.assertEqual(content.parsed.headers.text("subject"), "yes")
+        self.assertEqual(threads.waiting, [])
+
+    def test_headers_are_read_once(self):
+        """
+        The header fields in C{content} are those of C{fields}.
+        """
+        seen = []
+
+        def read(view):
+            seen.append(view.fact("content").parsed.headers is view.fact("fields"))
+            return ()
+
+        for data in (b"Subject: a\r\n\r\nb", b"\r\nb", b"Subject: a", b""):
+            check = ScriptedCheck("a", read, needs=("content", "fields"))
+            here = court(check, extractors=make_extractors(ImmediateThreads()))
+            here.transaction().message(MemoryMessage((data,)))
+        self.assertEqual(seen, [True] * 4)
+
+    def test_large_message(self):
+        """
+        A large message is collected from its file and read in a thread; the verdict waits.
+        """
+        data = b"Subject: large\r\n\r\n" + b"words\r\n" * 200_000
+        path = Path(self.mktemp())
+        path.write_bytes(data)
+        threads = SlowThreads()
+        message = FileMessage(path, len(data), data[:HEAD_LIMIT], threads)
+        seen = self.fact("content", message, threads)
+        rounds = 0
+        while threads.waiting:
+            self.assertEqual(seen, [])
+            self.assertNoResult(self.verdicts)
+            threads.work()
+            rounds += 1
+        self.assertEqual(rounds, 3)
+        self.assertEqual(seen[0].data, data)
+        self.assertTrue(seen[0].parsed.is_cut)
+        self.assertEqual(len(self.successResultOf(self.verdicts)), 1)
+
+    def test_files(self):
+        """
+        C{files} are what a message brings, at once where nothing has to be opened.
+        """
+        threads = SlowThreads()
+        for data, names in (
+            (b"Subject: x\r\n\r\nwords", []),
+            (attached("a.txt", b"words"), [("a.txt",)]),
+        ):
+            (files,) = self.fact("files", MemoryMessage((data,)), threads)
+            self.assertEqual([file.names for file in files.files], names)
+        self.assertEqual(threads.waiting, [])
+
+    def test_files_in_a_thread(self):
+        """
+        Archives are opened in a thread; the verdict waits.
+        """
+        threads = SlowThreads()
+        message = MemoryMessage((attached("a.zip", zipped(("b.txt", b"words"))),))
+        seen = self.fact("files", message, threads)
+        self.assertEqual((seen, len(threads.waiting)), ([], 1))
+        threads.work()
+        self.assertEqual([file.names for file in seen[0].files], [("a.zip",), ("b.txt",)])
+        self.assertEqual(len(self.successResultOf(self.verdicts)), 1)
+
+    def test_files_of_a_large_message(self):
+        """
+        So are all attachments of a large message.
+        """
+        data = attached("a.txt", b"words " * 100_000)
+        path = Path(self.mktemp())
+        path.write_bytes(data)
+        threads = SlowThreads()
+        message = FileMessage(path, len(data), data[:HEAD_LIMIT], ImmediateThreads())
+        seen = self.fact("files", message, threads)
+        for _ in ("content", "files"):
+            self.assertEqual((seen, len(threads.waiting)), ([], 1))
+            threads.work()
+        self.assertEqual([file.names for file in seen[0].files], [("a.txt",)])
+
+    def test_caps(self):
+        """
+        How far archives are opened is up to the settings.
+        """
+        checks = Checks.model_validate({"attachments": {"depth": 2, "files": 7}})
+        extractor = make_extractors(ImmediateThreads(), checks)[2]
+        self.assertEqual(extractor.caps, Caps(depth=2, files=7))
+        section = Checks().attachments
+        self.assertEqual(make_extractors(ImmediateThreads())[2].caps, Caps())
+        self.assertEqual(section.unpacked_bytes, Caps().unpacked_bytes)

@@ -60,6 +60,15 @@ class DirectTests(SynchronousTestCase):
         here.transaction().message(MESSAGE)
         self.assertEqual(seen, [tuple(found(1))])
 
+    def test_whose_finding(self):
+        """
+        Every finding knows the check that saw it, that of a failure too.
+        """
+        broken = ScriptedCheck("b", lambda view: 1 / 0)
+        verdicts = court(ScriptedCheck("a", found(1)), broken).transaction().message(MESSAGE)
+        self.assertEqual([finding.check for finding in verdicts[0].findings], ["a", "b"])
+        self.flushLoggedErrors(ZeroDivisionError)
+
     def test_exception(self):
         """
         A check that breaks is a finding without a score and an event; the others go on.

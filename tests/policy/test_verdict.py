@@ -168,6 +168,24 @@ class ModeTests(SynchronousTestCase):
             verdict = judge(seen("a", score), a=ENFORCED[EnforcedAction.REJECT])
             self.assertEqual(verdict.action, Action.ACCEPT)
 
+    def test_enforce_what_only_counts(self):
+        """
+        Nor does one that only counts.
+        """
+        only = Result("a", (Finding("SEEN", 5, "Seen.", is_enforced=False),))
+        verdict = judge(only, a=ENFORCED[EnforcedAction.REJECT])
+        self.assertEqual((verdict.action, verdict.total), (Action.TAG, 5))
+        both = Result("a", (*only.findings, Finding("TOO", 1, "Seen.")))
+        verdict = judge(both, a=ENFORCED[EnforcedAction.REJECT])
+        self.assertEqual(verdict.action, Action.REJECT)
+
+    def test_enforce_despite_the_total(self):
+        """
+        What is enforced is done whatever speaks for the message.
+        """
+        verdict = judge(seen("a", 8), seen("b", -100), a=ENFORCED[EnforcedAction.QUARANTINE])
+        self.assertEqual((verdict.action, verdict.kind), (Action.QUARANTINE, Kind.POLICY))
+
     def test_enforce_at_its_phase(self):
         """
         To refuse and to defer need not wait for the end; the rest does.
@@ -287,6 +305,28 @@ class KindTests(SynchronousTestCase):
             ([failed("u"), seen("s", 9), seen("p", 1)], Kind.UNSCANNABLE),
         ):
             verdict = judge(*results, p=hold, u=on_error)
+            self.assertEqual((verdict.action, verdict.kind), (Action.QUARANTINE, kind))
+
+    def test_kind_of_a_finding(self):
+        """
+        A finding may say as what it is held: where its check enforces, and where it weighs most.
+        """
+        hold = ENFORCED[EnforcedAction.QUARANTINE]
+
+        def of(check, *findings):
+            return Result(
+                check, tuple(Finding("SEEN", score, "Seen.", kind=kind) for score, kind in findings)
+            )
+
+        for results, kind in (
+            ([of("p", (1, Kind.UNSCANNABLE))], Kind.UNSCANNABLE),
+            ([of("p", (1, Kind.MALWARE), (2, Kind.SPOOF))], Kind.MALWARE),
+            ([of("p", (1, None), (-1, Kind.MALWARE))], Kind.POLICY),
+            ([of("s", (8, Kind.PHISHING))], Kind.PHISHING),
+            ([of("s", (4, Kind.POLICY)), seen("t", 5)], Kind.SPAM),
+            ([of("s", (5, Kind.POLICY)), seen("t", 4)], Kind.POLICY),
+        ):
+            verdict = judge(*results, p=hold)
             self.assertEqual((verdict.action, verdict.kind), (Action.QUARANTINE, kind))
 
     def test_defer_goes_before_hold(self):

@@ -28,7 +28,7 @@ RECORD = Record(
         Verdict(Action.ACCEPT, (Finding("SEEN", 1.0, "Something was seen."),), 1.0, (ADA,)),
         Verdict(
             Action.QUARANTINE,
-            (Finding("SEEN", 9.0, "More was seen.", "public words"),),
+            (Finding("SEEN", 9.0, "More was seen.", "public words", check="helo"),),
             9.0,
             (BOB,),
             kind=Kind.PHISHING,

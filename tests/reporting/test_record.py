@@ -64,7 +64,12 @@ class RecordTests(SynchronousTestCase):
                         "reply": None,
                         "recipients": ["ada@Example.com"],
                         "findings": [
-                            {"symbol": "SEEN", "score": 1.0, "detail": "Something was seen."}
+                            {
+                                "symbol": "SEEN",
+                                "score": 1.0,
+                                "detail": "Something was seen.",
+                                "check": "",
+                            }
                         ],
                     },
                     {
@@ -74,7 +79,14 @@ class RecordTests(SynchronousTestCase):
                         "total": 9.0,
                         "reply": None,
                         "recipients": ["bob@example.com"],
-                        "findings": [{"symbol": "SEEN", "score": 9.0, "detail": "More was seen."}],
+                        "findings": [
+                            {
+                                "symbol": "SEEN",
+                                "score": 9.0,
+                                "detail": "More was seen.",
+                                "check": "helo",
+                            }
+                        ],
                     },
                 ],
                 "started": NOW + 0.25,

@@ -10,11 +10,12 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from mailgate.finding import Finding
 from mailgate.interfaces import IMessage, IRewriter
 from mailgate.message.header import Headers
 from mailgate.message.message import HEAD_LIMIT, MemoryMessage
 from mailgate.message.spool import CHUNK, FileMessage
-from mailgate.rewrite.headers import HeaderRewriter, without_ours
+from mailgate.rewrite.headers import FINDINGS, HeaderRewriter, with_mark, without_ours
 from mailgate.verdict import Action, Verdict
 
 TRACE = "7q4m-x2vd-90kt"
@@ -106,6 +107,165 @@ class FieldsTests(SynchronousTestCase):
         for total, score in ((5, b"5.00"), (-1.255, b"-1.25"), (7.999, b"8.00"), (-0.001, b"0.00")):
             fields = Headers.parse(apply(b"", total=total).prepended)
             self.assertEqual(fields.values("X-Mailgate-Score"), [score])
+
+
+class FindingsTests(SynchronousTestCase):
+    """
+    Tests of the field that names what was found.
+    """
+
+    def field(self, *findings, action=Action.TAG):
+        """
+        Give all of our fields for some findings.
+        """
+        found = Verdict(action, tuple(Finding(*each) for each in findings), 5.0)
+        return HeaderRewriter().apply(TRACE, found, MemoryMessage((b"A: b\r\n\r\n",))).prepended
+
+    def test_named(self):
+        """
+        A tagged message names what was found and what each adds, the weightiest first.
+        """
+        fields = self.field(
+            ("DATE_MISSING", 1.5, "x"), ("HELO_OWN_NAME", 6, "x"), ("ALLOWED", -2.25, "x")
+        )
+        self.assertTrue(
+            fields.endswith(
+                b"X-Mailgate-Score: 5.00\r\n"
+                b"X-Mailgate-Findings: HELO_OWN_NAME=6, ALLOWED=-2.25, DATE_MISSING=1.5\r\n"
+            )
+        )
+
+    def test_only_where_tagged(self):
+        """
+        No other message says what was found, nor does one for which nothing was found.
+        """
+        for action in set(Action) - {Action.TAG}:
+            self.assertNotIn(b"Findings", self.field(("DATE_MISSING", 1.5, "x"), action=action))
+        self.assertNotIn(b"Findings", self.field())
+
+    def test_folded(self):
+        """
+        It is folded into lines of at most 78 characters, of which no words are lost.
+        """
+        findings = [(f"SOMETHING_{'X' * (number % 30)}_{number}", 1, "x") for number in range(40)]
+        lines = self.field(*findings).split(b"\r\n")
+        self.assertLessEqual(max(map(len, lines)), 78)
+        value = Headers.parse(b"\r\n".join(lines)).values("X-Mailgate-Findings")[0]
+        self.assertEqual(value.count(b","), 39)
+        self.assertEqual(value.split(b", "), [f"{name}=1".encode() for name, _, _ in findings])
+
+    def test_bounded(self):
+        """
+        At most fifty are named, those that weigh most.
+        """
+        fields = self.field(*((f"FOUND_{number}", number / 10, "x") for number in range(60)))
+        self.assertEqual(fields.count(b"="), FINDINGS)
+        self.assertIn(b"FOUND_59=5.9", fields)
+        self.assertNotIn(b"FOUND_9=", fields)
+
+    @given(st.text(), st.text(), st.floats(-100, 100))
+    def test_nothing_of_a_stranger(self, symbol, detail, score):
+        """
+        Neither the evidence nor what is no symbol gets into the header (A15).
+        """
+        fields = self.field((symbol, score, detail))
+        self.assertRegex(
+            fields, rb"\A(X-Mailgate-[A-Za-z]+: [A-Za-z0-9_.,=e -]+\r\n( [A-Z0-9_=.e-]+\r\n)?)+\Z"
+        )
+
+
+class MarkTests(SynchronousTestCase):
+    """
+    Tests of the mark before the subject.
+    """
+
+    MARK = "[SPAM?]"
+
+    def marked(self, section, action=Action.TAG, mark=MARK):
+        """
+        Rewrite a message with this header section.
+        """
+        body = b"\r\nSubject: of the body\r\n"
+        rewritten = HeaderRewriter(mark).apply(
+            TRACE, verdict(action), MemoryMessage((section + body,))
+        )
+        data = data_of(rewritten)
+        self.assertTrue(data.endswith(body))
+        return data.removesuffix(body)
+
+    def test_before_the_subject(self):
+        """
+        The mark stands before the words of the subject, which are as they came.
+        """
+        for subject, expected in (
+            (b"Subject: hello\r\n", b"Subject: [SPAM?] hello\r\n"),
+            (b"SUBJECT:hello\r\n", b"SUBJECT: [SPAM?] hello\r\n"),
+            (b"subject :  hello \r\n", b"subject : [SPAM?] hello \r\n"),
+            (b"Subject: =?utf-8?q?caf=C3=A9?=\r\n", b"Subject: [SPAM?] =?utf-8?q?caf=C3=A9?=\r\n"),
+            (b"Subject: one\r\n two\r\n", b"Subject: [SPAM?] one\r\n two\r\n"),
+            (b"Subject:\r\n two\r\n", b"Subject: [SPAM?]\r\n two\r\n"),
+            (b"Subject: \r\n", b"Subject: [SPAM?]\r\n"),
+        ):
+            self.assertEqual(
+                self.marked(b"A: b\r\n" + subject + b"C: d\r\n"),
+                b"A: b\r\n" + expected + b"C: d\r\n",
+            )
+
+    def test_long(self):
+        """
+        A line that would become too long is folded behind the mark.
+        """
+        words = b"x" * 900 + b"\r\n"
+        self.assertEqual(self.marked(b"Subject: " + words), b"Subject: [SPAM?]\r\n " + words)
+
+    def test_once(self):
+        """
+        A subject that begins with the mark is left alone.
+        """
+        section = b"Subject: [SPAM?] hello\r\n"
+        self.assertEqual(self.marked(section), section)
+
+    def test_several_and_none(self):
+        """
+        Of several subjects each is marked; where there is none the mark becomes it.
+        """
+        self.assertEqual(
+            self.marked(b"Subject: a\r\nSubject: b\r\n"),
+            b"Subject: [SPAM?] a\r\nSubject: [SPAM?] b\r\n",
+        )
+        self.assertEqual(self.marked(b"A: b\r\n"), b"Subject: [SPAM?]\r\nA: b\r\n")
+
+    def test_only_where_tagged(self):
+        """
+        No other message is marked, and none where there is no mark.
+        """
+        section = b"Subject: hello\r\n"
+        for action in set(Action) - {Action.TAG}:
+            self.assertEqual(self.marked(section, action), section)
+        self.assertEqual(self.marked(section, mark=""), section)
+
+    def test_forged_ones_go(self):
+        """
+        Fields of ours that a sender has set go from a marked message as well.
+        """
+        self.assertEqual(
+            self.marked(b"X-Mailgate-Findings: ALLOWED=-9\r\n FINE=-9\r\nSubject: a\r\n"),
+            b"Subject: [SPAM?] a\r\n",
+        )
+
+    @given(st.lists(st.sampled_from((b"Subject", b":", b" ", b"\r\n", b"a", b"[SPAM?]", b"\n"))))
+    def test_any_section(self, pieces):
+        """
+        Whatever the section looks like, marks and white space are all that is put into it, and
+        the name of the field where that was not there.
+        """
+
+        def bare(text):
+            return b"".join(text.replace(b"[SPAM?]", b"").split())
+
+        section = b"".join(pieces)
+        marked = bare(with_mark(section, b"[SPAM?]"))
+        self.assertIn(marked, (bare(section), b"Subject:" + bare(section)))
 
 
 class UntouchedTests(SynchronousTestCase):

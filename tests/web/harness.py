@@ -13,13 +13,15 @@ from urllib.parse import urlencode
 from argon2 import PasswordHasher
 from attrs import evolve, frozen
 from twisted.internet.address import IPv4Address
+from twisted.internet.defer import succeed
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
+from zope.interface import implementer
 
 from mailgate.config.model import Outbox as OutboxSettings
 from mailgate.config.model import Policy, Web
 from mailgate.delivery.outbox import Outbox
-from mailgate.interfaces import Hold
+from mailgate.interfaces import Hold, ILearner
 from mailgate.message.envelope import new_id
 from mailgate.message.message import MemoryMessage
 from mailgate.quarantine.rows import add_undeliverable
@@ -55,15 +57,39 @@ class RecordingThreads(ImmediateThreads):
         return super().run(function, *arguments)
 
 
+@implementer(ILearner)
+class RecordingLearner:
+    """
+    Remembers what it was to learn, and what of it had happened by then.
+    """
+
+    def __init__(self, world):
+        self.world = world
+        self.learned = []
+        self.states = []
+        self.answers = []
+
+    def learn(self, message, is_spam, by):
+        """
+        Remember it, and give the next answer.
+        """
+        text = message if isinstance(message, bytes) else message.read_bytes()
+        self.learned.append((text, is_spam, by))
+        self.states.append([row[3] for row in self.world.rows("held")])
+        return self.answers.pop(0) if self.answers else succeed(None)
+
+
 class World:
     """
     A store, its pages and a clock.
     """
 
-    def __init__(self, test, **web):
+    def __init__(self, test, teaches=True, **web):
         """
+        @param teaches: whether anything is learned from what is decided.
         @param web: settings of the pages.
         """
+        self.learner = RecordingLearner(self) if teaches else None
         self.test = test
         self.clock = Clock()
         self.now = WallClock(self.clock)
@@ -96,6 +122,7 @@ class World:
             quarantine=self.quarantine,
             outbox=self.outbox,
             traces=self.storage.traces,
+            lists=self.storage.lists,
             database=database,
             accounts=self.accounts,
             log_ins=self.log_ins,
@@ -103,6 +130,7 @@ class World:
             threads=threads,
             reactor=self.clock,
             now=self.now,
+            learner=self.learner,
             zone=UTC,
         )
 
@@ -116,7 +144,14 @@ class World:
         return self.test.successResultOf(self.accounts.add(name, password))
 
     def hold(
-        self, text=TEXT, kind=Kind.SPAM, findings=FINDINGS, reason="", recipient=ADA, **session
+        self,
+        text=TEXT,
+        kind=Kind.SPAM,
+        findings=FINDINGS,
+        reason="",
+        recipient=ADA,
+        sender=ENVELOPE.sender,
+        **session,
     ):
         """
         Hold a message and give its id.
@@ -125,6 +160,7 @@ class World:
             ENVELOPE,
             trace=new_id(),
             received=self.now(),
+            sender=sender,
             session=evolve(ENVELOPE.session, **session),
         )
         total = sum(finding.score for finding in findings)
@@ -154,7 +190,10 @@ class World:
         """
         Give all rows of all tables that a page could change.
         """
-        return [self.rows(name) for name in ("held", "messages", "outbox", "history", "account")]
+        return [
+            self.rows(name)
+            for name in ("held", "messages", "outbox", "history", "account", "list_entry")
+        ]
 
     def connect(self, client="192.0.2.99"):
         """

@@ -5,25 +5,30 @@ One held message: why it is held, what is in it, the way it came.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
-from attrs import frozen
 from twisted.internet.defer import Deferred, DeferredSemaphore
 
 from mailgate.config.model import Policy
-from mailgate.finding import Finding
 from mailgate.interfaces import IMessage, IThreads
+from mailgate.knowledge.entry import EntryRefused, ListName
 from mailgate.message import mime
+from mailgate.message.header import Headers
+from mailgate.message.message import HEAD_LIMIT
+from mailgate.quarantine.deciding import Decisions
 from mailgate.quarantine.rows import HeldMessage, State
+from mailgate.reporting.why import nearness
 from mailgate.verdict import Kind
 from mailgate.web.answer import Answer, Refused, Route, Visit, redirect, say
 from mailgate.web.headers import DOWNLOAD, attachment
-from mailgate.web.pages import words
-from mailgate.web.pages.quarantine import act
+from mailgate.web.pages import senders, weights, words
+from mailgate.web.pages.lists import DAYS, add_entry
+from mailgate.web.pages.quarantine import DECISIONS, decide
 from mailgate.web.pages.times import Times
 from mailgate.web.templates import Templates
 
 if TYPE_CHECKING:
+    from mailgate.knowledge.list_store import ListStore
     from mailgate.quarantine.held import Quarantine
 
 READ_BYTES = 16 * 1024 * 1024
@@ -38,87 +43,16 @@ _AT_A_TIME = 2
 _DAY = 86400
 
 
-@frozen
-class _Bar:
-    """
-    One finding, and the bar that shows its weight; the numbers are per cent of the width.
-    """
-
-    sentence: str
-    symbol: str
-    score: str
-    left: float
-    width: float
-    is_against: bool
-
-
-@frozen
-class _Bars:
-    """
-    The findings of one side.
-    """
-
-    title: str
-    total: str
-    bars: Sequence[_Bar]
-
-
-@frozen
-class _Rail:
-    """
-    Where the total lies between delivered and refused; the numbers are per cent of the width.
-    """
-
-    LABEL: ClassVar[float] = 12.0
-    """How wide a part must be to have its label below it."""
-
-    tag: float
-    quarantine: float
-    reject: float
-    total: float
-    thresholds: tuple[str, ...]
-    words: str
-    """The total."""
-
-    @property
-    def tag_width(self) -> float:
-        """
-        Give how wide the part is in which messages are tagged.
-        """
-        return max(0.0, self.quarantine - self.tag)
-
-    @property
-    def quarantine_width(self) -> float:
-        """
-        Give how wide the part is in which they are held.
-        """
-        return max(0.0, self.reject - self.quarantine)
-
-    @property
-    def reject_width(self) -> float:
-        """
-        Give how wide the part is in which they are refused.
-        """
-        return 100 - self.reject
-
-    @property
-    def anchor(self) -> str:
-        """
-        Say how the total stands at its place, so that it stays within the picture.
-        """
-        if self.total < 3:
-            return "start"
-        return "end" if self.total > 97 else "middle"
-
-
 class MessagePage:
     """
-    Shows one message, gives its bytes, and releases or deletes it.
+    Shows one message, gives its bytes, releases or deletes it, and allows or blocks its sender.
     """
 
     def __init__(
         self,
         quarantine: Quarantine,
+        decisions: Decisions,
+        lists: ListStore,
         policy: Policy,
         keep_days: int,
         threads: IThreads,
@@ -126,6 +60,8 @@ class MessagePage:
         templates: Templates,
     ) -> None:
         self._quarantine = quarantine
+        self._decisions = decisions
+        self._lists = lists
         self._policy = policy
         self._keep_days = keep_days
         self._threads = threads
@@ -140,11 +76,17 @@ class MessagePage:
         return (
             Route("GET", "/quarantine/{id}", self._show),
             Route("POST", "/quarantine/{id}", self._act, body_limit=4096),
+            Route("POST", "/quarantine/{id}/sender", self._list_sender, body_limit=4096),
             Route("GET", "/quarantine/{id}/raw", self._download),
         )
 
     async def _show(self, visit: Visit) -> Answer:
-        held = await self._held(visit)
+        return await self._page(visit, await self._held(visit))
+
+    async def _page(self, visit: Visit, held: HeldMessage, problem: str = "") -> Answer:
+        """
+        @param problem: why what was asked for was not done.
+        """
         message = await self._open(held)
         try:
             parsed, is_whole = await self._turns.run(
@@ -153,6 +95,8 @@ class MessagePage:
         finally:
             message.close()
         following = await self._quarantine.list(limit=1, before=held.number)
+        is_weighed = held.kind is not Kind.UNDELIVERABLE
+        near = nearness(held.total, held.action, held.findings, self._policy)
         body = self._templates.render(
             "message.html",
             visit,
@@ -163,8 +107,10 @@ class MessagePage:
             certainty=words.certainty(held, self._policy),
             sender=words.person(held.from_header, str(held.sender)),
             reasons=_reasons(held),
-            rail=_rail(held, self._policy),
-            sides=_sides(held.findings),
+            rail=weights.Rail.of(held.total, self._policy) if is_weighed else None,
+            sides=weights.draw(held.findings),
+            nearness=near if is_weighed else None,
+            in_words=weights.in_words,
             text=parsed.text[:TEXT_SHOWN],
             is_cut=parsed.is_cut or len(parsed.text) > TEXT_SHOWN,
             is_from_html=parsed.is_from_html,
@@ -177,17 +123,79 @@ class MessagePage:
             read_bytes=None if is_whole else READ_BYTES,
             removed=held.held + self._keep_days * _DAY,
             following=following[0] if following else None,
+            teaches=self._decisions.teaches and is_weighed,
+            things=senders.things(parsed.headers, held.sender),
+            scopes=senders.scopes(held.recipient),
+            days=DAYS,
+            problem=problem,
             notice=words.notice(visit.notice),
             size=words.size,
         )
-        return Answer(body=body)
+        return Answer(400 if problem else 200, body)
 
     async def _act(self, visit: Visit) -> Answer:
         held = await self._held(visit)
         do = visit.value("do")
-        if do not in ("release", "delete"):
+        is_allowed = do == "release_allow"
+        if is_allowed:
+            # The entry first: where it cannot be made, nothing has been done.
+            try:
+                await self._allow_sender(visit, held)
+            except EntryRefused as error:
+                return await self._page(visit, held, str(error))
+            do = "release"
+        if do not in DECISIONS:
             raise Refused(400)
-        return redirect("/quarantine", say(await act(self._quarantine, do, [held.id], visit)))
+        said = await decide(self._decisions, do, [held.id], visit)
+        return redirect("/quarantine", say(f"allow_{said}" if is_allowed else said))
+
+    async def _allow_sender(self, visit: Visit, held: HeldMessage) -> None:
+        things = await self._things(held)
+        if not things:
+            raise EntryRefused("The sender has no address that could be allowed.")
+        scope = senders.scopes(held.recipient)[0].value
+        note = f"with the release of {held.id}"
+        await add_entry(
+            self._lists,
+            visit,
+            self._times,
+            ListName.ALLOW,
+            things[0].value,
+            things[0].kind,
+            scope,
+            note,
+        )
+
+    async def _list_sender(self, visit: Visit) -> Answer:
+        held = await self._held(visit)
+        name = visit.value("list")
+        thing = senders.chosen(await self._things(held), visit.value("thing"))
+        scope = senders.chosen(senders.scopes(held.recipient), visit.value("scope"))
+        if thing is None or scope is None or name not in list(ListName):
+            raise Refused(400)
+        try:
+            entry = await add_entry(
+                self._lists,
+                visit,
+                self._times,
+                ListName(name),
+                thing.value,
+                thing.kind,
+                scope.value,
+            )
+        except EntryRefused as error:
+            return await self._page(visit, held, str(error))
+        return redirect(f"/quarantine/{held.id}", say(f"{entry.list}.{entry.id}"))
+
+    async def _things(self, held: HeldMessage) -> Sequence[senders.Choice]:
+        """
+        Give what of a message can be allowed or blocked.
+        """
+        message = await self._open(held)
+        try:
+            return senders.things(Headers.parse(message.head(HEAD_LIMIT)), held.sender)
+        finally:
+            message.close()
 
     async def _download(self, visit: Visit) -> Answer:
         held = await self._held(visit)
@@ -229,7 +237,9 @@ class MessagePage:
 
 
 def _parse(pieces: Sequence[bytes]) -> mime.Parsed:
-    return mime.read(b"".join(pieces))
+    parsed = mime.read(b"".join(pieces))
+    _ = parsed.text  # It is put together when first asked for: here, in the thread.
+    return parsed
 
 
 def _reasons(held: HeldMessage) -> str:
@@ -238,57 +248,6 @@ def _reasons(held: HeldMessage) -> str:
     """
     if held.kind is Kind.UNDELIVERABLE:
         return words.reason(held)
-    return " ".join(words.sentence(found.detail) for found in words.against(held.findings)[:2])
-
-
-def _rail(held: HeldMessage, policy: Policy) -> _Rail | None:
-    """
-    Draw the total on a scale from 0 to 16, or further where refusing begins beyond 15.
-    """
-    if held.kind is Kind.UNDELIVERABLE:
-        return None
-    scale = max(16.0, policy.reject * 16 / 15)
-
-    def place(number: float) -> float:
-        return round(min(max(number / scale, 0.0), 1.0) * 100, 2)
-
-    thresholds = (policy.tag, policy.quarantine, policy.reject)
-    return _Rail(
-        tag=place(policy.tag),
-        quarantine=place(policy.quarantine),
-        reject=place(policy.reject),
-        total=place(held.total),
-        thresholds=tuple(f"{number:g}" for number in thresholds),
-        words=words.total(held.total),
+    return " ".join(
+        words.first_sentence(found.detail) for found in words.against(held.findings)[:2]
     )
-
-
-def _sides(findings: Sequence[Finding]) -> Sequence[_Bars]:
-    """
-    Draw the findings: against to the right of the zero at 25 per cent, in favour to the left.
-    """
-    span = max([3.0, *(f.score for f in findings), *(-3 * f.score for f in findings)])
-
-    def bar(finding: Finding) -> _Bar:
-        width = abs(finding.score) / span * 75
-        is_against = finding.score > 0
-        return _Bar(
-            words.sentence(finding.detail),
-            finding.symbol,
-            words.score(finding.score),
-            25.0 if is_against else round(25 - width, 2),
-            round(width, 2),
-            is_against,
-        )
-
-    sides = []
-    for title, chosen in (
-        ("Against it", [f for f in findings if f.score > 0]),
-        ("In its favour", [f for f in findings if f.score < 0]),
-        ("Without weight", [f for f in findings if f.score == 0]),
-    ):
-        if chosen:
-            chosen.sort(key=lambda finding: -abs(finding.score))
-            total = words.score(sum(finding.score for finding in chosen))
-            sides.append(_Bars(title, total, [bar(finding) for finding in chosen]))
-    return sides

@@ -4,18 +4,18 @@ The list of held messages.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from attrs import frozen
-from twisted.internet.defer import Deferred, DeferredList
-from twisted.python.failure import Failure
+from attrs import evolve, frozen
 
 from mailgate.config.model import Policy
+from mailgate.quarantine.deciding import AT_ONCE, Decisions
 from mailgate.quarantine.rows import HeldMessage
+from mailgate.quarantine.search import LOOKED_AT, Found, split
 from mailgate.verdict import Kind
 from mailgate.web.answer import Answer, Refused, Route, Visit, own_path, redirect, say
 from mailgate.web.pages import words
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 PAGE = 100
 """How many messages one page shows."""
+
+QUERY_LENGTH = 200
+"""How many characters of what is searched for are read."""
 
 
 @frozen
@@ -65,7 +68,7 @@ class _Chip:
     word: str
     icon: str
     url: str
-    number: int
+    number: int | None
     is_current: bool
 
 
@@ -77,12 +80,14 @@ class QuarantinePage:
     def __init__(
         self,
         quarantine: Quarantine,
+        decisions: Decisions,
         policy: Policy,
         keep_days: int,
         times: Times,
         templates: Templates,
     ) -> None:
         self._quarantine = quarantine
+        self._decisions = decisions
         self._policy = policy
         self._keep_days = keep_days
         self._times = times
@@ -102,29 +107,33 @@ class QuarantinePage:
         return redirect("/quarantine")
 
     async def _show(self, visit: Visit) -> Answer:
-        kind = _kind(visit.query.get("kind", ""))
-        before = cursor(visit.query.get("before", ""))
+        view = _View.of(visit)
         counts = await self._quarantine.count()
-        found = await self._quarantine.list(limit=PAGE + 1, before=before, kind=kind)
-        shown = found[:PAGE]
-        older = None
-        if len(found) > PAGE:
-            older = _url(kind, shown[-1].number)
+        found = await self._find(view)
         body = self._templates.render(
             "quarantine.html",
             visit,
             times=self._times,
             total=sum(counts.values()),
             keep_days=self._keep_days,
-            chips=_chips(counts, kind),
-            days=self._days(shown),
-            is_filtered=kind is not None,
-            newest=_url(kind) if before is not None else None,
-            older=older,
-            here=_url(kind, before),
+            chips=_chips(counts, view),
+            days=self._days(found.held),
+            view=view,
+            all_url=_View(kind=view.kind).url,
+            newest=evolve(view, before=None).url if view.before is not None else None,
+            older=evolve(view, before=found.older).url if found.older is not None else None,
+            looked_at=LOOKED_AT if found.is_cut else None,
+            teaches=self._decisions.teaches,
             notice=words.notice(visit.notice),
         )
         return Answer(body=body)
+
+    async def _find(self, view: _View) -> Found:
+        if view.words:
+            return await self._quarantine.search(view.words, PAGE, view.before, view.kind)
+        found = await self._quarantine.list(limit=PAGE + 1, before=view.before, kind=view.kind)
+        older = found[PAGE - 1].number if len(found) > PAGE else None
+        return Found(found[:PAGE], older, is_cut=False)
 
     async def _act(self, visit: Visit) -> Answer:
         back = own_path(visit.value("back"), "/quarantine")
@@ -134,11 +143,13 @@ class QuarantinePage:
             do, ids = "delete", [visit.value("delete")]
         else:
             do, ids = visit.value("do"), list(dict.fromkeys(visit.form.get("id", ())))
-        if do not in ("release", "delete"):
+        if do not in DECISIONS:
             raise Refused(400)
+        if len(ids) > AT_ONCE:
+            raise Refused(400, f"At most {AT_ONCE} messages can be chosen at once.")
         if not ids:
             return redirect(back, say("none_chosen"))
-        return redirect(back, say(await act(self._quarantine, do, ids, visit)))
+        return redirect(back, say(await decide(self._decisions, do, ids, visit)))
 
     def _days(self, shown: Sequence[HeldMessage]) -> Sequence[_Day]:
         def day(held: HeldMessage) -> date:
@@ -166,25 +177,63 @@ class QuarantinePage:
         )
 
 
-async def act(quarantine: Quarantine, do: str, ids: Sequence[str], visit: Visit) -> str:
+DECISIONS = ("release", "spam", "delete")
+"""What can be done with held messages, as the forms call it."""
+
+
+async def decide(decisions: Decisions, do: str, ids: Sequence[str], visit: Visit) -> str:
     """
     Release or delete messages.
 
-    @param do: C{release} or C{delete}.
+    @param do: one of L{DECISIONS}.
     @return: what L{words.notice} puts into words.
     """
-    acting: Mapping[str, Callable[[str, str], Deferred[bool]]] = {
-        "release": quarantine.release,
-        "delete": quarantine.delete,
-    }
     by = visit.visitor.account.name
-    working = [acting[do](identity, by) for identity in ids]
-    done = 0
-    for _, outcome in await DeferredList(working, consumeErrors=True):
-        if isinstance(outcome, Failure):
-            outcome.raiseException()
-        done += outcome is True
-    return f"{do}d.{done}.{len(ids) - done}"
+    if do == "release":
+        done = await decisions.release(ids, by)
+    elif do == "spam":
+        done = await decisions.delete_as_spam(ids, by)
+    else:
+        done = await decisions.delete(ids, by)
+    return f"{do}.{done.number}.{done.missed}"
+
+
+@frozen
+class _View:
+    """
+    Which messages are asked for.
+    """
+
+    kind: Kind | None = None
+    before: int | None = None
+    query: str = ""
+    """The words that are looked for, as they were typed."""
+
+    @classmethod
+    def of(cls, visit: Visit) -> _View:
+        """
+        Read the query of a request.
+
+        @raise Refused: it asks for what cannot be.
+        """
+        query = visit.query.get("q", "").strip()[:QUERY_LENGTH]
+        return cls(_kind(visit.query.get("kind", "")), cursor(visit.query.get("before", "")), query)
+
+    @property
+    def words(self) -> Sequence[str]:
+        """
+        Give the words that are looked for, as they are compared.
+        """
+        return split(self.query)
+
+    @property
+    def url(self) -> str:
+        """
+        Give the address of the page that shows them.
+        """
+        fields = {"kind": self.kind, "q": self.query or None, "before": self.before}
+        query = urlencode({name: value for name, value in fields.items() if value is not None})
+        return f"/quarantine?{query}" if query else "/quarantine"
 
 
 def _kind(text: str) -> Kind | None:
@@ -214,19 +263,15 @@ def cursor(text: str) -> int | None:
     return int(text)
 
 
-def _url(kind: Kind | None, before: int | None = None) -> str:
-    fields: dict[str, Any] = {}
-    if kind is not None:
-        fields["kind"] = kind.value
-    if before is not None:
-        fields["before"] = before
-    return "/quarantine" + (f"?{urlencode(fields)}" if fields else "")
+def _chips(counts: Mapping[Kind, int], view: _View) -> Sequence[_Chip]:
+    def chip(word: str, icon: str, kind: Kind | None, number: int) -> _Chip:
+        url = evolve(view, kind=kind, before=None).url
+        # Of what is searched nobody has counted the hits.
+        return _Chip(word, icon, url, None if view.words else number, kind is view.kind)
 
-
-def _chips(counts: Mapping[Kind, int], current: Kind | None) -> Sequence[_Chip]:
-    chips = [_Chip("All", "", _url(None), sum(counts.values()), current is None)]
+    chips = [chip("All", "", None, sum(counts.values()))]
     for kind, of_kind in words.KINDS.items():
         number = counts.get(kind, 0)
-        if number or kind is current:
-            chips.append(_Chip(of_kind.word, of_kind.icon, _url(kind), number, kind is current))
+        if number or kind is view.kind:
+            chips.append(chip(of_kind.word, of_kind.icon, kind, number))
     return chips

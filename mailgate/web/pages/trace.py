@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, frozen
 
+from mailgate.config.model import Policy
 from mailgate.quarantine import rows
 from mailgate.quarantine.rows import HeldMessage
+from mailgate.reporting.why import Nearness, nearness, read_finding
 from mailgate.store import history
 from mailgate.store.database import Database
 from mailgate.store.history import Note
+from mailgate.verdict import Action
 from mailgate.web.answer import Answer, Refused, Route, Visit, redirect
-from mailgate.web.pages import words
+from mailgate.web.pages import weights, words
 from mailgate.web.pages.times import Times
 from mailgate.web.templates import Templates
 
@@ -37,6 +40,17 @@ _ICONS = {
 
 
 @frozen
+class _Weighed:
+    """
+    Why a verdict is as it is.
+    """
+
+    sides: Sequence[weights.DrawnSide]
+    nearness: Nearness | None
+    """C{None} where the total was not asked: before MAIL nothing is decided by it."""
+
+
+@frozen
 class _Afterwards:
     """
     What the store knows of a transaction.
@@ -52,10 +66,16 @@ class TracePage:
     """
 
     def __init__(
-        self, traces: Traces, database: Database, times: Times, templates: Templates
+        self,
+        traces: Traces,
+        database: Database,
+        policy: Policy,
+        times: Times,
+        templates: Templates,
     ) -> None:
         self._traces = traces
         self._database = database
+        self._policy = policy
         self._times = times
         self._templates = templates
 
@@ -107,10 +127,19 @@ class TracePage:
             held=afterwards.held,
             notes=afterwards.notes,
             kinds=words.KINDS,
+            weighed=self._weighed,
+            in_words=weights.in_words,
             size=words.size,
-            score=words.score,
             total=words.total,
             sentence=words.sentence,
             icons=_ICONS,
         )
         return Answer(body=body)
+
+    def _weighed(self, verdict: Mapping[str, Any]) -> _Weighed:
+        findings = [read_finding(each) for each in verdict["findings"]]
+        action = Action(verdict["would"] or verdict["action"])
+        near = None
+        if verdict["recipients"]:
+            near = nearness(verdict["total"], action, findings, self._policy)
+        return _Weighed(weights.draw(findings), near)

@@ -4,6 +4,7 @@ The words of the review pages: what a neighbour understands, in the present, wit
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from attrs import frozen
@@ -70,6 +71,10 @@ KINDS = {
 }
 
 
+_QUOTE, _UNQUOTE = "\N{LEFT DOUBLE QUOTATION MARK}", "\N{RIGHT DOUBLE QUOTATION MARK}"
+_END_OF_SENTENCE = re.compile(f"{_QUOTE}[^{_UNQUOTE}]*|[.!?](?= [A-Z])")
+
+
 def sentence(text: str) -> str:
     """
     Make a sentence of words that may lack their capital or their full stop.
@@ -79,6 +84,16 @@ def sentence(text: str) -> str:
         return ""
     ending = "" if text[-1] in ".!?…" else "."
     return text[0].upper() + text[1:] + ending
+
+
+def first_sentence(text: str) -> str:
+    """
+    Give the first of several sentences; what is quoted in it stays whole.
+    """
+    for found in _END_OF_SENTENCE.finditer(text):
+        if not found[0].startswith(_QUOTE):
+            return sentence(text[: found.end()])
+    return sentence(text)
 
 
 def against(findings: Sequence[Finding]) -> list[Finding]:
@@ -97,7 +112,7 @@ def reason(held: HeldMessage) -> str:
         return f"The server that it is for did not take it: {sentence(held.reason)}"
     found = against(held.findings)
     if found:
-        return sentence(found[0].detail)
+        return first_sentence(found[0].detail)
     return sentence(KINDS[held.kind].held)
 
 
@@ -210,22 +225,52 @@ def notice(code: str) -> Notice | None:
     """
     Put into words what L{mailgate.web.answer.say} was given.
     """
-    what, *numbers = code.split(".")
-    done, missing = (*map(int, numbers), 0, 0)[:2]
-    if what in ("released", "deleted"):
-        text = f"{messages(done).capitalize()} {what}." if done else f"Nothing was {what}."
-        if what == "released" and done:
-            text += " It is on its way." if done == 1 else " They are on their way."
-        if missing:
-            are = "is" if missing == 1 else "are"
-            text += f" {messages(missing).capitalize()} of your choice {are} not held any more."
-        return Notice("ok" if done else "warn", "ok" if done else "warn", text)
+    what, *rest = code.split(".")
+    numbers = [int(number) for number in rest]
+    if what in _DONE and len(numbers) == 2:
+        return _done(what, *numbers)
+    if what in _LISTED and len(numbers) == 1:
+        text = f"{_LISTED[what]} It is entry {numbers[0]} of the lists."
+        return Notice("ok", "ok", text)
     found = _NOTICES.get(what)
     return Notice(*found) if found else None
 
 
+def _done(what: str, done: int, missed: int) -> Notice:
+    participle, one, many = _DONE[what]
+    text = f"{messages(done).capitalize()} {participle}." if done else f"Nothing was {participle}."
+    if done:
+        text += one if done == 1 else many
+    if missed:
+        text += f" {messages(missed).capitalize()} had been dealt with already."
+    if what == "allow_release":
+        text += " The sender is allowed from now on."
+    return Notice("ok" if done else "warn", "ok" if done else "warn", text)
+
+
+_ON_ITS_WAY = " It is on its way."
+_ON_THEIR_WAY = " They are on their way."
+_DONE = {
+    "release": ("released", _ON_ITS_WAY, _ON_THEIR_WAY),
+    "allow_release": ("released", _ON_ITS_WAY, _ON_THEIR_WAY),
+    "spam": (
+        "deleted as spam",
+        " The filter learns from it.",
+        " The filter learns from them.",
+    ),
+    "delete": ("deleted", "", ""),
+}
+"""What was done, and what follows from it for one message and for several."""
+
+_LISTED = {
+    "allow": "Allowed from now on.",
+    "block": "Blocked from now on.",
+}
+
 _NOTICES = {
     "none_chosen": ("warn", "warn", "Nothing was done, since no message was chosen."),
+    "entry_removed": ("ok", "ok", "The entry is removed, and does not count any more."),
+    "entry_gone": ("warn", "warn", "The entry had been removed already, or its time was over."),
     "password": ("ok", "ok", "The password is changed. Other log-ins of yours have ended."),
     "signed_out": ("ok", "ok", "You are signed out."),
     "welcome": ("ok", "ok", "The account is made, and you are signed in."),

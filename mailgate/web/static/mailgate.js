@@ -39,4 +39,12 @@ if (held) {
   says.role = "status";
   held.before(says);
   held.addEventListener("change", () => { says.textContent = `${held.querySelectorAll(":checked").length} selected`; });
+  const all = held.querySelector(".all");
+  all.hidden = false;
+  all.addEventListener("click", () => {
+    const boxes = [...held.querySelectorAll("[name=id]")];
+    const on = boxes.some((box) => !box.checked);
+    for (const box of boxes) box.checked = on;
+    held.dispatchEvent(new Event("change"));
+  });
 }

@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from mailgate.finding import Finding
 from mailgate.verdict import Kind
 from mailgate.web.pages import message as module
+from mailgate.wire.address import NULL_SENDER, Address
 from tests.web.harness import NAME, World
 
 GONE = Failure(ConnectionDone())
@@ -78,11 +79,13 @@ class OneMessage(SynchronousTestCase):
         Every finding is there in words, with its symbol, its score and a bar to its side.
         """
         findings = (
-            Finding("BIG", 6, "A big thing"),
-            Finding("GOOD", -1, "Good."),
+            Finding("BIG", 6, "A big thing", check="helo"),
+            Finding("GOOD", -1, "Good.", check="lists"),
             Finding("N", 0, "N."),
         )
         page = self.page(findings=findings)
+        titles = re.findall("<h4><span>(.*?)</span></h4>", page)
+        self.assertEqual(titles, ["Name of the client", "Allowed and blocked", "Other"])
         self.assertIn('<h3><span>Against it</span><span class="n">+6.0</span></h3>', page)
         self.assertIn("<bdi>A big thing.</bdi> <code>BIG</code>", page)
         self.assertIn('<rect x="25.0%" y="3" width="75.0%"', page)
@@ -91,6 +94,45 @@ class OneMessage(SynchronousTestCase):
         )
         self.assertIn('<rect x="12.5%" y="3.75" width="12.5%"', page)
         self.assertIn('<h3><span>Without weight</span><span class="n">0.0</span></h3>', page)
+
+    def test_groups(self):
+        """
+        Findings about the same thing stand together, with their sum where there are others.
+        """
+        findings = (
+            Finding("A", 6, "A.", check="helo"),
+            Finding("B", 3, "B.", check="headers"),
+            Finding("C", 1, "C.", check="headers"),
+        )
+        page = self.page(findings=findings)
+        self.assertIn("<h4><span>Name of the client</span></h4>", page)
+        self.assertIn('<h4><span>Headers</span><span class="n">+4.0</span></h4>', page)
+        self.assertEqual(re.findall("<code>([ABC])</code></p>", page), ["A", "B", "C"])
+
+    def test_what_had_to_be_different(self):
+        """
+        The nearest threshold is named, and without which findings less would have been done.
+        """
+        page = self.page(findings=(Finding("BIG", 6, "A."), Finding("SMALL", 3.2, "B.")))
+        self.assertIn(
+            "The total is 9.2. The nearest threshold is 8: 1.3 points less and it would have been"
+            " delivered with a tag. 5.8 points more and it would have been refused."
+            " Each of these alone would have been enough:",
+            page,
+        )
+        minus = "\N{MINUS SIGN}"
+        self.assertIn(f"Without <code>BIG</code>: <b>9.2 {minus} 6.0 = 3.2, delivered</b>.", page)
+        self.assertIn(
+            f"Without <code>SMALL</code>: <b>9.2 {minus} 3.2 = 6.0, delivered with a tag</b>.", page
+        )
+
+    def test_total_that_did_not_decide(self):
+        """
+        Where the total alone would not have held it, that is said.
+        """
+        page = self.page(findings=(Finding("A", 1, "A."),), kind=Kind.MALWARE)
+        self.assertIn("By its total alone it would have been delivered.", page)
+        self.assertNotIn("would have been enough", page)
 
     def test_every_kind(self):
         """
@@ -132,7 +174,7 @@ class OneMessage(SynchronousTestCase):
         self.assertNotIn("\u202e", page)
         self.assertIn("or, read in another way, <bdi>Invoice.pdf</bdi>", page)
         self.assertIn('<bdi class="mono">application/pdf</bdi>', page)
-        self.assertIn('<td class="n">3.0 kB</td>', page)
+        self.assertIn('<td class="n" data-label="Size">3.0 kB</td>', page)
 
     def test_many_attachments(self):
         """
@@ -223,7 +265,8 @@ class OneMessage(SynchronousTestCase):
         self.browser.post(path, {"do": "release", "csrf": token})
         self.assertEqual(len(self.world.rows("outbox")), 1)
         self.assertIn(
-            "Nothing was released. One message of your choice", self.browser.get("/quarantine").text
+            "Nothing was released. One message had been dealt with already.",
+            self.browser.get("/quarantine").text,
         )
 
     def test_delete(self):
@@ -242,6 +285,25 @@ class OneMessage(SynchronousTestCase):
         path = f"/quarantine/{self.world.hold()}"
         self.assertEqual(self.browser.post(path, {"do": "block"}).code, 400)
 
+    def test_what_is_learned(self):
+        """
+        Release teaches that it is good, “Delete as spam” that it is spam, “Delete” nothing; the
+        page says so.
+        """
+        for do, learned in (
+            ("release", [False]),
+            ("release_allow", [False]),
+            ("spam", [True]),
+            ("delete", []),
+        ):
+            path = f"/quarantine/{self.world.hold()}"
+            self.assertIn("from “Delete as spam” that it was spam", self.browser.get(path).text)
+            self.browser.post(path, {"do": do})
+            self.assertEqual([each[1] for each in self.world.learner.learned], learned)
+            self.world.learner.learned.clear()
+        page = self.page(kind=Kind.UNDELIVERABLE, reason="550 no")
+        self.assertNotIn("The filter learns", page)
+
     def test_file_that_cannot_be_read(self):
         """
         Where the file is gone the page says that the store failed.
@@ -252,6 +314,167 @@ class OneMessage(SynchronousTestCase):
         self.assertEqual(self.browser.get(f"/quarantine/{identity}").code, 503)
         self.assertEqual(self.browser.get(f"/quarantine/{identity}/raw").code, 503)
         self.assertEqual(len(self.flushLoggedErrors(OSError)), 2)
+
+
+class Sender(SynchronousTestCase):
+    """
+    To allow or block the sender, beside a message.
+    """
+
+    LIST = (
+        b"From: News <News@Shop.example.org>\r\nList-Id: News <news.shop.example.org>\r\n\r\nx\r\n"
+    )
+
+    def setUp(self):
+        """
+        Hold a message of a mailing list.
+        """
+        self.world = World(self)
+        self.browser = self.world.signed_in()
+        self.identity = self.world.hold(self.LIST)
+        self.path = f"/quarantine/{self.identity}"
+
+    def entries(self):
+        """
+        Give list, kind, value and scope of all entries.
+        """
+        return [row[1:5] for row in self.world.rows("list_entry")]
+
+    def choose(self, **fields):
+        """
+        Send the form.
+        """
+        return self.browser.post(f"{self.path}/sender", fields, page=self.path)
+
+    def test_choices(self):
+        """
+        The address, its domain and the mailing list can be chosen; for the recipient, everybody at
+        the domain, or all.
+        """
+        page = self.browser.get(self.path).text
+        things = re.findall(r'name="thing" value="([^"]*)"( checked)?><span><bdi[^>]*>(.*?)<', page)
+        self.assertEqual(
+            things,
+            [
+                ("address", " checked", "news@shop.example.org"),
+                ("domain", "", "shop.example.org"),
+                ("list-0", "", "news.shop.example.org"),
+            ],
+        )
+        scopes = re.findall(r'<option value="(recipient|domain|all)">(.*?)</option>', page)
+        self.assertEqual(
+            scopes,
+            [
+                ("recipient", "ada@example.com"),
+                ("domain", "everybody at example.com"),
+                ("all", "everybody"),
+            ],
+        )
+
+    def test_allow_and_block(self):
+        """
+        What was chosen is on the list, and the page says so.
+        """
+        response = self.choose(list="allow", thing="address", scope="recipient")
+        self.assertEqual(response.header("location"), self.path)
+        self.assertIn("Allowed from now on. It is entry 1", self.browser.get(self.path).text)
+        self.choose(list="block", thing="domain", scope="domain")
+        self.choose(list="block", thing="list-0", scope="all")
+        self.assertEqual(
+            self.entries(),
+            [
+                ("allow", "address", "news@shop.example.org", "ada@example.com"),
+                ("block", "domain", "shop.example.org", "example.com"),
+                ("block", "list-id", "news.shop.example.org", ""),
+            ],
+        )
+        self.assertEqual(len(self.world.storage.lists.lists), 3)
+        self.assertEqual(self.world.held(self.identity).state, "held")
+
+    def test_note_and_end(self):
+        """
+        A note and an end can be given, and who made the entry stands there.
+        """
+        self.choose(list="allow", thing="address", scope="all", note="our shop", days="30")
+        (row,) = self.world.rows("list_entry")
+        self.assertEqual(row[5:7], ("our shop", NAME))
+        self.assertEqual(row[8] - row[7], 30 * 86400)
+
+    def test_refused(self):
+        """
+        What cannot be taken is said on the page, which keeps what was filled in.
+        """
+        response = self.choose(list="allow", thing="domain", scope="all", note="x" * 300)
+        self.assertEqual(response.code, 400)
+        self.assertIn("A note has at most 200 characters.", response.text)
+        self.assertIn('value="domain" checked', response.text)
+        self.assertIn('<option value="all" selected>', response.text)
+        self.assertEqual(self.entries(), [])
+
+    def test_unknown(self):
+        """
+        A form that asks for anything else is refused, and one for a message that is gone.
+        """
+        good = {"list": "allow", "thing": "address", "scope": "all", "days": ""}
+        for field, value in (
+            ("list", "grey"),
+            ("thing", "network"),
+            ("thing", "list-1"),
+            ("scope", "bob@example.com"),
+            ("days", "31"),
+        ):
+            self.assertEqual(self.choose(**{**good, field: value}).code, 400, (field, value))
+        gone = self.browser.post("/quarantine/gone-gone-gone/sender", good, page=self.path)
+        self.assertEqual(gone.code, 404)
+        self.assertEqual(self.entries(), [])
+
+    def test_release_and_allow(self):
+        """
+        One click releases the message and allows its sender for its recipient.
+        """
+        response = self.browser.post(self.path, {"do": "release_allow"})
+        self.assertEqual(response.header("location"), "/quarantine")
+        self.assertIn(
+            "One message released. It is on its way. The sender is allowed from now on.",
+            self.browser.get("/quarantine").text,
+        )
+        self.assertEqual(self.world.held(self.identity).state, "released")
+        self.assertEqual(
+            self.entries(), [("allow", "address", "news@shop.example.org", "ada@example.com")]
+        )
+        self.assertEqual(
+            self.world.rows("list_entry")[0][5], f"with the release of {self.identity}"
+        )
+
+    def test_release_and_allow_for_a_stranger(self):
+        """
+        Where the sender cannot be allowed the message is not released either, and that is said.
+        """
+        identity = self.world.hold(self.LIST, recipient=Address("ada", "elsewhere.example.org"))
+        path = f"/quarantine/{identity}"
+        response = self.browser.post(path, {"do": "release_allow"})
+        self.assertEqual(response.code, 400)
+        self.assertIn("is none of your domains", response.text)
+        self.assertEqual(self.world.held(identity).state, "held")
+
+    def test_nobody(self):
+        """
+        A notice without any address cannot be allowed, and the page does not offer it.
+        """
+        path = f"/quarantine/{self.world.hold(b'Subject: x', sender=NULL_SENDER)}"
+        page = self.browser.get(path).text
+        self.assertNotIn("Allow this sender", page)
+        self.assertNotIn("release_allow", page)
+        self.assertEqual(self.browser.post(path, {"do": "release_allow"}).code, 400)
+
+    def test_only_by_post(self):
+        """
+        A link does nothing.
+        """
+        before = self.world.everything()
+        self.assertEqual(self.browser.get(f"{self.path}/sender?list=block").code, 405)
+        self.assertEqual(self.world.everything(), before)
+        self.assertEqual(self.entries(), [])
 
 
 class Download(SynchronousTestCase):

@@ -10,6 +10,8 @@ from html import unescape
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailgate.finding import Finding
+from mailgate.quarantine import search
+from mailgate.quarantine.deciding import AT_ONCE
 from mailgate.verdict import Kind
 from mailgate.web.pages.quarantine import PAGE
 from tests.web.harness import NAME, World
@@ -62,6 +64,8 @@ class QuarantineList(SynchronousTestCase):
         """
         page = self.page()
         self.assertIn("Nothing is held.", page)
+        self.assertIn("What the checks hold back comes here", page)
+        self.assertNotIn('role="search"', page)
         self.assertNotIn('class="held"', page)
 
     def test_newest_first_by_day(self):
@@ -81,11 +85,14 @@ class QuarantineList(SynchronousTestCase):
         """
         A row names the sender, the recipient, the reason, the kind and how sure we are.
         """
-        findings = (Finding("A", 3, "A small thing."), Finding("B", 9, "the big thing"))
+        findings = (
+            Finding("A", 3, "A small thing."),
+            Finding("B", 9, "the big thing, “Mr. X. Y”. It has details (+2)."),
+        )
         self.world.hold(kind=Kind.PHISHING, findings=findings)
         page = self.page()
         self.assertIn('<bdi class="name">Eve</bdi> <bdi class="addr">eve@example.org</bdi>', page)
-        self.assertIn("To <bdi>ada@Example.com</bdi>. <bdi>The big thing.</bdi>", page)
+        self.assertIn("To <bdi>ada@Example.com</bdi>. <bdi>The big thing, “Mr. X. Y”.</bdi>", page)
         self.assertIn('href="#i-phishing"/></svg>Phishing</span>', page)
         self.assertIn("</svg>likely</span>", page)
         self.assertNotIn("A small thing", page)
@@ -118,6 +125,65 @@ class QuarantineList(SynchronousTestCase):
         page = self.page()
         self.assertIn("The server that it is for did not take it: 550 5.1.1 no such user.", page)
         self.assertIn("Held because it could not be looked into.", page)
+
+    def test_search(self):
+        """
+        A search shows what has its words, keeps the kind, and is kept by the links and the forms.
+        """
+        for number in range(3):
+            self.world.hold(subject(f"invoice {number}"), kind=Kind.BULK)
+        self.world.hold(subject("INVOICE of spam"))
+        self.world.hold(subject("other"))
+        found = ["INVOICE of spam", "invoice 2", "invoice 1", "invoice 0"]
+        self.assertEqual(self.subjects("/quarantine?q=Invoice"), found)
+        self.assertEqual(self.subjects("/quarantine?kind=bulk&q=invoice"), found[1:])
+        page = self.page("/quarantine?kind=bulk&q=invoice")
+        self.assertIn('<input type="hidden" name="kind" value="bulk">', page)
+        self.assertIn('name="q" value="invoice"', page)
+        self.assertIn('href="/quarantine?kind=spam&amp;q=invoice"', page)
+        self.assertIn('name="back" value="/quarantine?kind=bulk&amp;q=invoice"', page)
+        self.assertIn("With <bdi>invoice</bdi> in the subject", page)
+        self.assertIn('<a href="/quarantine?kind=bulk">Show all</a>', page)
+
+    def test_search_without_hits(self):
+        """
+        A search without hits says so; what was searched for stands there as words.
+        """
+        self.world.hold()
+        page = self.page("/quarantine?q=%3Cb%3E")
+        self.assertIn("No message has <bdi>&lt;b&gt;</bdi> in its subject", page)
+        self.assertNotIn('class="held"', page)
+        self.assertIn("No message of this kind has", self.page("/quarantine?kind=malware&q=x1"))
+
+    def test_search_pages(self):
+        """
+        A search goes on over pages, and says where it stopped looking.
+        """
+        for number in range(PAGE + 2):
+            self.world.hold(subject(f"same {number}"))
+        older = unescape(re.search('href="([^"]*)" rel="next"', self.page("/quarantine?q=same"))[1])
+        self.assertIn("q=same", older)
+        self.assertEqual(self.subjects(older), ["same 1", "same 0"])
+        self.patch(search, "LOOKED_AT", 50)
+        page = self.page("/quarantine?q=nothing")
+        self.assertIn("none has <bdi>nothing</bdi>", page)
+        self.assertIn(">Look further back</a>", page)
+
+    def test_long_query(self):
+        """
+        Of a very long query the beginning is read.
+        """
+        self.world.hold()
+        self.assertIn(f'name="q" value="{"x" * 200}"', self.page(f"/quarantine?q={'x' * 3000}"))
+
+    def test_without_a_learner(self):
+        """
+        Where nothing is learned, nobody is asked to teach.
+        """
+        self.world = World(self, teaches=False)
+        self.browser = self.world.signed_in()
+        self.world.hold()
+        self.assertNotIn("Delete as spam", self.page())
 
     def test_pages(self):
         """
@@ -180,7 +246,7 @@ class QuarantineList(SynchronousTestCase):
         self.assertEqual(len(self.world.rows("outbox")), 3)
         page = self.page()
         self.assertIn(
-            "3 messages released. They are on their way. One message of your choice is not held",
+            "3 messages released. They are on their way. One message had been dealt with already.",
             page,
         )
         self.browser.post("/quarantine", {"do": "delete", "id": ids[3]})
@@ -195,6 +261,37 @@ class QuarantineList(SynchronousTestCase):
         for _ in range(2):
             self.browser.post("/quarantine", {"release": identity, "csrf": token})
         self.assertEqual(len(self.world.rows("outbox")), 1)
+
+    def test_delete_as_spam(self):
+        """
+        What is ticked can be deleted as spam, which is learned; plain deleting teaches nothing.
+        """
+        ids = [self.world.hold() for _ in range(3)]
+        self.browser.post("/quarantine", [("do", "spam"), *(("id", each) for each in ids[:2])])
+        self.assertIn("2 messages deleted as spam. The filter learns from them.", self.page())
+        self.browser.post("/quarantine", {"do": "delete", "id": ids[2]})
+        self.assertEqual(self.world.rows("held"), [])
+        self.assertEqual([each[1:] for each in self.world.learner.learned], [(True, NAME)] * 2)
+
+    def test_release_teaches(self):
+        """
+        What is released is learned as good mail.
+        """
+        self.browser.post("/quarantine", {"release": self.world.hold()})
+        self.assertEqual([each[1:] for each in self.world.learner.learned], [(False, NAME)])
+
+    def test_at_most(self):
+        """
+        More than two hundred messages are not taken at once, and nothing is done.
+        """
+        identity = self.world.hold()
+        fields = [("id", f"{number}") for number in range(AT_ONCE)]
+        refused = self.browser.post("/quarantine", [("do", "delete"), ("id", identity), *fields])
+        self.assertEqual(refused.code, 400)
+        self.assertIn("At most 200 messages", refused.text)
+        self.assertIsNotNone(self.world.held(identity))
+        self.browser.post("/quarantine", [("do", "delete"), ("id", identity), *fields[1:]])
+        self.assertIsNone(self.world.held(identity))
 
     def test_nothing_chosen(self):
         """

@@ -88,7 +88,11 @@ class TraceTests(SynchronousTestCase):
             "250 2.0.0 Ok: 7q4m-x2vd-90kt",
             "</svg>quarantine</span> with 8.5",
             "would have been tag",
-            "<bdi>Something was seen.</bdi></th><td><code>SEEN</code></td>",
+            "<bdi>Something was seen.</bdi> <code>SEEN</code>",
+            '<h3><span>In its favour</span><span class="n">\N{MINUS SIGN}0.5</span></h3>',
+            "The nearest threshold is 8: 0.6 points less and it would have been delivered with a"
+            " tag. 6.5 points more and it would have been refused.",
+            "By its total alone it would have been delivered.",
             "delivered <small",
             "checks 0.500 s",
             "Client gone, outcome delivered.",
@@ -107,6 +111,7 @@ class TraceTests(SynchronousTestCase):
         )
         page = self.page(f"/trace/{SESSION.id}")
         self.assertIn("ended outside of a transaction", page)
+        self.assertNotIn("By its total", page)
         self.assertIn('Told the client: <bdi class="mono">554 5.7.1 listed</bdi>', page)
 
     def test_afterwards(self):

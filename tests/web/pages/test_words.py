@@ -94,17 +94,50 @@ class Words(SynchronousTestCase):
         What was done is told with its number; an unknown code tells nothing.
         """
         for code, expected in (
-            ("released.1.0", "One message released. It is on its way."),
-            ("deleted.12.0", "12 messages deleted."),
+            ("release.1.0", "One message released. It is on its way."),
             (
-                "released.0.1",
-                "Nothing was released. One message of your choice is not held any more.",
+                "release.12.1",
+                "12 messages released. They are on their way."
+                " One message had been dealt with already.",
             ),
+            ("release.0.1", "Nothing was released. One message had been dealt with already."),
+            (
+                "allow_release.1.0",
+                "One message released. It is on its way. The sender is allowed from now on.",
+            ),
+            ("spam.1.0", "One message deleted as spam. The filter learns from it."),
+            ("delete.12.0", "12 messages deleted."),
+            ("allow.1234567", "Allowed from now on. It is entry 1234567 of the lists."),
+            ("block.7", "Blocked from now on. It is entry 7 of the lists."),
             ("signed_out", "You are signed out."),
         ):
             self.assertEqual(words.notice(code).text, expected)
-        self.assertIsNone(words.notice("whatever.1"))
-        self.assertIsNone(words.notice(""))
+        for code in ("whatever.1", "", "release", "release.1", "allow", "allow.1.2", "spam.1.2.3"):
+            self.assertIsNone(words.notice(code), code)
+
+    def test_first_sentence(self):
+        """
+        Of several sentences the first is taken; what is quoted in it stays whole.
+        """
+        for text, expected in (
+            ("one thing", "One thing."),
+            ("One thing. Another one.", "One thing."),
+            ("Version 2.5 of it. Another.", "Version 2.5 of it."),
+            ("The name “A. B. C” is odd. Another.", "The name “A. B. C” is odd."),
+            ("The name “A. B", "The name “A. B."),
+            ("What? Yes.", "What?"),
+            ("", ""),
+        ):
+            self.assertEqual(words.first_sentence(text), expected)
+
+    @given(st.text("“”.? Aa"))
+    def test_any_first_sentence(self, text):
+        """
+        It is the beginning of what was said.
+        """
+        first = words.first_sentence(text)
+        said = words.sentence(text)
+        self.assertTrue(said.startswith(first.removesuffix(".")), (first, said))
 
 
 class TimesTests(SynchronousTestCase):

@@ -1,0 +1,302 @@
+"""
+The signals of what a message shows, hides, says, and where it leads.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+
+from mailgate.classify.header_signals import MIXED, unsubscribes_at_sender
+from mailgate.classify.known import (
+    ADVANCE_FEE,
+    CHEAP_ENDINGS,
+    FREE_HOSTING,
+    RISKY_EXTENSIONS,
+    SHORTENERS,
+    UNSUBSCRIBE,
+    URGENCY,
+)
+from mailgate.classify.reading import Reading
+from mailgate.classify.tokens import PAIR, WORD, Tokens
+from mailgate.classify.words import ZERO_WIDTH, Words, normalise, split
+from mailgate.message.style import Way
+from mailgate.message.urls import Link
+
+_ZERO_WIDTH_IN_WORD = re.compile(
+    "(?<=[A-Za-z\u00c0-\u052f])[\u200b\u200c\u200d\u2060\ufeff]+(?=[A-Za-z\u00c0-\u052f])"
+)
+_LETTERS = re.compile(r"[A-Za-z]{3,}")
+_THREE_CAPITALS = re.compile(r"[A-Z]{3}")
+_CURRENCIES = "$\u20ac\u00a3"
+_MONEY = re.compile(rf"[{_CURRENCIES}]\s?[0-9]")
+_GAPPY = 5
+_MIXED_SAMPLE = 8000
+_WORDS_COMPARED = 300
+_SAMPLE = 2000
+"""Characters in which the share of capitals is counted."""
+
+
+def body_signals(reading: Reading, tokens: Tokens) -> Iterator[str]:
+    """
+    Name the signals that the body of a message shows.
+    """
+    yield from _links(reading)
+    yield from _hidden(reading)
+    yield from _make(reading)
+    yield from _pictures(reading)
+    yield from _words(reading)
+    yield from _phrases(tokens)
+
+
+# -- links --------------------------------------------------------------------------------
+
+
+def _links(reading: Reading) -> Iterator[str]:
+    links = reading.web
+    if not links:
+        yield "no_link"
+        return
+    hosts = {link.host for link in links}
+    related = sum(reading.is_of_sender(link.organisation) for link in links)
+    yield from _targets(links)
+    if len(links) == 1:
+        yield "one_link"
+    if len(hosts) == 1:
+        yield "single_host"
+    elif len(hosts) >= 4:
+        yield "many_hosts"
+    if related:
+        yield "any_link_related"
+        if related * 2 > len(links):
+            yield "most_links_related"
+        return
+    yield "links_none_of_sender"
+    if reading.is_html and not unsubscribes_at_sender(reading):
+        yield "no_related_link"
+        if len(hosts) == 1:
+            yield "one_foreign_host"
+
+
+def _targets(links: Iterable[Link]) -> Iterator[str]:
+    """
+    Name what kinds of hosts there are among the targets of links.
+    """
+    for link in links:
+        host = link.host
+        if link.is_address:
+            yield "ip_host"
+        else:
+            if link.organisation in SHORTENERS or host in SHORTENERS:
+                yield "shortener"
+            if f".{host}".endswith(FREE_HOSTING):
+                yield "free_hosting"
+            if host.rpartition(".")[2] in CHEAP_ENDINGS:
+                yield "cheap_link"
+            if any(c.isdigit() for c in link.organisation):
+                yield "digits_in_host"
+            if "xn--" in host or not host.isascii():
+                yield "idn_host"
+        if link.port is not None and link.port not in (80, 443):
+            yield "url_port"
+
+
+# -- what is hidden -----------------------------------------------------------------------
+
+
+def _hidden(reading: Reading) -> Iterator[str]:
+    pages = reading.pages
+    if sum(page.splits for page in pages) >= 2:
+        yield "split_by_hidden"
+    if any(page.has_white_text for page in pages):
+        yield "white_text"
+    hidden = [each for page in pages for each in page.hidden]
+    later = [each for each in hidden if not each.is_first]
+    if any(each.way is Way.ZERO_FONT and sum(map(str.isalpha, each.text)) >= 3 for each in later):
+        yield "zero_font_text"
+    if sum(len(each.text.split()) for each in hidden if each.is_first) > 60:
+        yield "long_preheader"
+    if later:
+        words = split(normalise("\n".join(each.text for each in later)))
+        novel = np.isin(words.hashes, reading.body.hashes, invert=True)
+        if np.count_nonzero(novel) >= 20:
+            yield "hidden_words"
+    text = f"{reading.plain}\n{reading.shown}"
+    if not text.isascii():
+        if any(character in text for character in ZERO_WIDTH):
+            if sum(1 for _ in _up_to(2, _ZERO_WIDTH_IN_WORD.finditer(text))) >= 2:
+                yield "zero_width_in_words"
+        if _is_greek_or_cyrillic(reading.body):
+            if sum(1 for _ in _up_to(3, MIXED.finditer(text[:_MIXED_SAMPLE]))) >= 3:
+                yield "mixed_script"
+
+
+def _is_greek_or_cyrillic(body: Words) -> bool:
+    """
+    Tell whether there is any letter of these scripts, by the first bytes that they have in UTF-8.
+    """
+    codes = np.frombuffer(body.data, np.uint8)
+    return bool(((codes >= 0xCD) & (codes <= 0xD4)).any())
+
+
+def _up_to(count: int, matches: Iterable[object]) -> Iterator[object]:
+    return (match for match, _ in zip(matches, range(count), strict=False))
+
+
+# -- how it is made -----------------------------------------------------------------------
+
+
+def _make(reading: Reading) -> Iterator[str]:
+    parsed = reading.parsed
+    if reading.is_html:
+        yield "html"
+        if not reading.is_plain:
+            yield "html_only"
+        if not any(page.has_root for page in reading.pages):
+            yield "no_html_tag"
+        if any(page.ends >= 2 for page in reading.pages):
+            yield "two_html_ends"
+        if sum(page.references for page in reading.pages) > 60:
+            yield "many_references"
+        if any(page.forms for page in reading.pages):
+            yield "form"
+        if any(page.scripts for page in reading.pages):
+            yield "script"
+        if reading.is_plain and _says_the_same(reading):
+            yield "text_matches_html"
+    for text in parsed.texts:
+        characters = text.characters
+        if text.encoding == "base64" and len(characters) >= 20 and _is_ascii(characters):
+            yield "base64_text" if reading.is_plain else "base64_text_html_only"
+            break
+    if any(text.encoding == "7bit" and not text.characters.isascii() for text in parsed.texts):
+        # Some charsets, ISO-2022-JP for one, write with 7 bits what is not ASCII.
+        if not any(text.charset.lower().startswith(("iso-2022", "utf-7")) for text in parsed.texts):
+            yield "eight_bit_in_seven"
+    attachments = parsed.attachments
+    if attachments:
+        yield "attachment"
+    for part in attachments:
+        if any(name.rpartition(".")[2].lower().strip() in RISKY_EXTENSIONS for name in part.names):
+            yield "risky_attachment"
+            break
+
+
+def _is_ascii(text: str) -> bool:
+    if text.isascii():
+        return True
+    return len(text.encode("ascii", "ignore")) >= 0.98 * len(text)
+
+
+def _says_the_same(reading: Reading) -> bool:
+    """
+    Tell whether 60 % of the words of the HTML stand in the plain text as well, by some of them.
+    """
+    hashes = reading.body.hashes
+    plain, shown = hashes[: reading.plain_words], hashes[reading.plain_words :]
+    if len(shown) == 0 or len(plain) == 0:
+        return False
+    some = shown[:: 1 + len(shown) // _WORDS_COMPARED]
+    plain = np.sort(plain)
+    places = np.minimum(plain.searchsorted(some), len(plain) - 1)
+    return bool(np.count_nonzero(plain[places] == some) >= 0.6 * len(some))
+
+
+# -- pictures and little text -------------------------------------------------------------
+
+
+def _pictures(reading: Reading) -> Iterator[str]:
+    shown = len(reading.plain.strip()) + len(reading.shown.strip())
+    images = sum(page.images for page in reading.pages)
+    if shown < 10 and not reading.parsed.attachments:
+        yield "empty"
+    if reading.web and shown < 300:
+        yield "short_with_link"
+    if not images:
+        return
+    if reading.web and shown < 50:
+        yield "image_link_tiny"
+    if (
+        shown >= 200
+        or reading.is_plain
+        or unsubscribes_at_sender(reading)
+        or any(reading.is_of_sender(link.organisation) for link in reading.web)
+    ):
+        return
+    yield "image_bare"
+    if any(anchor.has_image for page in reading.pages for anchor in page.anchors):
+        yield "linked_image_bare"
+
+
+# -- what is said -------------------------------------------------------------------------
+
+
+def _words(reading: Reading) -> Iterator[str]:
+    text = reading.plain if reading.is_plain else reading.shown
+    sample = text[:_SAMPLE]
+    # Few messages have any, and to look for words costs more than to look for letters.
+    if len(_THREE_CAPITALS.findall(sample)) > 5:
+        words = _LETTERS.findall(sample)
+        if len(words) >= 20 and sum(map(str.isupper, words)) > 0.25 * len(words):
+            yield "capital_words"
+    if any(sign in sample for sign in _CURRENCIES) and _MONEY.search(sample):
+        yield "money"
+    if _is_gappy(reading.body):
+        yield "gappy_text"
+
+
+class _Phrases:
+    """
+    Words and pairs of words of several kinds that are looked for in a message.
+    """
+
+    def __init__(self, *kinds: Iterable[str]) -> None:
+        split_phrases = [
+            (kind, split(phrase)) for kind, phrases in enumerate(kinds) for phrase in phrases
+        ]
+        single = [(kind, words) for kind, words in split_phrases if len(words) == 1]
+        pairs = [(kind, words) for kind, words in split_phrases if len(words) == 2]
+        self._single = np.concatenate([words.keys(WORD) for _, words in single])
+        self._pairs = np.concatenate([words.pairs(PAIR) for _, words in pairs])
+        self._kinds = np.array([kind for kind, _ in (*single, *pairs)])
+        self._number = len(kinds)
+
+    def count(self, tokens: Tokens) -> Sequence[int]:
+        """
+        Count how many phrases of each kind there are.
+        """
+        found = np.concatenate((tokens.has(0, self._single), tokens.has(1, self._pairs)))
+        counts: list[int] = np.bincount(self._kinds[found], minlength=self._number).tolist()
+        return counts
+
+
+_PHRASES = _Phrases(ADVANCE_FEE, URGENCY, UNSUBSCRIBE)
+
+
+def _phrases(tokens: Tokens) -> Iterator[str]:
+    advance_fee, urgency, unsubscribe = _PHRASES.count(tokens)
+    if advance_fee >= 3:
+        yield "advance_fee"
+    if urgency >= 2:
+        yield "urgency"
+    if unsubscribe:
+        yield "unsubscribe_words"
+
+
+def _is_gappy(body: Words) -> bool:
+    """
+    Tell whether five letters stand each for itself, one character apart.
+    """
+    if len(body) < _GAPPY:
+        return False
+    alone = (body.ends - body.starts == 1).astype(np.int32)
+    if not alone.any():
+        return False
+    close = np.zeros(len(body), np.int32)
+    close[1:] = (np.diff(body.starts) == 2) & (alone[1:] == 1) & (alone[:-1] == 1)
+    sums = np.concatenate(([0], np.cumsum(close)))
+    runs = np.flatnonzero(sums[_GAPPY - 1 :] - sums[: -(_GAPPY - 1)] == _GAPPY - 1)
+    letters = (body.data[body.starts[at - 1] : body.ends[at + _GAPPY - 2]] for at in runs[:50])
+    return any(not any(c in b"0123456789!?" for c in each) for each in letters)

@@ -1,0 +1,208 @@
+"""
+The signals of the header section: sender, subject, and the fields that programs write.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from mailgate.classify.known import (
+    BRANDS,
+    CHEAP_ENDINGS,
+    FREE_MAIL,
+    SHARED_SENDERS,
+)
+from mailgate.classify.reading import Mailbox, Reading
+from mailgate.message.header import Headers
+from mailgate.message.urls import are_related, clean_host, organisation, parse_link
+
+_MATHEMATICAL = re.compile("[\U0001d400-\U0001d7ff\uff21-\uff3a\uff41-\uff5a]")
+MIXED = re.compile("[A-Za-z][\u0370-\u03bb\u03bd-\u052f]|[\u0370-\u03bb\u03bd-\u052f][A-Za-z]")
+"""A Latin letter beside a Greek or Cyrillic one; the Greek mu stands in measures."""
+
+_ZERO_WIDTH = re.compile("[\u200b\u200c\u2060\ufeff]")
+_EMOJI = re.compile("[\u2600-\u27bf\U0001f300-\U0001faff]")
+_ADDRESS_IN_NAME = re.compile(
+    r"[^\s@<>()\"',;:]{1,64}@([a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})+)", re.I
+)
+_ENCODED = re.compile(rb"=\?[^?\s]{1,40}\?([bq])\?", re.IGNORECASE)
+_DIGITS = re.compile(r"[0-9]")
+_CONSONANTS = re.compile(r"[bcdfghjklmnpqrstvwxz]{6}")
+_MESSAGE_ID = re.compile(rb"<[^<>\s@]+@[^<>\s@]+>")
+_DATE = re.compile(
+    rb"(?:[A-Za-z]{3}\s*,)?\s*[0-9]{1,2}\s+[A-Za-z]{3}\s+[0-9]{2,4}\s+"
+    rb"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?\s*(?:([+-])([0-9]{2})([0-9]{2})|[A-Za-z]{1,5})"
+    rb"\s*(?:\(.*)?",
+    re.DOTALL,
+)
+_URGENT = re.compile(rb"\s*(?:1|2|high|urgent)\b", re.IGNORECASE)
+_TARGET = re.compile(rb"<([^<>]{1,1000})>")
+_BRAND = re.compile(rf"\b(?:{'|'.join(map(re.escape, BRANDS))})\b")
+
+
+def header_signals(reading: Reading) -> Iterator[str]:
+    """
+    Name the signals that the header section of a message shows.
+    """
+    yield from _sender(reading)
+    yield from _subject(reading)
+    yield from _fields(reading)
+
+
+def _first(headers: Headers, name: str) -> bytes:
+    values = headers.fields.get(name)
+    return values[0].strip(b" \t") if values else b""
+
+
+# -- the sender ---------------------------------------------------------------------------
+
+
+def _sender(reading: Reading) -> Iterator[str]:
+    headers, sender = reading.headers, reading.sender
+    name = sender.name
+    if _is_foreign_brand(name.lower(), sender):
+        yield "brand_in_name"
+    text = f"{name}\n{reading.subject}"
+    if not text.isascii():
+        if MIXED.search(text) or _MATHEMATICAL.search(text):
+            yield "odd_letters_in_header"
+        if _ZERO_WIDTH.search(text):
+            yield "zero_width_in_header"
+    if not _first(headers, "from").isascii():
+        yield "raw_from"
+    if not name:
+        yield "no_name"
+        if reading.is_html:
+            yield "no_name_html"
+    elif "@" in name:
+        address = _ADDRESS_IN_NAME.search(name)
+        if address and not reading.is_of_sender(organisation(address[1].lower())):
+            yield "foreign_address_in_name"
+    yield from _domain(sender)
+    yield from _reply_to(reading)
+
+
+def _domain(sender: Mailbox) -> Iterator[str]:
+    domain = sender.domain
+    if not domain:
+        yield "no_from_domain"
+        return
+    if f".{domain}".endswith(SHARED_SENDERS):
+        yield "from_shared_platform"
+    if domain.rpartition(".")[2] in CHEAP_ENDINGS:
+        yield "cheap_from"
+    if _DIGITS.search(sender.organisation):
+        yield "digits_in_from_domain"
+    if sender.organisation in FREE_MAIL:
+        yield "from_free_mail"
+    local = sender.local
+    if len(local) >= 25:
+        yield "long_local"
+    if len(local) >= 8 and (len(_DIGITS.findall(local)) >= 4 or _CONSONANTS.search(local)):
+        yield "random_local"
+    if domain.count(".") >= 3:
+        yield "deep_from_domain"
+    if len(domain) >= 30:
+        yield "long_from_domain"
+
+
+def _reply_to(reading: Reading) -> Iterator[str]:
+    value = _first(reading.headers, "reply-to")
+    if not value:
+        return
+    reply_to = Mailbox.parse(value)
+    if not reply_to.domain or reading.is_of_sender(reply_to.organisation):
+        return
+    yield "reply_to_other"
+    if reply_to.organisation in FREE_MAIL and reading.sender.organisation not in FREE_MAIL:
+        yield "reply_to_free_mail"
+
+
+def _is_foreign_brand(text: str, sender: Mailbox) -> bool:
+    """
+    Tell whether a text names a company, and the sender's domain is none of that company's.
+    """
+    brand = _BRAND.search(text[:300])
+    if brand is None or not sender.domain:
+        return False
+    return sender.organisation.partition(".")[0] not in BRANDS[brand[0]]
+
+
+# -- the subject --------------------------------------------------------------------------
+
+
+def _subject(reading: Reading) -> Iterator[str]:
+    raw, subject = _first(reading.headers, "subject")[:1000], reading.subject
+    if not subject.strip():
+        yield "no_subject"
+        return
+    if not raw.isascii():
+        yield "raw_subject"
+    encoded = _ENCODED.search(raw)
+    if encoded and encoded[1] in b"bB":
+        yield "base64_subject"
+        if subject.isascii():
+            yield "base64_ascii_subject"
+    letters = [c for c in subject if c.isalpha()] if subject.isupper() else []
+    if len(letters) >= 8:
+        yield "subject_capitals"
+    if _is_foreign_brand(subject.lower(), reading.sender) and not _is_foreign_brand(
+        reading.sender.name.lower(), reading.sender
+    ):
+        yield "brand_in_subject"
+    if "!" in subject:
+        yield "exclamation_in_subject"
+    if not subject.isascii() and _EMOJI.search(subject):
+        yield "emoji_in_subject"
+
+
+# -- what programs write ------------------------------------------------------------------
+
+
+def _fields(reading: Reading) -> Iterator[str]:
+    headers = reading.headers
+    fields = headers.fields
+    mailer = _first(headers, "x-mailer")[:100].lower()
+    if mailer.startswith(b"microsoft outlook") and not (
+        "x-mimeole" in fields or "x-originalarrivaltime" in fields or "thread-index" in fields
+    ):
+        yield "forged_mailer"
+    identity = _first(headers, "message-id")[:1000]
+    if identity and not _MESSAGE_ID.fullmatch(identity):
+        yield "bad_message_id"
+    domain = identity.rpartition(b"@")[2].rstrip(b"> ").decode("latin-1")
+    if domain and reading.is_of_sender(organisation(clean_host(domain))):
+        yield "own_message_id"
+    date = _first(headers, "date")[:200]
+    match = _DATE.fullmatch(date)
+    if date and match is None:
+        yield "bad_date"
+    elif match is not None and match[1] is not None:
+        hours, minutes = int(match[2]), int(match[3])
+        if minutes not in (0, 15, 30, 45) or hours > (12 if match[1] == b"-" else 14):
+            yield "odd_zone"
+    if any(
+        _URGENT.match(_first(headers, name))
+        for name in ("x-priority", "importance", "x-msmail-priority", "priority")
+        if name in fields
+    ):
+        yield "high_priority"
+    if unsubscribes_at_sender(reading):
+        yield "own_unsubscribe"
+        if "list-unsubscribe-post" in fields:
+            yield "one_click_unsubscribe"
+
+
+def unsubscribes_at_sender(reading: Reading) -> bool:
+    """
+    Tell whether List-Unsubscribe (RFC 2369) leads to the sender's organisation.
+    """
+    value = _first(reading.headers, "list-unsubscribe")[:2000]
+    if not value or not reading.sender.domain:
+        return False
+    for target in _TARGET.findall(value)[:5]:
+        link = parse_link(target.decode("utf-8", "replace"))
+        if link is not None and are_related(link.organisation, reading.sender.organisation):
+            return True
+    return False

@@ -1,0 +1,304 @@
+"""
+How likely a message is spam, by counts of its tokens and by its signals; and how that is learned.
+
+Each group of tokens gives one number, the mean of what its tokens say. An online logistic
+regression weighs these few numbers and the signals; it begins with, and is pulled towards,
+weights that were set by hand. A message is scored before it is counted: weights that were fitted
+on counts that hold the message itself would believe the counts too much.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from attrs import frozen
+from numpy.typing import NDArray
+
+from mailgate.classify.evidence import Evidence
+from mailgate.classify.signals import PRIORS, SIGNALS, Signal, vector
+from mailgate.classify.tokens import GROUPS
+from mailgate.classify.words import Keys
+
+Counts = NDArray[np.int64]
+Numbers = NDArray[np.float64]
+
+SPAM_NEEDED = 60
+"""How many messages of spam must have been learned before the tokens count."""
+
+HAM_NEEDED = 120
+
+MEANS = ("all", *GROUPS)
+"""The means: over all tokens, and over those of each group."""
+
+FEATURES = (*MEANS, *(signal.name for signal in SIGNALS), "constant")
+"""What the regression weighs, by names that stay."""
+
+_LEARNED_FROM = 5
+"""How many messages of each class there must be before tokens say anything at all."""
+
+_SMOOTHING = 0.05
+_LEAST = 1.5
+"""The least log-odds with which a token counts."""
+
+_SHRINKING = 8.0
+_SIGNALS = slice(len(MEANS), len(MEANS) + len(SIGNALS))
+
+
+class ICounts(Protocol):
+    """
+    How often tokens were seen.
+    """
+
+    @property
+    def spam(self) -> int:
+        """
+        Give how many messages were learned as spam.
+        """
+
+    @property
+    def ham(self) -> int:
+        """
+        Give how many messages were learned as ham.
+        """
+
+    def look_up(self, keys: Keys) -> tuple[Counts, Counts]:
+        """
+        Give in how many messages of spam and of ham each of some keys was.
+        """
+
+
+@frozen(eq=False)
+class Regression:
+    """
+    The weights, and how sure they are.
+    """
+
+    weights: Numbers
+    covariance: Numbers
+    spam: int = 0
+    """How many messages of spam have taught them."""
+
+    ham: int = 0
+
+    @classmethod
+    def fresh(cls) -> Regression:
+        """
+        Give the weights that are right before anything was learned.
+        """
+        weights = np.zeros(len(FEATURES))
+        weights[: len(MEANS)] = 3 / len(MEANS)
+        weights[_SIGNALS] = PRIORS
+        variances = np.full(len(FEATURES), 1 / 5)
+        variances[: len(MEANS)] = 1 / 10
+        variances[-1] = 1
+        return cls(weights, np.diag(variances))
+
+    def logit(self, features: Numbers, coverage: float) -> float:
+        """
+        Give the logit of a message.
+
+        Mail of a kind that was never learned shares few pairs of words with what was: then the
+        tokens that it does share say little, for ham least of all.
+        """
+        tokens = float(self.weights[: len(MEANS)] @ features[: len(MEANS)])
+        rest = float(self.weights[len(MEANS) :] @ features[len(MEANS) :])
+        limit = 1 + 8 * coverage
+        return rest + max(-min(3.0, limit), min(limit, tokens))
+
+    def taught(self, features: Numbers, coverage: float, is_spam: bool) -> Regression:
+        """
+        Give the weights after one more message.
+        """
+        p = probability(self.logit(features, coverage))
+        v = max(p * (1 - p), 0.01)
+        direction = self.covariance @ features
+        shrink = v / (1 + v * float(features @ direction))
+        covariance = self.covariance - shrink * np.outer(direction, direction)
+        weights = self.weights + covariance @ features * (float(is_spam) - p)
+        return Regression(weights, covariance, self.spam + is_spam, self.ham + (not is_spam))
+
+    def is_open_to(self, is_spam: bool) -> bool:
+        """
+        Tell whether one more message of a class may teach.
+
+        Most people teach all of one class and then all of the other. If each message counted,
+        the second class would pull all weights to its side.
+        """
+        its, other = (self.spam, self.ham) if is_spam else (self.ham, self.spam)
+        return its <= other
+
+
+@frozen
+class TokenSeen:
+    """
+    A token of a message, and where it was seen before.
+    """
+
+    name: str
+    spam: int
+    ham: int
+
+
+@frozen
+class Judgement:
+    """
+    What the classifier says of a message.
+    """
+
+    logit: float
+    probability: float
+    """That it is spam, for a site with as much of it as was learned."""
+
+    is_trained: bool
+    """Whether tokens count; else only the priors of the signals do."""
+
+    coverage: float
+    """The share of its pairs of words that were seen before."""
+
+    signals: Sequence[tuple[Signal, float]]
+    """What it shows, with what that adds to the logit, the gravest first."""
+
+    of_spam: Sequence[TokenSeen]
+    """Tokens seen mostly in spam, the clearest first; only where it is more likely than not."""
+
+    of_ham: Sequence[TokenSeen]
+
+
+def probability(logit: float) -> float:
+    """
+    Give the probability of a logit.
+    """
+    if logit >= 0:
+        return 1 / (1 + math.exp(-min(logit, 700.0)))
+    odds = math.exp(max(logit, -700.0))
+    return odds / (1 + odds)
+
+
+@frozen(eq=False)
+class Measured:
+    """
+    A message's tokens looked up.
+    """
+
+    spam: Counts
+    ham: Counts
+    odds: Numbers
+    """The log-odds of each token; 0 where it does not count."""
+
+    means: Numbers
+    coverage: float
+
+
+def measure(evidence: Evidence, counts: ICounts) -> Measured:
+    """
+    Look a message's tokens up.
+    """
+    tokens = evidence.tokens
+    spam, ham = counts.look_up(tokens.keys)
+    is_seen = spam + ham > 0
+    odds = (
+        np.log(spam + _SMOOTHING)
+        - np.log(ham + _SMOOTHING)
+        - math.log(counts.spam + 2 * _SMOOTHING)
+        + math.log(counts.ham + 2 * _SMOOTHING)
+    )
+    is_used = is_seen & (np.abs(odds) > _LEAST)
+    odds[~is_used] = 0.0
+    ends = np.array((0, *tokens.ends))
+    sums = np.diff(np.concatenate(((0.0,), np.cumsum(odds)))[ends])
+    used = np.diff(np.concatenate(((0,), np.cumsum(is_used)))[ends])
+    means = np.zeros(len(MEANS))
+    if min(counts.spam, counts.ham) >= _LEARNED_FROM:
+        means[0] = sums.sum() / (used.sum() + _SHRINKING)
+        means[1:] = sums / (used + _SHRINKING)
+    pairs = is_seen[ends[1] : ends[2]]
+    return Measured(spam, ham, odds, means, float(pairs.mean()) if len(pairs) else 0.0)
+
+
+def features_of(evidence: Evidence, means: Numbers) -> Numbers:
+    """
+    Give what the regression weighs of a message.
+    """
+    return np.concatenate((means, vector(evidence.signals), (1.0,)))
+
+
+def lesson(
+    evidence: Evidence, is_spam: bool, counts: ICounts, regression: Regression
+) -> Regression:
+    """
+    Give the weights after a message.
+
+    @param counts: those without the message.
+    """
+    measured = measure(evidence, counts)
+    features = features_of(evidence, measured.means)
+    return regression.taught(features, measured.coverage, is_spam)
+
+
+def is_trained(counts: ICounts) -> bool:
+    """
+    Tell whether enough was learned for tokens to count.
+    """
+    return counts.spam >= SPAM_NEEDED and counts.ham >= HAM_NEEDED
+
+
+def judge(evidence: Evidence, counts: ICounts, regression: Regression) -> Judgement:
+    """
+    Judge a message by what was learned, or by the priors of its signals where that is too
+    little.
+    """
+    shown = vector(evidence.signals)
+    if not is_trained(counts):
+        worth = shown * PRIORS
+        logit = float(worth.sum())
+        return Judgement(logit, probability(logit), False, 0.0, _signals(shown, worth), (), ())
+    measured = measure(evidence, counts)
+    logit = regression.logit(features_of(evidence, measured.means), measured.coverage)
+    worth = shown * regression.weights[_SIGNALS]
+    return Judgement(
+        logit,
+        probability(logit),
+        True,
+        measured.coverage,
+        _signals(shown, worth),
+        _clearest(evidence, measured, measured.odds) if logit > 0 else (),
+        _clearest(evidence, measured, -measured.odds),
+    )
+
+
+def _signals(shown: Numbers, worth: Numbers) -> Sequence[tuple[Signal, float]]:
+    found = [(SIGNALS[index], float(worth[index])) for index in np.flatnonzero(shown).tolist()]
+    return sorted(found, key=lambda each: -abs(each[1]))
+
+
+_NAMED = 4
+_TELLING = (0, 2, 4)
+"""The groups whose tokens mean something to a person: words, sender, links."""
+
+
+def _clearest(evidence: Evidence, measured: Measured, odds: Numbers) -> Sequence[TokenSeen]:
+    """
+    Name the few tokens with the highest odds.
+    """
+    tokens = evidence.tokens
+    ends = (0, *tokens.ends)
+    telling = [slice(ends[group], ends[group + 1]) for group in _TELLING]
+    part = np.concatenate([odds[places] for places in telling])
+    count = min(_NAMED, len(part))
+    if not count:
+        return ()
+    best = np.argpartition(part, len(part) - count)[len(part) - count :]
+    seen = []
+    for at in best[np.argsort(-part[best])].tolist():
+        if part[at] <= 0:
+            break
+        for places in telling:
+            if at < places.stop - places.start:
+                at += places.start
+                break
+            at -= places.stop - places.start
+        seen.append(TokenSeen(tokens.name(at), int(measured.spam[at]), int(measured.ham[at])))
+    return tuple(seen)

@@ -1,0 +1,259 @@
+"""
+What was learned, as a file: docs/checks/bayes.rst describes it byte by byte.
+
+A file is never changed. Readers map it into memory; the one writer puts a new one in its place.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+from attrs import evolve, frozen
+from numpy.typing import NDArray
+
+from mailgate.classify.model import FEATURES, Counts, Regression
+from mailgate.classify.tokens import VERSION
+from mailgate.classify.words import Keys
+from mailgate.interfaces import IFiles
+
+MAGIC = b"mailgate tokens\n"
+FORMAT = 1
+_FIXED = len(MAGIC) + 8
+_HEADER_LIMIT = 1024 * 1024
+
+
+def file_of(folder: Path) -> Path:
+    """
+    Name the file with what was learned, in the folder of the classifier.
+    """
+    return folder / "tokens"
+
+
+class Unusable(Exception):
+    """
+    A file that cannot be read: damaged, of another version, or none of ours.
+    """
+
+
+@frozen(eq=False)
+class Learned:
+    """
+    What was learned at one time.
+    """
+
+    spam: int
+    ham: int
+    log: int
+    """The number of the last log whose lessons are in it."""
+
+    keys: Keys
+    """Sorted, each once."""
+
+    spam_counts: NDArray[np.uint32]
+    ham_counts: NDArray[np.uint32]
+    days: NDArray[np.uint16]
+    """When each key was last learned, in days since the epoch."""
+
+    identities: NDArray[np.uint64]
+    """Of the messages that were learned, sorted."""
+
+    are_spam: NDArray[np.uint8]
+    """Whether each of them was spam."""
+
+    regression: Regression
+    waiting: bytes = b""
+    """Lessons that are counted but have not moved the weights yet, as they stand in the log."""
+
+    @classmethod
+    def nothing(cls) -> Learned:
+        """
+        Give what is known before anything was learned.
+        """
+        none = np.zeros(0, np.uint32)
+        return cls(
+            0,
+            0,
+            0,
+            none,
+            none,
+            none,
+            np.zeros(0, np.uint16),
+            np.zeros(0, np.uint64),
+            np.zeros(0, np.uint8),
+            Regression.fresh(),
+        )
+
+    def look_up(self, keys: Keys) -> tuple[Counts, Counts]:
+        """
+        Give in how many messages of spam and of ham each of some keys was.
+        """
+        if len(self.keys) == 0:
+            return np.zeros(len(keys), np.int64), np.zeros(len(keys), np.int64)
+        places = self.keys.searchsorted(keys)
+        places[places == len(self.keys)] = 0
+        is_known = self.keys[places] == keys
+        spam, ham = self.spam_counts[places] * is_known, self.ham_counts[places] * is_known
+        return spam.astype(np.int64), ham.astype(np.int64)
+
+    def is_spam(self, identity: int) -> bool | None:
+        """
+        Tell whether a message was learned as spam, or C{None} where it was not learned.
+        """
+        at = int(self.identities.searchsorted(np.uint64(identity)))
+        if at < len(self.identities) and int(self.identities[at]) == identity:
+            return bool(self.are_spam[at])
+        return None
+
+
+# -- the file -----------------------------------------------------------------------------
+
+
+def encode(learned: Learned) -> bytes:
+    """
+    Write what was learned as the content of a file.
+    """
+    header = {
+        "format": FORMAT,
+        "tokens": VERSION,
+        "spam": learned.spam,
+        "ham": learned.ham,
+        "log": learned.log,
+        "taught": [learned.regression.spam, learned.regression.ham],
+        "keys": len(learned.keys),
+        "messages": len(learned.identities),
+        "waiting": len(learned.waiting),
+        "features": FEATURES,
+    }
+    text = json.dumps(header).encode("ascii")
+    text += b" " * (-len(text) % 8)
+    body = b"".join(
+        _padded(array.astype(kind))
+        for array, kind in (
+            (learned.keys, "<u4"),
+            (learned.spam_counts, "<u4"),
+            (learned.ham_counts, "<u4"),
+            (learned.days, "<u2"),
+            (learned.identities, "<u8"),
+            (learned.are_spam, "<u1"),
+            (learned.regression.weights, "<f8"),
+            (learned.regression.covariance, "<f8"),
+        )
+    )
+    body += _padded(np.frombuffer(learned.waiting, "<u1"))
+    checksum = crc32(body, crc32(text))
+    return b"".join(
+        (MAGIC, len(text).to_bytes(4, "little"), checksum.to_bytes(4, "little"), text, body)
+    )
+
+
+def _padded(array: NDArray[Any]) -> bytes:
+    data = array.tobytes()
+    return data + bytes(-len(data) % 8)
+
+
+def load(path: Path, files: IFiles) -> Learned:
+    """
+    Map a file into memory.
+
+    @raise FileNotFoundError: there is none.
+    @raise Unusable: what is there cannot be read; the words name the file.
+    """
+    with files.open(path) as file:
+        try:
+            view: mmap.mmap | bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except ValueError:  # an empty file cannot be mapped
+            view = b""
+    try:
+        return decode(view)
+    except Unusable as error:
+        raise Unusable(f"{path}: {error}") from error
+
+
+def decode(content: bytes | mmap.mmap) -> Learned:
+    """
+    Read the content of a file; the arrays refer to it.
+
+    @raise Unusable: it cannot be read.
+    """
+    if content[: len(MAGIC)] != MAGIC:
+        raise Unusable("this is no file of tokens of mailgate")
+    view = memoryview(content)
+    length = int.from_bytes(view[len(MAGIC) : len(MAGIC) + 4], "little")
+    checksum = int.from_bytes(view[len(MAGIC) + 4 : _FIXED], "little")
+    if length > _HEADER_LIMIT or crc32(view[_FIXED:]) != checksum:
+        raise Unusable("the file is damaged: its checksum is wrong")
+    try:
+        return _decode(json.loads(bytes(view[_FIXED : _FIXED + length])), view, _FIXED + length)
+    except (KeyError, TypeError, ValueError) as error:
+        raise Unusable(f"the file does not hold what it should ({error!r})") from error
+
+
+def _decode(header: dict[str, Any], view: memoryview, at: int) -> Learned:
+    if header["format"] != FORMAT or header["tokens"] != VERSION:
+        raise Unusable(
+            f"the file was written by another version (format {header['format']}, tokens "
+            f"{header['tokens']}; this one reads {FORMAT} and {VERSION}): move it away and "
+            "train anew"
+        )
+    arrays = _Arrays(view, at)
+    count, messages, features = header["keys"], header["messages"], header["features"]
+    return Learned(
+        header["spam"],
+        header["ham"],
+        header["log"],
+        arrays.take("<u4", count),
+        arrays.take("<u4", count),
+        arrays.take("<u4", count),
+        arrays.take("<u2", count),
+        arrays.take("<u8", messages),
+        arrays.take("<u1", messages),
+        _fitting(
+            features,
+            arrays.take("<f8", len(features)),
+            arrays.take("<f8", len(features) ** 2).reshape(len(features), len(features)),
+            *header["taught"],
+        ),
+        arrays.take("<u1", header["waiting"]).tobytes(),
+    )
+
+
+class _Arrays:
+    """
+    The arrays of a file, one after the other.
+    """
+
+    def __init__(self, view: memoryview, at: int) -> None:
+        self._view = view
+        self._at = at
+
+    def take(self, kind: str, count: int) -> NDArray[Any]:
+        array: NDArray[Any] = np.frombuffer(self._view, kind, count, self._at)
+        self._at += (array.nbytes + 7) // 8 * 8
+        return array
+
+
+def _fitting(
+    features: list[str],
+    weights: NDArray[np.float64],
+    covariance: NDArray[np.float64],
+    spam: int,
+    ham: int,
+) -> Regression:
+    """
+    Bring weights into the order of this version's features; those that are new get their priors,
+    those that are gone are forgotten.
+    """
+    if tuple(features) == FEATURES:
+        return Regression(weights, covariance, spam, ham)
+    fresh = evolve(Regression.fresh(), spam=spam, ham=ham)
+    known = {name: index for index, name in enumerate(features)}
+    both = [index for index, name in enumerate(FEATURES) if name in known]
+    theirs = [known[FEATURES[index]] for index in both]
+    fresh.weights[both] = weights[theirs]
+    fresh.covariance[np.ix_(both, both)] = covariance[np.ix_(theirs, theirs)]
+    return fresh

@@ -1,0 +1,264 @@
+"""
+The tokens of a message: 32-bit keys of what occurs in it, in five groups.
+
+A key says nothing of what it was made of, so that nobody reads mail out of what was learned;
+but of a message at hand it is known which of its words a key stands for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from itertools import accumulate, islice
+from zlib import crc32
+
+import numpy as np
+from attrs import frozen
+from numpy.typing import NDArray
+
+from mailgate.classify.reading import Reading
+from mailgate.classify.words import Keys
+from mailgate.message.urls import Link, clean_host, organisation
+
+VERSION = 1
+"""
+Of the rules by which tokens are made. Keys of another version are other keys: whoever changes
+the rules changes this, and what was learned before does not count any more.
+"""
+
+GROUPS = ("words", "pairs", "sender", "headers", "links")
+
+WORD, _SUBJECT_WORD, PAIR, _SUBJECT_PAIR = 1, 2, 3, 4
+"""The salts of the keys of words and pairs."""
+
+
+@frozen(eq=False)
+class Tokens:
+    """
+    The tokens of a message, each once.
+    """
+
+    keys: Keys
+    """Those of the groups one after the other, sorted within each."""
+
+    ends: tuple[int, ...]
+    """Where each group ends."""
+
+    _names: Callable[[int, int], str]
+
+    def group(self, index: int) -> Keys:
+        """
+        Give the keys of a group.
+        """
+        return self.keys[self.ends[index - 1] if index else 0 : self.ends[index]]
+
+    def has(self, group: int, keys: Keys) -> NDArray[np.bool_]:
+        """
+        Tell of each of some keys whether it is in a group.
+        """
+        own = self.group(group)
+        if len(own) == 0:
+            return np.zeros(len(keys), np.bool_)
+        found: NDArray[np.bool_] = own[np.minimum(own.searchsorted(keys), len(own) - 1)] == keys
+        return found
+
+    def name(self, position: int) -> str:
+        """
+        Say in words which token the key at a position stands for.
+        """
+        group = next(index for index, end in enumerate(self.ends) if position < end)
+        return self._names(group, int(self.keys[position]))
+
+
+def tokens_of(reading: Reading) -> Tokens:
+    """
+    Make the tokens of a message.
+    """
+    all_words, title, body = reading.words, reading.title, reading.body
+    border = len(title)
+    words, pairs = all_words.keys(WORD), all_words.pairs(PAIR)
+    of_words = (words[border:], words[:border], title.keys(_SUBJECT_WORD))
+    of_pairs = (pairs[border:], pairs[: max(0, border - 1)], title.pairs(_SUBJECT_PAIR))
+    strings = (sender_tokens(reading), header_tokens(reading), link_tokens(reading))
+    groups = [
+        _distinct(np.concatenate(of_words)),
+        _distinct(np.concatenate(of_pairs)),
+        *(_hashed(each, salt) for salt, each in zip(_SALTS, strings, strict=True)),
+    ]
+    ends = tuple(accumulate(map(len, groups)))
+
+    def name(group: int, key: int) -> str:
+        if group >= 2:
+            salt = _SALTS[group - 2]
+            return next(s for s in strings[group - 2] if _hash(s, salt) == key)
+        for kind, keys in enumerate(of_words if group == 0 else of_pairs):
+            found = np.flatnonzero(keys == key)
+            if len(found):
+                at, source = int(found[0]), body if kind == 0 else title
+                text = source.word(at) if group == 0 else f"{source.word(at)} {source.word(at + 1)}"
+                return f"{text} (subject)" if kind == 2 else text
+        raise LookupError(key)  # a key of this message is made of one of its words
+
+    return Tokens(np.concatenate(groups), ends, name)
+
+
+_SALTS = tuple(crc32(name.encode()) for name in ("sender:", "header:", "link:"))
+
+
+def _hash(token: str, salt: int) -> int:
+    return crc32(token.encode("utf-8", "replace"), salt)
+
+
+def _hashed(tokens: Iterable[str], salt: int) -> Keys:
+    return np.array(sorted({_hash(token, salt) for token in tokens}), np.uint32)
+
+
+def _distinct(keys: Keys) -> Keys:
+    """
+    Sort keys and leave each once; for so few it is faster than L{numpy.unique}.
+    """
+    keys.sort()
+    if len(keys) == 0:
+        return keys
+    is_first = np.ones(len(keys), np.bool_)
+    np.not_equal(keys[1:], keys[:-1], out=is_first[1:])
+    return keys[is_first]
+
+
+# -- the sender ---------------------------------------------------------------------------
+
+_WORDS = re.compile(r"[^\W_]+")
+_LETTERS = re.compile(r"[^\W\d_]{2,}")
+
+
+def sender_tokens(reading: Reading) -> set[str]:
+    """
+    Give the tokens of the From: words of the name, pieces of the address, domains.
+    """
+    sender = reading.sender
+    tokens = {f"name {word}" for word in _WORDS.findall(sender.name.lower())[:20]}
+    tokens.update(f"local {piece}" for piece in _LETTERS.findall(sender.local)[:10])
+    if sender.domain:
+        tokens.update(
+            (
+                f"address {sender.address}",
+                f"domain {sender.organisation}",
+                f"ending {sender.domain.rpartition('.')[2]}",
+            )
+        )
+    return tokens
+
+
+# -- the shape of the header section ------------------------------------------------------
+
+_ASKED = (
+    "mime-version",
+    "x-priority",
+    "x-msmail-priority",
+    "importance",
+    "organization",
+    "reply-to",
+    "content-disposition",
+    "x-mimeole",
+    "message-id",
+    "date",
+    "subject",
+    "from",
+)
+_SHAPE = str.maketrans(
+    "0123456789abcdefABCDEFghijklmnopqrstuvwxyzGHIJKLMNOPQRSTUVWXYZ",
+    "9999999999ffffffffffffzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz",
+)
+_RUNS = re.compile(r"(.)\1+")
+_MAILER_WORD = re.compile(r"[a-z0-9.]+")
+_CHARSET_OF_WORD = re.compile(rb"=\?([!-<>@-~]{1,40})\?[bBqQ]\?")
+_BOUNDARY = re.compile(rb"""boundary="?([^";\s]{1,14})""", re.IGNORECASE)
+_PARTS = 12
+
+
+def header_tokens(reading: Reading) -> set[str]:
+    """
+    Give the tokens of how the message was made: fields, mail program, shape of ids, parts.
+    """
+    headers = reading.headers
+    fields = headers.fields
+    tokens = {f"{name} {'yes' if name in fields else 'no'}" for name in _ASKED}
+    for field in ("x-mailer", "user-agent"):
+        for value in fields.get(field, ())[:1]:
+            words = _MAILER_WORD.findall(value[:200].decode("latin-1").lower())
+            tokens.update(f"mailer {word}" for word in words[:10])
+    identity = next(iter(headers.values("message-id")), b"")[:300].decode("latin-1")
+    left, at, right = identity.strip("<> ").rpartition("@")
+    shape = _RUNS.sub(r"\1", (left if at else right).translate(_SHAPE))
+    tokens.add(f"id {shape[:16]}")
+    tokens.add(
+        f"id {'of' if reading.is_of_sender(organisation(clean_host(right))) else 'not of'} sender"
+    )
+    tokens.update(_part_tokens(reading))
+    subject = next(iter(headers.values("subject")), b"")
+    encoded = _CHARSET_OF_WORD.search(subject[:1000])
+    if encoded:
+        tokens.add(f"subject in {encoded[1].decode('latin-1').lower()}")
+    return tokens
+
+
+def _part_tokens(reading: Reading) -> set[str]:
+    tokens = {f"type {part.type}" for part in reading.parsed.parts[:1]}
+    value = next(iter(reading.headers.values("content-type")), b"")
+    boundary = _BOUNDARY.search(value[:1000]) if value else None
+    if boundary:
+        tokens.add(f"boundary {boundary[1].decode('latin-1').translate(_SHAPE)}")
+    for part in islice(reading.parsed.parts, _PARTS):
+        tokens.add(f"part {part.type}")
+        tokens.add(f"encoding {part.encoding}")
+        for name in part.names[:1]:
+            _, dot, extension = name.rpartition(".")
+            if dot:
+                tokens.add(f"file {extension.lower()[:10]}")
+    tokens.update(f"charset {text.charset.lower()[:40]}" for text in reading.parsed.texts[:_PARTS])
+    return tokens
+
+
+# -- links --------------------------------------------------------------------------------
+
+_PATH_WORD = re.compile(r"[a-z]{3,}", re.IGNORECASE)
+
+
+def link_tokens(reading: Reading) -> set[str]:
+    """
+    Give the tokens of where the message leads.
+    """
+    tokens: set[str] = set()
+    for link in reading.links:
+        _add_link(link, tokens)
+    for link in reading.sources:
+        _add_link(link, tokens)
+    return tokens
+
+
+def _add_link(link: Link, tokens: set[str]) -> None:
+    if link.scheme == "mailto":
+        tokens.add("mailto")
+        tokens.add(f"mailto {link.organisation}")
+        return
+    if not link.is_web:
+        tokens.add(f"scheme {link.scheme}")
+        return
+    if link.is_address:
+        tokens.add("address")
+    else:
+        labels = link.labels
+        tokens.update([f"label {label}" for label in labels[:10]])
+        tokens.add(f"ending {labels[-1] if labels else ''}")
+        tokens.add(f"domain {link.organisation}")
+        tokens.add(f"labels {len(labels)}")
+    if link.port is not None:
+        tokens.add(f"port {link.port}")
+    path = link.path
+    if len(path) > 1:
+        tokens.update([f"path {word.lower()}" for word in _PATH_WORD.findall(path[:300])[:6]])
+        _, dot, extension = path.rpartition("/")[2].rpartition(".")
+        if dot:
+            tokens.add(f"extension {extension.lower()[:10]}")
+    if link.query:
+        tokens.update([f"query {name.lower()}" for name in link.query[:5]])

@@ -1,0 +1,216 @@
+"""
+The words of a text as numbers, all of a text at once.
+
+A word is a maximal run of C{a-z}, C{0-9}, C{$%'_-} and of bytes from 0x80 on in UTF-8, cut to
+20 bytes; each C{!} and C{?} is a word too. Names of weekdays and months, the numbers up to 59
+and the years 1990 to 2039 are none: they say when a message was written, not what it is.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+import numpy as np
+from attrs import frozen
+from numpy.typing import NDArray
+
+Keys = NDArray[np.uint32]
+
+TEXT_LIMIT = 32_000
+"""How many characters of a text are looked at."""
+
+WORD_BYTES = 20
+
+ZERO_WIDTH = "\u200b\u200c\u200d\u2060\ufeff\u00ad"
+
+_BYTES_LIMIT = 3 * TEXT_LIMIT
+_INSIDE, _ALONE = 1, 2
+
+
+def _classes() -> NDArray[np.uint8]:
+    table = np.zeros(256, np.uint8)
+    table[list(b"abcdefghijklmnopqrstuvwxyz0123456789$%'_-")] = _INSIDE
+    table[0x80:] = _INSIDE
+    table[list(b"!?")] = _ALONE
+    return table
+
+
+def _powers(base: int, count: int) -> NDArray[np.uint64]:
+    """
+    Give the powers of a number, modulo 2**64, in their order.
+    """
+    with np.errstate(over="ignore"):
+        factors = np.full(count, base, np.uint64)
+        factors[0] = 1
+        return np.cumprod(factors, dtype=np.uint64)
+
+
+# A word's hash is the sum of its bytes times powers of an odd number, modulo 2**64. The sum over
+# a word is a difference of two running sums; as it begins with a higher power the further on the
+# word stands, it is multiplied by the inverse of that power.
+_BASE = 0x9E3779B97F4A7C15
+_POWERS = _powers(_BASE, _BYTES_LIMIT)
+_INVERSES = _powers(pow(_BASE, -1, 1 << 64), _BYTES_LIMIT)
+_MIX = np.uint64(0xD6E8FEB86659FD93)
+_PAIR = np.uint64(0xA24BAED4963EE407)
+_HALF = np.uint64(32)
+_CLASSES = _classes()
+
+
+@frozen(eq=False)
+class Words:
+    """
+    The words of a text, in their order.
+    """
+
+    data: bytes
+    starts: NDArray[np.intp]
+    ends: NDArray[np.intp]
+    hashes: NDArray[np.uint64]
+
+    def __len__(self) -> int:
+        return len(self.hashes)
+
+    def keys(self, salt: int) -> Keys:
+        """
+        Give a key for each word.
+        """
+        return _keys(self.hashes, salt)
+
+    def pairs(self, salt: int) -> Keys:
+        """
+        Give a key for each two words that stand side by side.
+        """
+        return _keys(self.hashes[:-1] * _PAIR + self.hashes[1:], salt)
+
+    def between(self, start: int, end: int) -> Words:
+        """
+        Give the words from one up to before another.
+        """
+        part = slice(start, end)
+        return Words(self.data, self.starts[part], self.ends[part], self.hashes[part])
+
+    def index(self, offset: int) -> int:
+        """
+        Give the index of the first word that begins at a byte of C{data} or behind it.
+        """
+        return int(self.starts.searchsorted(offset))
+
+    def word(self, index: int) -> str:
+        """
+        Give a word.
+        """
+        return self.data[self.starts[index] : self.ends[index]].decode("utf-8", "replace")
+
+
+def split(text: str) -> Words:
+    """
+    Find the words of a text that L{normalise} has made.
+    """
+    data = text.encode("utf-8", "replace")[:_BYTES_LIMIT]
+    codes = np.frombuffer(data, np.uint8)
+    classes = np.zeros(len(codes) + 2, np.uint8)
+    np.take(_CLASSES, codes, out=classes[1:-1])
+    middle = classes[1:-1]
+    alone = middle == _ALONE
+    inside = middle == _INSIDE
+    starts = np.flatnonzero(alone | (inside & (classes[:-2] != _INSIDE)))
+    ends = np.flatnonzero(alone | (inside & (classes[2:] != _INSIDE))) + 1
+    ends = np.minimum(ends, starts + WORD_BYTES)
+    sums = np.zeros(len(codes) + 1, np.uint64)
+    np.cumsum((codes + np.uint64(1)) * _POWERS[: len(codes)], out=sums[1:])
+    hashes = (sums[ends] - sums[starts]) * _INVERSES[starts]
+    when = _IS_TIME[(hashes >> _TIME_SHIFT).astype(np.intp)]
+    if when.any():
+        suspects = np.flatnonzero(when)
+        kept = np.ones(len(hashes), np.bool_)
+        places = np.minimum(_TIMES.searchsorted(hashes[suspects]), len(_TIMES) - 1)
+        kept[suspects[_TIMES[places] == hashes[suspects]]] = False
+        starts, ends, hashes = starts[kept], ends[kept], hashes[kept]
+    return Words(data, starts, ends, hashes)
+
+
+def normalise(text: str) -> str:
+    """
+    Write a text in the one way in which its words are compared: NFKC, without characters of no
+    width, in lower case.
+    """
+    text = text[:TEXT_LIMIT]
+    if not text.isascii():
+        for character in ZERO_WIDTH:
+            text = text.replace(character, "")
+        text = unicodedata.normalize("NFKC", text)[:TEXT_LIMIT]
+    return text.lower()
+
+
+def _keys(hashes: NDArray[np.uint64], salt: int) -> Keys:
+    mixed = (hashes ^ np.uint64(salt * 0x2545F4914F6CDD1D & 0xFFFFFFFFFFFFFFFF)) * _MIX
+    return ((mixed ^ (mixed >> _HALF)) * _MIX >> _HALF).astype(np.uint32)
+
+
+_TIME_BITS = 16
+_TIME_SHIFT = np.uint64(64 - _TIME_BITS)
+_IS_TIME = np.zeros(1 << _TIME_BITS, np.bool_)
+_TIME_WORDS = """
+    monday tuesday wednesday thursday friday saturday sunday mon tue wed thu fri sat sun
+    january february march april may june july august september october november december
+    jan feb mar apr jun jul aug sep sept oct nov dec
+"""
+_NUMBERS = [*map(str, range(60)), *(f"{n:02d}" for n in range(10)), *map(str, range(1990, 2040))]
+_TIMES = np.unique(split(" ".join([*_TIME_WORDS.split(), *_NUMBERS])).hashes)
+_IS_TIME[(_TIMES >> _TIME_SHIFT).astype(np.intp)] = True
+
+
+# -- what lists put under a message -------------------------------------------------------
+
+_RULE = re.compile(r"^[ \t>]*(?:_{15,}|-{3,}[^\n]{0,60})[^\n\S]*$", re.MULTILINE)
+_OF_LIST = ("mailing list", "listinfo", "unsubscribe", "sf.net", "yahoo! groups")
+_TO_UNSUBSCRIBE = re.compile(
+    r"^[ \t]*(?:to unsubscribe(?:, e-?mail to| from this group)|your use of yahoo! groups)",
+    re.MULTILINE,
+)
+_FOOTER_LINES = 5
+_FOOTERS = 20
+
+
+def without_footers(text: str) -> str:
+    """
+    Cut what mailing lists write around a message, wherever it stands: a line of C{_} or C{-}
+    with what follows it, five lines at most.
+
+    What is cut is short, so that nobody hides a message behind such a line.
+    """
+    if not _is_of_list(text):
+        return text
+    pieces, at = [], 0
+    for mark in _marks(text):
+        if mark < at:
+            continue
+        end = mark
+        for _ in range(_FOOTER_LINES + 1):
+            end = text.find("\n", end) + 1
+            if end <= 0:
+                end = len(text)
+                break
+        pieces.append(text[at:mark])
+        at = end
+    pieces.append(text[at:])
+    return "".join(pieces)
+
+
+def _is_of_list(text: str) -> bool:
+    return any(words in text for words in _OF_LIST)
+
+
+def _marks(text: str) -> list[int]:
+    marks = []
+    for pattern in (_RULE, _TO_UNSUBSCRIBE):
+        for count, match in enumerate(pattern.finditer(text)):
+            if count >= _FOOTERS:
+                break
+            following = text[match.end() : match.end() + 500]
+            lines = "\n".join(following.split("\n", _FOOTER_LINES + 1)[: _FOOTER_LINES + 1])
+            if pattern is _TO_UNSUBSCRIBE or _is_of_list(lines):
+                marks.append(match.start())
+    return sorted(marks)

@@ -1,0 +1,43 @@
+"""
+How messages are judged by a configuration: the same for the gateway and for the commands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.internet.interfaces import IReactorTime
+
+from mailgate.checks.known import Known
+from mailgate.checks.table import checks_off, make_checks
+from mailgate.config.model import Settings
+from mailgate.interfaces import IThreads
+from mailgate.pipeline.engine import Pipeline
+from mailgate.pipeline.extractors import make_extractors
+from mailgate.pipeline.plan import make_plan
+from mailgate.policy.verdict import Policy
+
+
+def make_pipeline(
+    settings: Settings,
+    known: Known,
+    threads: IThreads,
+    clock: IReactorTime,
+    now: Callable[[], float],
+) -> Pipeline:
+    """
+    Join the checks that are on, what they need, and the policy.
+
+    @param known: what the checks know beside the settings.
+    @param threads: where large messages are read.
+    @param clock: drives the deadlines.
+    @param now: the time in seconds since the epoch.
+    @raise ConfigurationError: the checks cannot be brought into an order.
+    """
+    plan = make_plan(
+        make_checks(settings, known),
+        make_extractors(threads, settings.checks),
+        checks_off(settings),
+    )
+    policy = Policy.from_settings(settings)
+    return Pipeline(plan, policy, clock, now, settings.limits.check_seconds)

@@ -1,0 +1,3 @@
+"""
+What is known here of senders and recipients, beyond the message at hand.
+"""

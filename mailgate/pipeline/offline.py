@@ -1,0 +1,67 @@
+"""
+Judging a message that nobody is sending: the whole way through the phases, at once.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.python.failure import Failure
+
+from mailgate.interfaces import IMessage, MaybeDeferred, Phase
+from mailgate.message.envelope import Envelope
+from mailgate.pipeline.engine import Pipeline
+from mailgate.verdict import Verdict
+from mailgate.wire.address import Address
+
+T = TypeVar("T")
+
+
+def judge(
+    pipeline: Pipeline, clock: Clock, envelope: Envelope, recipient: Address, message: IMessage
+) -> Verdict:
+    """
+    Judge a message as if the session of C{envelope} sent it to C{recipient} alone.
+
+    Checks that work in threads must do so at once
+    (L{mailgate.store.threads.ImmediateThreads}); no deadline ends them then, as none ends a
+    check that does not wait. What waits for anything else fails as if it had been too slow.
+
+    @param clock: that of the pipeline.
+    @return: the verdict on the message, or that by which it was refused before.
+    """
+
+    def result(answer: MaybeDeferred[T]) -> T:
+        return _result(answer, clock, pipeline.seconds)
+
+    session = pipeline.open(envelope.session)
+    verdict = result(session.connected())
+    if verdict.reply is None:
+        verdict = result(session.greeted(envelope.session))
+    if verdict.reply is not None:
+        return verdict
+    transaction = session.begin(envelope)
+    verdict = result(transaction.mail())
+    if verdict.reply is None:
+        verdict = result(transaction.rcpt(recipient))
+    if verdict.reply is None:
+        (verdict,) = result(transaction.message(message))
+    return verdict
+
+
+def _result(answer: MaybeDeferred[T], clock: Clock, seconds: float) -> T:
+    if not isinstance(answer, Deferred):
+        return answer
+    results: list[T] = []
+    failures: list[Failure] = []
+    answer.addCallbacks(results.append, failures.append)
+    for _ in Phase:
+        if results or failures:
+            break
+        clock.advance(seconds)
+    for failure in failures:
+        failure.raiseException()
+    (only,) = results
+    return only

@@ -1,0 +1,60 @@
+"""
+Tests for L{mailgate.message.encoding}.
+"""
+
+from base64 import b64encode
+from binascii import b2a_qp
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from mailgate.message.encoding import decode_body, decoded_size
+
+
+class EncodingTests(SynchronousTestCase):
+    """
+    Tests of bodies.
+    """
+
+    @given(st.binary(max_size=300), st.integers(0, 400), st.integers(1, 9))
+    def test_base64(self, data, limit, width):
+        """
+        Base64 is decoded up to the limit, however its lines are broken.
+        """
+        letters = b64encode(data)
+        lines = b"\r\n!".join(letters[at : at + width] for at in range(0, len(letters), width))
+        self.assertEqual(decode_body(lines, "base64", limit), data[:limit])
+        self.assertEqual(decoded_size(lines, "base64"), len(data))
+
+    @given(st.binary(max_size=300), st.integers(0, 400))
+    def test_quoted_printable(self, data, limit):
+        """
+        Quoted-printable is decoded up to the limit.
+        """
+        lines = b2a_qp(data, istext=False).replace(b"=\n", b"=\r\n")
+        self.assertEqual(decode_body(lines, "quoted-printable", limit), data[:limit])
+        self.assertEqual(decoded_size(lines, "quoted-printable"), len(data))
+
+    def test_identity(self):
+        """
+        Any other encoding is none.
+        """
+        for encoding in ("", "7bit", "binary", "x-unknown"):
+            self.assertEqual(decode_body(b"a=41\r\n", encoding, 4), b"a=41")
+            self.assertEqual(decoded_size(b"a=41\r\n", encoding), 6)
+
+    def test_a21_junk_before(self):
+        """
+        What is in base64 is found behind any amount of what is not.
+        """
+        self.assertEqual(decode_body(b"!\r\n" * 100_000 + b"TVqQAA", "base64", 4), b"MZ\x90\0")
+        self.assertEqual(decode_body(b"=\r\n" * 100_000 + b"=4D", "quoted-printable", 4), b"M")
+
+    @given(st.binary(max_size=100), st.sampled_from(["base64", "quoted-printable", "x"]))
+    def test_anything(self, raw, encoding):
+        """
+        Whatever it is given, it gives at most what it was asked for.
+        """
+        self.assertLessEqual(len(decode_body(raw, encoding, 10)), 10)
+        self.assertLessEqual(0, decoded_size(raw, encoding))

@@ -1,0 +1,159 @@
+"""
+Tests of L{mailgate.quarantine.deciding}.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred, fail
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from mailgate.interfaces import ILearner
+from mailgate.quarantine.deciding import Decisions, Done
+from mailgate.verdict import Kind
+from tests.storage import TEXT
+from tests.web.harness import RecordingLearner, World
+
+LARGE = b"Subject: x\r\n\r\n" + b"x" * 3 * 1024 * 1024
+
+
+class DecisionTests(SynchronousTestCase):
+    """
+    What is decided, and what is learned from it.
+    """
+
+    def setUp(self):
+        """
+        Make a world with a learner.
+        """
+        self.world = World(self)
+        self.learner = RecordingLearner(self.world)
+        self.decisions = Decisions(self.world.quarantine, self.learner)
+
+    def decide(self, do, *ids):
+        """
+        Carry it out.
+        """
+        deciding = getattr(self.decisions, do)(ids, "Ada")
+        return self.successResultOf(Deferred.fromCoroutine(deciding))
+
+    def test_provided(self):
+        """
+        The learner of these tests is one.
+        """
+        verifyObject(ILearner, self.learner)
+        self.assertTrue(self.decisions.teaches)
+        self.assertFalse(Decisions(self.world.quarantine, None).teaches)
+
+    def test_release(self):
+        """
+        A released message is learned as good mail, when its release is on the disk.
+        """
+        done = self.decide("release", self.world.hold())
+        self.assertEqual(done, Done(1, 0))
+        self.assertEqual(self.learner.learned, [(TEXT, False, "Ada")])
+        self.assertEqual(self.learner.states, [["released"]])
+
+    def test_delete_as_spam(self):
+        """
+        A message that is deleted as spam is learned as spam, when it is gone.
+        """
+        done = self.decide("delete_as_spam", self.world.hold())
+        self.assertEqual(done, Done(1, 0))
+        self.assertEqual(self.learner.learned, [(TEXT, True, "Ada")])
+        self.assertEqual(self.learner.states, [[]])
+
+    def test_delete(self):
+        """
+        Whoever only deletes teaches nothing.
+        """
+        self.assertEqual(self.decide("delete", self.world.hold()), Done(1, 0))
+        self.assertEqual(self.learner.learned, [])
+
+    def test_undeliverable(self):
+        """
+        A copy that could not be delivered was not held for what it is: its release teaches nothing.
+        """
+        self.decide("release", self.world.hold(kind=Kind.UNDELIVERABLE, reason="550 no"))
+        self.assertEqual(self.learner.learned, [])
+
+    def test_dealt_with(self):
+        """
+        What was dealt with before is counted, and not learned again.
+        """
+        first, second = self.world.hold(), self.world.hold()
+        self.decide("release", first)
+        self.assertEqual(self.decide("release", first, second, "gone-gone-gone"), Done(1, 2))
+        self.assertEqual(len(self.learner.learned), 2)
+        self.assertEqual(self.decide("delete_as_spam", "gone-gone-gone"), Done(0, 1))
+        self.assertEqual(len(self.learner.learned), 2)
+
+    def test_a_transaction_each(self):
+        """
+        Each message is decided in a transaction of its own.
+        """
+        ids = [self.world.hold() for _ in range(4)]
+        writing = []
+        write = self.world.storage.database.write
+
+        def count(work):
+            writing.append(work)
+            return write(work)
+
+        self.patch(self.world.storage.database, "write", count)
+        self.assertEqual(self.decide("release", *ids), Done(4, 0))
+        self.assertEqual(len(writing), 4)
+
+    def test_nobody_waits(self):
+        """
+        A learner that takes its time keeps nobody waiting, and gets one message after the other.
+        """
+        first, second = Deferred(), Deferred()
+        self.learner.answers = [first, second]
+        ids = [self.world.hold() for _ in range(3)]
+        self.assertEqual(self.decide("release", *ids), Done(3, 0))
+        self.assertEqual(len(self.learner.learned), 1)
+        first.callback(None)
+        self.assertEqual(len(self.learner.learned), 2)
+        second.callback(None)
+        self.assertEqual(len(self.learner.learned), 3)
+
+    def test_failure(self):
+        """
+        A learner that fails is told, and harms neither the decision nor what is learned next.
+        """
+        self.learner.answers = [fail(OSError(28, "no room")), fail(OSError(28, "no room"))]
+        self.assertEqual(self.decide("release", self.world.hold()), Done(1, 0))
+        self.assertEqual(self.decide("delete_as_spam", self.world.hold()), Done(1, 0))
+        self.assertEqual(len(self.flushLoggedErrors(OSError)), 2)
+        self.decide("release", self.world.hold())
+        self.assertEqual(len(self.learner.learned), 3)
+
+    def test_file_that_cannot_be_read(self):
+        """
+        A message whose file is gone can be deleted as spam; nothing is learned, and it is told.
+        """
+        identity = self.world.hold()
+        self.world.storage.blobs.path(self.world.held(identity).message).unlink()
+        self.assertEqual(self.decide("delete_as_spam", identity), Done(1, 0))
+        self.assertIsNone(self.world.held(identity))
+        self.assertEqual(self.learner.learned, [])
+        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
+
+    def test_large(self):
+        """
+        A large message is learned whole from its file, or by its first mebibyte where that goes.
+        """
+        self.decide("release", self.world.hold(LARGE))
+        self.decide("delete_as_spam", self.world.hold(LARGE))
+        (whole, _, _), (beginning, _, _) = self.learner.learned
+        self.assertEqual(whole, LARGE)
+        self.assertEqual(beginning, LARGE[: 1024 * 1024])
+
+    def test_without_a_learner(self):
+        """
+        Where nothing learns, all can be decided as well.
+        """
+        self.decisions = Decisions(self.world.quarantine, None)
+        for do in ("release", "delete", "delete_as_spam"):
+            self.assertEqual(self.decide(do, self.world.hold()), Done(1, 0))

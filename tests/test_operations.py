@@ -1,0 +1,149 @@
+"""
+Tests that the pages for operators say the same as the code: replies, limits, log and commands.
+"""
+
+import ast
+import json
+import re
+from contextlib import redirect_stdout
+from io import StringIO
+from pathlib import Path
+from textwrap import dedent
+
+from pydantic import BaseModel
+from twisted.trial.unittest import SynchronousTestCase
+
+from mailgate.cli import main
+from mailgate.config.load import check
+from mailgate.config.model import MaildirUpstream, Settings, SmtpUpstream
+from mailgate.reporting.record import to_json
+from tests.reporting.records import record
+
+TOP = Path(__file__).parent.parent
+SOURCE = TOP / "mailgate"
+PAGE = TOP / "docs" / "operations.rst"
+
+COMMAND = re.compile(
+    r"(?:^ +(?:\$ )?|``|bin/|-- )mailgate ([a-z][a-z-]{2,}(?: [a-z]{3,})?)\b([^`\n|#]*)",
+    re.MULTILINE,
+)
+"""A command of C{mailgate} in a page: its name, and what follows it."""
+
+VARIABLE = {"501": {"5.1.3", "5.1.7"}}
+"""The enhanced codes of replies that are no literals where they are made, by their code."""
+
+
+def section(title):
+    """
+    Give the text under a title of the page, up to the next one of its kind.
+    """
+    _, _, rest = PAGE.read_text("utf-8").partition(f"\n{title}\n====")
+    return re.split(r"^\w[^\n]*\n=+$", rest, maxsplit=1, flags=re.MULTILINE)[0]
+
+
+def literals(node):
+    """
+    Give the values that an expression can have, as far as they are written there.
+    """
+    if isinstance(node, ast.IfExp):
+        return literals(node.body) | literals(node.orelse)
+    return {node.value} if isinstance(node, ast.Constant) else set()
+
+
+def refusals():
+    """
+    Give code and enhanced code of each 4xx and 5xx that the code can make.
+    """
+    found = set()
+    for path in sorted(SOURCE.rglob("*.py")):
+        for call in ast.walk(ast.parse(path.read_text("utf-8"))):
+            name = getattr(getattr(call, "func", None), "id", "")
+            if name not in ("Reply", "Refused") or len(call.args) < 3:
+                continue
+            for code in map(str, literals(call.args[0])):
+                enhanced = literals(call.args[1]) or VARIABLE[code]
+                found |= {f"{code} {each}" for each in enhanced if code >= "400"}
+    return found
+
+
+def defaults(kind):
+    """
+    Give each option of the configuration with its default, and those of its tables.
+    """
+    for name, field in kind.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield from defaults(inner)
+        else:
+            yield name, field.default
+
+
+class OperationsTests(SynchronousTestCase):
+    """
+    Tests of C{docs/operations.rst}.
+    """
+
+    def test_replies(self):
+        """
+        The tables of replies have each 4xx and 5xx of the gateway's own, once, and no other.
+        """
+        text = section("What a client is told")
+        listed = re.findall(r"^([45]\d\d [45]\.\d\.\d) +\S", text, re.MULTILINE)
+        self.assertEqual(sorted(listed), sorted(refusals()))
+
+    def test_limits(self):
+        """
+        Each limit of time has an option that exists, and its default.
+        """
+        known = {*defaults(Settings), *defaults(SmtpUpstream), *defaults(MaildirUpstream)}
+        found = re.findall(r"``(\w+)`` (\d+)", section("Time limits"))
+        self.assertGreater(len(found), 10)
+        for option, number in found:
+            self.assertIn((option, int(number)), known)
+
+    def test_options(self):
+        """
+        What the page names like an option of the configuration is one.
+        """
+        known = {name for kind in (Settings, SmtpUpstream) for name, _ in defaults(kind)}
+        for name in re.findall(r"``([a-z]+_(?:seconds|bytes|days))``", PAGE.read_text("utf-8")):
+            self.assertIn(name, known)
+
+    def test_log(self):
+        """
+        The table of the log has the fields of a line, and no other.
+        """
+        fields = re.findall(r"^``(\w+)`` ", section("Logs"), re.MULTILINE)
+        self.assertEqual(sorted(fields), sorted(json.loads(to_json(record("7q4m-x2vd-90kt")))))
+
+    def test_commands(self):
+        """
+        Each command of C{mailgate} that a page shows is one, with the options that are shown.
+        """
+        shown = {
+            (command, option)
+            for page in (TOP / "README.rst", *sorted((TOP / "docs").rglob("*.rst")))
+            for command, rest in COMMAND.findall(page.read_text("utf-8"))
+            for option in ("--help", *re.findall(r" (--[a-z-]+)", rest))
+        }
+        commands = {command for command, _ in shown}
+        self.assertTrue({"check-config", "quarantine list", "outbox retry"} <= commands)
+        for command in commands:
+            with redirect_stdout(StringIO()) as said:
+                self.assertEqual(main([*command.split(), "--help"]), 0, command)
+            for name, option in shown:
+                if name == command:
+                    self.assertIn(f" {option}", said.getvalue(), command)
+
+    def test_recipes(self):
+        """
+        The configuration of each recipe is a right one, without a warning.
+        """
+        recipes = {*(TOP / "docs" / "recipes").glob("*.rst")}
+        file = Path(self.mktemp())
+        for recipe in recipes - {TOP / "docs" / "recipes" / "index.rst"}:
+            _, _, block = recipe.read_text("utf-8").partition(".. code-block:: toml\n\n")
+            text = re.split(r"^(?=\S)", block, maxsplit=1, flags=re.MULTILINE)[0]
+            self.assertNotEqual(text, "", recipe.name)
+            file.write_text(dedent(text), "utf-8")
+            self.assertEqual(check(file), ([], []), recipe.name)
