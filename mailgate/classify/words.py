@@ -28,12 +28,13 @@ _BYTES_LIMIT = 3 * TEXT_LIMIT
 _INSIDE, _ALONE = 1, 2
 
 
-def _classes() -> NDArray[np.uint8]:
-    table = np.zeros(256, np.uint8)
-    table[list(b"abcdefghijklmnopqrstuvwxyz0123456789$%'_-")] = _INSIDE
-    table[0x80:] = _INSIDE
-    table[list(b"!?")] = _ALONE
-    return table
+def _classes() -> bytes:
+    table = bytearray(256)
+    for code in (*b"abcdefghijklmnopqrstuvwxyz0123456789$%'_-", *range(0x80, 256)):
+        table[code] = _INSIDE
+    for code in b"!?":
+        table[code] = _ALONE
+    return bytes(table)
 
 
 def _powers(base: int, count: int) -> NDArray[np.uint64]:
@@ -109,26 +110,31 @@ def split(text: str) -> Words:
     Find the words of a text that L{normalise} has made.
     """
     data = text.encode("utf-8", "replace")[:_BYTES_LIMIT]
-    codes = np.frombuffer(data, np.uint8)
-    classes = np.zeros(len(codes) + 2, np.uint8)
-    np.take(_CLASSES, codes, out=classes[1:-1])
-    middle = classes[1:-1]
-    alone = middle == _ALONE
-    inside = middle == _INSIDE
-    starts = np.flatnonzero(alone | (inside & (classes[:-2] != _INSIDE)))
-    ends = np.flatnonzero(alone | (inside & (classes[2:] != _INSIDE))) + 1
+    classes = np.frombuffer(b"\0%b\0" % data.translate(_CLASSES), np.uint8)
+    before, after = classes[:-1], classes[1:]
+    borders = ((before != after) | (after == _ALONE)).nonzero()[0]
+    # Behind the last word there is a border too, as outside of the text no word can be.
+    words = after.take(borders).nonzero()[0]
+    starts, ends = borders.take(words), borders.take(words + 1)
     ends = np.minimum(ends, starts + WORD_BYTES)
-    sums = np.zeros(len(codes) + 1, np.uint64)
-    np.cumsum((codes + np.uint64(1)) * _POWERS[: len(codes)], out=sums[1:])
-    hashes = (sums[ends] - sums[starts]) * _INVERSES[starts]
-    when = _IS_TIME[(hashes >> _TIME_SHIFT).astype(np.intp)]
-    if when.any():
-        suspects = np.flatnonzero(when)
+    sums = np.zeros(len(data) + 1, np.uint64)
+    codes = np.frombuffer(data, np.uint8) + np.uint8(1)  # no byte of UTF-8 is 255
+    np.cumsum(codes * _POWERS[: len(data)], out=sums[1:])
+    hashes = (sums.take(ends) - sums.take(starts)) * _INVERSES.take(starts)
+    times = _times(hashes)
+    if times:
         kept = np.ones(len(hashes), np.bool_)
-        places = np.minimum(_TIMES.searchsorted(hashes[suspects]), len(_TIMES) - 1)
-        kept[suspects[_TIMES[places] == hashes[suspects]]] = False
+        kept[times] = False
         starts, ends, hashes = starts[kept], ends[kept], hashes[kept]
     return Words(data, starts, ends, hashes)
+
+
+def _times(hashes: NDArray[np.uint64]) -> list[int]:
+    """
+    Give the indices of the words that say when.
+    """
+    suspects = _MAY_BE_TIME.take((hashes >> _TIME_SHIFT).astype(np.intp)).nonzero()[0].tolist()
+    return [at for at in suspects if int(hashes[at]) in _TIMES]
 
 
 def normalise(text: str) -> str:
@@ -151,15 +157,17 @@ def _keys(hashes: NDArray[np.uint64], salt: int) -> Keys:
 
 _TIME_BITS = 16
 _TIME_SHIFT = np.uint64(64 - _TIME_BITS)
-_IS_TIME = np.zeros(1 << _TIME_BITS, np.bool_)
+_MAY_BE_TIME = np.zeros(1 << _TIME_BITS, np.bool_)
+_TIMES: set[int] = set()
 _TIME_WORDS = """
     monday tuesday wednesday thursday friday saturday sunday mon tue wed thu fri sat sun
     january february march april may june july august september october november december
     jan feb mar apr jun jul aug sep sept oct nov dec
 """
 _NUMBERS = [*map(str, range(60)), *(f"{n:02d}" for n in range(10)), *map(str, range(1990, 2040))]
-_TIMES = np.unique(split(" ".join([*_TIME_WORDS.split(), *_NUMBERS])).hashes)
-_IS_TIME[(_TIMES >> _TIME_SHIFT).astype(np.intp)] = True
+_TIME_HASHES = split(" ".join([*_TIME_WORDS.split(), *_NUMBERS])).hashes
+_MAY_BE_TIME[(_TIME_HASHES >> _TIME_SHIFT).astype(np.intp)] = True
+_TIMES.update(_TIME_HASHES.tolist())
 
 
 # -- what lists put under a message -------------------------------------------------------
