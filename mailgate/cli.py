@@ -9,7 +9,17 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from mailgate.commands import gateway, learn, lists, outbox, quarantine, scan, trace, users
+from mailgate.commands import (
+    accounts,
+    gateway,
+    learn,
+    lists,
+    outbox,
+    quarantine,
+    scan,
+    trace,
+    users,
+)
 from mailgate.commands.asking import FAILED
 from mailgate.commands.parsers import Parsers, config_option
 from mailgate.config.problem import ConfigurationError
@@ -29,6 +39,7 @@ COMMANDS: Sequence[Callable[[Parsers], None]] = (
     learn.add_to,
     scan.add_to,
     users.add_to,
+    accounts.add_to,
 )
 """What adds each family of commands, in the order of the help text."""
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mailgate.message.envelope import Envelope, Session
     from mailgate.message.header import Headers
     from mailgate.message.record import Copy, Record
+    from mailgate.wire.scram import ScramVerifier
 
 T = TypeVar("T")
 MaybeDeferred = Union[T, "Deferred[T]"]
@@ -287,10 +288,10 @@ class IRecipients(Interface):
     Who may be sent to.
     """
 
-    def ask(sender: Address, recipient: Address) -> MaybeDeferred[Reply]:
+    def ask(envelope: Envelope, recipient: Address) -> MaybeDeferred[Reply]:
         """
-        Say whether a recipient exists here: 250, 550 5.7.1 (not our domain), 550 5.1.1
-        (unknown) or 451 4.4.1 (the upstream cannot be asked).
+        Say whether a recipient of C{envelope} exists here: 250, 550 5.7.1 (not our domain),
+        550 5.1.1 (unknown) or 451 4.4.1 (the upstream cannot be asked).
         """
 
     def offers() -> Capabilities:
@@ -309,9 +310,11 @@ class Outcome:
     """The one reply to DATA, by the table of outcomes in docs/architecture.rst."""
 
     copies: tuple[Copy, ...]
-    """One for each recipient, in RCPT order."""
+    """One for each recipient, in the order of the verdicts."""
 
     notes: tuple[str, ...] = ()
+    replies: tuple[Reply, ...] = ()
+    """One for each of C{copies}, where each recipient was to be settled alone."""
 
 
 class IDispatcher(Interface):
@@ -320,14 +323,81 @@ class IDispatcher(Interface):
     """
 
     def dispatch(
-        envelope: Envelope, message: IMessage, verdicts: Sequence[Verdict], within: float
+        envelope: Envelope,
+        message: IMessage,
+        verdicts: Sequence[Verdict],
+        within: float,
+        alone: bool = False,
     ) -> Deferred[Outcome]:
         """
         Settle a message for all its recipients within C{within} seconds.
 
+        @param alone: settle each recipient alone, for a client that takes a reply for each.
+
         It never fails: whatever goes wrong is a reply. Cancelling it (the client is gone)
         stops what has not begun; a delivery whose first byte has gone out ends by itself,
         and then the Outcome still comes.
+        """
+
+
+# -- who may log in ---------------------------------------------------------------------
+
+
+@frozen
+class Account:
+    """
+    Somebody of ours who has logged in to send mail.
+    """
+
+    name: str
+    senders: frozenset[str] = frozenset()
+    """
+    As whom it may send: addresses, C{@} and a domain for all addresses in it, C{*} for anybody;
+    in lower case, the domain in ASCII.
+    """
+
+    def may_send_as(self, sender: Address) -> bool:
+        """
+        Tell whether C{sender} belongs to the account; the null sender is everybody's.
+        """
+        if sender.is_null:
+            return True
+        domain = f"@{sender.host}"
+        return not self.senders.isdisjoint(("*", domain, sender.local.lower() + domain))
+
+
+class AccountsUnavailable(Exception):
+    """
+    It cannot be found out now whether somebody is who it says.
+    """
+
+
+class IAccounts(Interface):
+    """
+    Who may log in to send mail.
+    """
+
+    has_scram: bool = Attribute("Whether SCRAM-SHA-256 is of use to anybody.")
+
+    def verify(name: str, password: str) -> Deferred[Account | None]:
+        """
+        Give the account of that name if the password is its own, in the same time whatever is
+        wrong.
+
+        @raise AccountsUnavailable: nobody knows at the moment.
+        """
+
+    def verifier(name: str) -> Deferred[ScramVerifier]:
+        """
+        Give what SCRAM-SHA-256 needs of the account; where there is none, what no password
+        fits, the same each time.
+
+        @raise AccountsUnavailable: nobody knows at the moment.
+        """
+
+    def find(name: str) -> Account | None:
+        """
+        Give the account of that name, as far as it is known without asking.
         """
 
 

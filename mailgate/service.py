@@ -9,16 +9,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from socket import (
-    AF_INET,
-    AF_INET6,
-    IPPROTO_IPV6,
-    IPV6_V6ONLY,
-    SO_REUSEADDR,
-    SOCK_STREAM,
-    SOL_SOCKET,
-    socket,
-)
+from socket import socket
 from typing import Any
 
 from attrs import field, frozen
@@ -34,13 +25,20 @@ from twisted.python.threadpool import ThreadPool
 from mailgate import __version__
 from mailgate.checks.known import Known
 from mailgate.classify.classifier import Classifier, Reader
-from mailgate.config.model import MaildirUpstream, Settings, SmtpUpstream
-from mailgate.config.values import parse_endpoint
+from mailgate.config.model import ANY_DOMAIN, MaildirUpstream, Settings, SmtpUpstream
 from mailgate.delivery.deadline import ends_within
 from mailgate.delivery.dispatch import Dispatcher
 from mailgate.delivery.recipients import Recipients
 from mailgate.delivery.routes import Routes, make_deliveries
-from mailgate.edge.conversation import Services
+from mailgate.edge.account_file import accounts_path
+from mailgate.edge.accounts import Accounts
+from mailgate.edge.attempts import Attempts
+from mailgate.edge.auth import Authentication
+from mailgate.edge.binding import bind
+from mailgate.edge.conversation import PEOPLE
+from mailgate.edge.files import raise_file_limit
+from mailgate.edge.limits import ConnectionLimits
+from mailgate.edge.mailing import Services
 from mailgate.edge.smtp import CUT_SECONDS, SmtpFactory
 from mailgate.edge.tls import make_self_signed, server_context
 from mailgate.hub.hub import Hub
@@ -58,9 +56,6 @@ from mailgate.store.schema import SchemaTooNew
 from mailgate.store.threads import Threads, immediate_result
 from mailgate.web.sign_in import FirstAdministrator, LogIns
 from mailgate.web.site import ReviewSite, make_site
-
-BACKLOG = 1024
-"""Connections that may wait in the kernel to be accepted."""
 
 PROBE_SECONDS = 300.0
 """How often an upstream is asked again what it can take."""
@@ -148,7 +143,7 @@ class Gateway(Service):
         self._hub = Hub(
             reactor,
             storage,
-            routes.route_for,
+            routes.upstream_for,
             rewriter,
             [
                 Job("probe of the upstreams", PROBE_SECONDS, self._probe),
@@ -161,12 +156,14 @@ class Gateway(Service):
         self._recipients = Recipients(routes, settings.verification, reactor.seconds)
         self._pipeline = pipeline
         self._dispatcher = Dispatcher(
-            self._hub, rewriter, routes.route_for, reactor, routes.full_address
+            self._hub, rewriter, routes.upstream_for, reactor, routes.full_address
         )
         self._first_administrator = FirstAdministrator(
             reactor, storage.accounts, settings.web.base_url
         )
         self._site = self._make_site(threads)
+        self._people = Accounts(accounts_path(settings), reactor, threads)
+        self._possible = 0
         self._tls: CertificateOptions | None = None
         self._sockets: list[socket] = []
         self._edges: list[SmtpFactory] = []
@@ -204,10 +201,11 @@ class Gateway(Service):
         @raise SystemExit: it is not possible; the message says why.
         """
         settings = self._settings
+        self._possible = raise_file_limit()
         for address in [listener.address for listener in settings.listener] + [
             settings.web.address
         ]:
-            self._sockets.append(_bind(address))
+            self._sockets.append(bind(address))
         if settings.tls.certificate is not None and settings.tls.key is not None:
             self._tls = server_context(settings.tls.certificate, settings.tls.key)
 
@@ -255,6 +253,8 @@ class Gateway(Service):
     async def _start(self) -> None:
         await self._learned.refresh()
         await self._hub.start()
+        if self._has_people:
+            await self._people.load()
         await self._first_probe()
         self._listen()
         link = ""
@@ -262,7 +262,12 @@ class Gateway(Service):
             link = self._first_administrator.new_link()
         for line in self._introduction(link):
             self._parts.say(line)
-        self.log.info("{event} {version}", event="gateway.started", version=__version__)
+        self.log.info(
+            "{event} {version}, {sessions} sessions are possible at a time",
+            event="gateway.started",
+            version=__version__,
+            sessions=min(self._possible, self._settings.limits.clients.connections),
+        )
 
     def _not_started(self, failure: Failure) -> None:
         """
@@ -296,9 +301,10 @@ class Gateway(Service):
         """
         Let clients in. Those who came while the start was going on have waited in the kernel.
         """
+        limits = self._settings.limits
         services = Services(
             hostname=self._settings.hostname,
-            limits=self._settings.limits,
+            limits=limits,
             pipeline=self._pipeline,
             recipients=self._recipients,
             dispatcher=self._dispatcher,
@@ -307,6 +313,8 @@ class Gateway(Service):
             reactor=self._reactor,
             wall_clock=self._parts.wall_clock,
             tls=self._tls,
+            connections=ConnectionLimits(limits.clients, self._reactor, self._possible),
+            authentication=self._authentication() if self._has_people else None,
         )
         self._edges = [SmtpFactory(services, listener) for listener in self._settings.listener]
         factories: list[Any] = [*self._edges, self._site]
@@ -315,13 +323,28 @@ class Gateway(Service):
             bound.close()
         self._sockets.clear()
 
+    @property
+    def _has_people(self) -> bool:
+        """
+        Tell whether anybody can log in to send mail.
+        """
+        return any(listener.role in PEOPLE for listener in self._settings.listener)
+
+    def _authentication(self) -> Authentication:
+        clients = self._settings.limits.clients
+        return Authentication(self._people, Attempts(clients, self._reactor))
+
     def _introduction(self, link: str) -> Iterator[str]:
         """
         Say in three lines where everything is.
         """
         settings = self._settings
         places = ", ".join(listener.address for listener in settings.listener)
-        domains = ", ".join(domain for route in settings.route for domain in route.domains)
+        domains = ", ".join(
+            "all others" if domain == ANY_DOMAIN else domain
+            for route in settings.route
+            for domain in route.domains
+        )
         yield f"Mail comes in by SMTP at {places}, for {domains}."
         first = f" To make the first account, open within 15 minutes: {link}" if link else ""
         yield f"The review pages are at {settings.web.base_url}.{first}"
@@ -383,33 +406,6 @@ class Gateway(Service):
         seconds = max(MOMENT, over - self._reactor.seconds())
         if not await ends_within(self._reactor, ending, seconds):
             self.log.error("{event} waited for {what}", event="gateway.cut", what=what)
-
-
-def _bind(address: str) -> socket:
-    """
-    Bind and listen.
-
-    An IPv6 address is only that: C{[::]} does not take the IPv4 clients, so that both can be
-    listeners.
-
-    @raise SystemExit: the address cannot be bound.
-    """
-    host, port = parse_endpoint(address)
-    family = AF_INET6 if ":" in host else AF_INET
-    bound = None
-    try:
-        bound = socket(family, SOCK_STREAM)
-        bound.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
-        if family == AF_INET6:
-            bound.setsockopt(IPPROTO_IPV6, IPV6_V6ONLY, 1)
-        bound.bind((host, port))
-        bound.listen(BACKLOG)
-    except OSError as error:
-        if bound is not None:
-            bound.close()
-        raise SystemExit(f"mailgate: cannot listen on {address}: {error.strerror}") from error
-    bound.setblocking(False)
-    return bound
 
 
 def _describe(upstream: MaildirUpstream | SmtpUpstream) -> str:

@@ -88,7 +88,7 @@ class OperationsTests(SynchronousTestCase):
         The tables of replies have each 4xx and 5xx of the gateway's own, once, and no other.
         """
         text = section("What a client is told")
-        listed = re.findall(r"^([45]\d\d [45]\.\d\.\d) +\S", text, re.MULTILINE)
+        listed = re.findall(r"^([45]\d\d [45]\.\d\.\d+) +\S", text, re.MULTILINE)
         self.assertEqual(sorted(listed), sorted(refusals()))
 
     def test_limits(self):

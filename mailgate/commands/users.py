@@ -31,7 +31,7 @@ def add(arguments: Arguments) -> int:
     """
     Make an account for the review pages.
     """
-    password = _read_password(arguments.password_stdin)
+    password = read_password(arguments.password_stdin)
     with gateway(arguments) as ask:
         ask("user.add", {"name": arguments.name, "password": password})
     say(f"account {arguments.name} made")
@@ -52,7 +52,12 @@ def show_list(arguments: Arguments) -> int:
     return 0
 
 
-def _read_password(is_from_stdin: bool) -> str:
+def read_password(is_from_stdin: bool) -> str:
+    """
+    Read a new password, from standard input or twice from the terminal.
+
+    @raise CommandError: there is no terminal, or the two differ.
+    """
     if is_from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
     if not sys.stdin.isatty():

@@ -24,6 +24,7 @@ from mailgate.config.model import (
     Limits,
     Listener,
     Policy,
+    Role,
     Route,
     SmtpUpstream,
     Tls,
@@ -31,7 +32,7 @@ from mailgate.config.model import (
     Web,
 )
 from mailgate.config.problem import Problem, as_key, as_toml, nearest
-from mailgate.config.values import parse_endpoint
+from mailgate.config.values import parse_endpoint, unix_path
 
 T = TypeVar("T")
 
@@ -165,6 +166,9 @@ def _listeners(parts: Parts, file: Path) -> Iterator[Problem]:
         if first != number:
             why = f"must be a name of its own; number {first} has the same"
             yield Problem(file, table, "name", as_toml(listener.name), why)
+        if listener.role is Role.INTERNAL and not listener.networks:
+            why = "is missing; whoever may connect could send mail anywhere"
+            yield Problem(file, table, "networks", "", why)
         for other, owner in taken:
             if _overlap(listener.address, other):
                 why = f"must be free; {owner} listens at {other}"
@@ -176,6 +180,8 @@ def _overlap(one: str, other: str) -> bool:
     """
     Tell whether two endpoints cannot both be listened at.
     """
+    if unix_path(one) is not None or unix_path(other) is not None:
+        return one == other
     host, port = parse_endpoint(one)
     other_host, other_port = parse_endpoint(other)
     if port != other_port or port == 0:
@@ -226,6 +232,8 @@ def _loops(parts: Parts, file: Path) -> Iterator[Problem]:
 
 
 def _is_same_server(upstream: SmtpUpstream, listening: str) -> bool:
+    if unix_path(listening) is not None:
+        return False
     host, port = parse_endpoint(listening)
     if port != upstream.port:
         return False

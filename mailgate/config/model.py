@@ -21,6 +21,10 @@ def _absolute(path: Path, info: ValidationInfo) -> Path:
     return values.absolute(path, (info.context or {}).get("folder"))
 
 
+def _place(text: str, info: ValidationInfo) -> str:
+    return values.check_place(text, (info.context or {}).get("folder"))
+
+
 class Section(BaseModel):
     """
     A table of the configuration file.
@@ -97,6 +101,7 @@ Host = Annotated[str, AfterValidator(values.check_host), Field(description=value
 Endpoint = Annotated[str, AfterValidator(values.check_endpoint), Field(description=values.ENDPOINT)]
 Network = Annotated[str, AfterValidator(values.check_network), Field(description=values.NETWORK)]
 BaseUrl = Annotated[str, AfterValidator(values.check_base_url), Field(description=values.BASE_URL)]
+Place = Annotated[str, AfterValidator(_place), Field(description=values.PLACE)]
 Extension = Annotated[
     str,
     Field(
@@ -114,14 +119,64 @@ SubjectMark = Annotated[
 FilePath = Annotated[Path, AfterValidator(_absolute), Field(description="a path in quotes")]
 
 
+ANY_DOMAIN = "*"
+
+
+class Role(StrEnum):
+    """
+    Whom a listener is for.
+    """
+
+    MX = "mx"
+    INTERNAL = "internal"
+    SUBMISSION = "submission"
+    SUBMISSIONS = "submissions"
+    LMTP = "lmtp"
+
+
+class BareNewline(StrEnum):
+    """
+    What is done with a CR without LF and an LF without CR.
+    """
+
+    REJECT = "reject"
+    NORMALIZE = "normalize"
+
+
 class Listener(Section):
     """
     C{[[listener]]}: one place where mail comes in.
     """
 
     name: Name = "mx"
-    address: Endpoint
-    role: Literal["mx"] = "mx"
+    address: Place
+    """An endpoint, or C{unix:} and the path of a socket."""
+
+    role: Role = Role.MX
+    networks: tuple[Network, ...] = ()
+    """Who may use a listener of role C{internal}."""
+
+    bare_newline: BareNewline | None = None
+    """Without one: C{normalize} for C{internal}, C{submission} and C{submissions}."""
+
+    greet_wait: Annotated[float, Field(ge=0, le=6, strict=True)] = 0
+    """Seconds that clients of C{greet_wait_networks} wait for the greeting."""
+
+    greet_wait_networks: tuple[Network, ...] = ()
+    proxy_networks: tuple[Network, ...] = ()
+    """Whose connections begin with the PROXY protocol."""
+
+    xclient_networks: tuple[Network, ...] = ()
+    """Who may say by XCLIENT and XFORWARD who the client is."""
+
+    @property
+    def mends_line_ends(self) -> bool:
+        """
+        Tell whether bare CR and LF are turned into CRLF.
+        """
+        if self.bare_newline is None:
+            return self.role in (Role.INTERNAL, Role.SUBMISSION, Role.SUBMISSIONS)
+        return self.bare_newline is BareNewline.NORMALIZE
 
 
 class Tls(Section):
@@ -135,6 +190,35 @@ class Tls(Section):
     key: FilePath | None = None
 
 
+class ClientLimits(Section):
+    """
+    C{[limits.clients]}: what one client may open and try, over all its sessions.
+    """
+
+    connections: Count = 10_000
+    """Of everybody together; less where the system does not allow as many open files."""
+
+    connections_per_address: Count = 50
+    connections_per_network: Count = 200
+    """Of a /24 or /64 network."""
+
+    rate_per_address: Count = 120
+    """New connections a minute."""
+
+    rate_per_network: Count = 600
+    unknown_recipients: Count = 30
+    """Recipients that do not exist, from a network in ten minutes."""
+
+    junk_commands: Count = 1000
+    """Commands without mail, from an address in ten minutes."""
+
+    failures_per_address: Count = 10
+    """Failed log-ins in ten minutes."""
+
+    failures_per_account: Count = 20
+    exempt_networks: tuple[Network, ...] = ("127.0.0.0/8", "::1/128")
+
+
 class Limits(Section):
     """
     C{[limits]}: what one client may cost.
@@ -145,6 +229,12 @@ class Limits(Section):
     command_bytes: Annotated[int, Field(ge=512, le=65536, strict=True)] = 2048
     recipients: Annotated[int, Field(ge=100, le=10000, strict=True)] = 100
     errors: Annotated[int, Field(ge=1, le=1000, strict=True)] = 10
+    idle_commands: Count = 100
+    """Commands without mail (RSET, NOOP, EHLO and so on) in a session."""
+
+    hops: Annotated[int, Field(ge=10, le=1000, strict=True)] = 50
+    """Received headers from which on a message goes round in a circle."""
+
     command_seconds: Seconds = 300
     session_seconds: Seconds = 3600
     handshake_seconds: Seconds = 30
@@ -153,6 +243,7 @@ class Limits(Section):
     memory_bytes: Bytes = 256 * 1024 * 1024
     free_bytes: Bytes = 256 * 1024 * 1024
     drain_seconds: Seconds = 30
+    clients: ClientLimits = ClientLimits()
 
 
 class Policy(Section):
@@ -307,7 +398,9 @@ class Route(Section):
     C{[[route]]}: where the mail of some domains goes.
     """
 
-    domains: Annotated[tuple[HostName, ...], Field(min_length=1)]
+    domains: Annotated[tuple[HostName | Literal["*"], ...], Field(min_length=1)]
+    """C{*} stands for all other domains, for people and machines of ours only."""
+
     upstream: Name
 
 
@@ -359,6 +452,15 @@ class Log(Section):
     """The file; without one, C{transactions.jsonl} in the data folder."""
 
 
+class AccountFile(Section):
+    """
+    C{[accounts]}: who may log in to send mail.
+    """
+
+    file: FilePath | None = None
+    """The file of C{mailgate account}; without one, C{accounts} in the data folder."""
+
+
 class Web(Section):
     """
     C{[web]}: the review pages.
@@ -395,4 +497,5 @@ class Settings(Section):
     outbox: Outbox = Outbox()
     trace: Trace = Trace()
     log: Log = Log()
+    accounts: AccountFile = AccountFile()
     web: Web = Web()

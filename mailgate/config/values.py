@@ -19,9 +19,11 @@ from ipaddress import (
 )
 from pathlib import Path
 
+UNIX = "unix:"
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z", re.IGNORECASE)
 
 ENDPOINT = "an IP address and a port, as in 127.0.0.1:25 or [::1]:25"
+PLACE = "an IP address and a port, as in 127.0.0.1:25, or unix: and a path"
 NETWORK = "an IP address or a network, as in 192.0.2.7 or 2001:db8::/32"
 HOST_NAME = "a host name in ASCII, as in example.com"
 FULL_NAME = "the full name of this machine in the DNS, as in mail.example.com"
@@ -75,6 +77,29 @@ def check_endpoint(text: str) -> str:
     """
     parse_endpoint(text)
     return text
+
+
+def check_place(text: str, folder: Path | None) -> str:
+    """
+    Give back an endpoint that can be parsed, or C{unix:} and a path, seen from C{folder}.
+
+    @raise ValueError: it is neither.
+    """
+    path = unix_path(text)
+    if path is not None:
+        return f"{UNIX}{absolute(path, folder)}"
+    try:
+        parse_endpoint(text)
+    except ValueError as error:
+        raise ValueError(str(error).replace(ENDPOINT, PLACE)) from error
+    return text
+
+
+def unix_path(place: str) -> Path | None:
+    """
+    Give the path of a Unix socket, or C{None} where the place is an endpoint.
+    """
+    return Path(place.removeprefix(UNIX)) if place.startswith(UNIX) else None
 
 
 def check_network(text: str) -> str:

@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
+from mailgate.delivery.apart import SettlementApart
 from mailgate.delivery.settlement import DELIVERED, Settlement
 from mailgate.interfaces import IDelivery, IDispatcher, IHub, IMessage, IRewriter, Outcome
 from mailgate.message.envelope import Envelope
@@ -37,7 +38,12 @@ class Dispatcher:
     """Gives C{postmaster} without a domain the domain that is meant."""
 
     def dispatch(
-        self, envelope: Envelope, message: IMessage, verdicts: Sequence[Verdict], within: float
+        self,
+        envelope: Envelope,
+        message: IMessage,
+        verdicts: Sequence[Verdict],
+        within: float,
+        alone: bool = False,
     ) -> Deferred[Outcome]:
         """
         Settle a message for all its recipients.
@@ -46,15 +52,20 @@ class Dispatcher:
             delivered, and nothing is kept.
         """
         if all(recipient.domain for verdict in verdicts for recipient in verdict.recipients):
-            return self._settle(envelope, message, verdicts, within)
+            return self._settle(envelope, message, verdicts, within, alone)
         settled = self._in_full(verdicts)
-        settling = self._settle(envelope, message, settled, within)
+        settling = self._settle(envelope, message, settled, within, alone)
         return settling.addCallback(self._told_to_all, settled, verdicts)
 
     def _settle(
-        self, envelope: Envelope, message: IMessage, verdicts: Sequence[Verdict], within: float
+        self,
+        envelope: Envelope,
+        message: IMessage,
+        verdicts: Sequence[Verdict],
+        within: float,
+        alone: bool,
     ) -> Deferred[Outcome]:
-        settlement = Settlement(
+        settlement = (SettlementApart if alone else Settlement)(
             self.hub,
             self.rewriter,
             self.route_for,
@@ -65,7 +76,7 @@ class Dispatcher:
             within,
         )
         try:
-            if len(verdicts) == 1 and verdicts[0].action in DELIVERED:
+            if not alone and len(verdicts) == 1 and verdicts[0].action in DELIVERED:
                 groups = settlement.groups()
                 if len(groups) == 1:
                     return settlement.settle_one(groups[0])
@@ -100,8 +111,10 @@ class Dispatcher:
         """
         owners = [recipient.owner for verdict in settled for recipient in verdict.recipients]
         copies = dict(zip(owners, outcome.copies, strict=True))
+        replies = dict(zip(owners, outcome.replies, strict=False))
         everybody = [self.full_address(r) for verdict in named for r in verdict.recipients]
         return evolve(
             outcome,
             copies=tuple(evolve(copies[each.owner], recipient=str(each)) for each in everybody),
+            replies=tuple(replies[each.owner] for each in everybody) if replies else (),
         )

@@ -16,6 +16,7 @@ from zope.interface import implementer
 from mailgate.config.model import Verification
 from mailgate.delivery.routes import Routes
 from mailgate.interfaces import Capabilities, IDelivery, IRecipients, MaybeDeferred
+from mailgate.message.envelope import Envelope
 from mailgate.reply import Reply
 from mailgate.wire.address import Address
 
@@ -61,7 +62,7 @@ class Recipients:
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._asking: dict[tuple[str, str], list[Deferred[Reply]]] = {}
 
-    def ask(self, sender: Address, recipient: Address) -> MaybeDeferred[Reply]:
+    def ask(self, envelope: Envelope, recipient: Address) -> MaybeDeferred[Reply]:
         """
         Say whether a recipient exists.
 
@@ -69,7 +70,10 @@ class Recipients:
         cannot be asked, what it said before still counts. All who ask for the same recipient
         at the same time share one question.
         """
+        sender = envelope.sender
         delivery = self._routes.route_for(recipient)
+        if delivery is None and envelope.session.is_trusted:
+            delivery = self._routes.default
         if delivery is None:
             return NOT_OURS
         if recipient.local.lower() in ALWAYS:

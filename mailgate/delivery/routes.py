@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from mailgate.config.model import MaildirUpstream, Route, Settings
+from mailgate.config.model import ANY_DOMAIN, MaildirUpstream, Route, Settings
 from mailgate.delivery.maildir import MaildirDelivery
 from mailgate.delivery.smtp_delivery import SmtpDelivery
 from mailgate.interfaces import IDelivery, IFiles, IThreads
@@ -51,7 +51,10 @@ class Routes:
         self._by_domain = {
             domain: deliveries[route.upstream] for route in routes for domain in route.domains
         }
-        self.first_domain = routes[0].domains[0]
+        self.default = self._by_domain.pop(ANY_DOMAIN, None)
+        """The upstream for all other domains, for people and machines of ours, or C{None}."""
+
+        self.first_domain = next(iter(self._by_domain), "")
         """Whose C{postmaster} the one without a domain is (RFC 5321 section 4.5.1)."""
 
     def full_address(self, recipient: Address) -> Address:
@@ -66,8 +69,15 @@ class Routes:
         """
         return self._by_domain.get(recipient.host or self.first_domain)
 
+    def upstream_for(self, recipient: Address) -> IDelivery | None:
+        """
+        Give the upstream for a recipient who has been accepted, wherever that is.
+        """
+        return self.route_for(recipient) or self.default
+
     def deliveries(self) -> Sequence[IDelivery]:
         """
         Give each upstream that mail can go to, once.
         """
-        return list(dict.fromkeys(self._by_domain.values()))
+        found = [*self._by_domain.values(), *filter(None, [self.default])]
+        return list(dict.fromkeys(found))

@@ -114,10 +114,9 @@ class SmtpClient(Protocol):
         @return: whether it runs; if not, it has been answered and the next may begin.
         """
         extensions = self.capabilities.extensions
-        if transaction.body == "8BITMIME" and "8BITMIME" not in extensions:
-            # The edge had offered it by what this upstream said before. When the client comes
-            # again it is offered no more.
-            transaction.end_all(Reply(451, "4.6.3", "8BITMIME is not taken any more"))
+        lacking = transaction.lacking(extensions)
+        if lacking is not None:
+            transaction.end_all(lacking)
             return False
         self.transactions += 1
         transaction.holder = self
@@ -352,7 +351,7 @@ class SmtpClient(Protocol):
         seconds: float | None = None,
     ) -> None:
         self._expect(awaited, step, self._reply_seconds if seconds is None else seconds)
-        self.transport.write(text.encode("ascii"))
+        self.transport.write(text.encode())
 
     def _expect(self, awaited: int, step: Callable[[list[Reply]], None], seconds: float) -> None:
         self._awaited = awaited

@@ -100,7 +100,7 @@ class SmtpDelivery:
         """
         Hand the message over; see L{IDelivery.deliver}.
         """
-        return self._begin(Transaction(envelope.sender, recipients, message, envelope.body), within)
+        return self._begin(Transaction(envelope.sender, recipients, message, envelope), within)
 
     def close(self) -> Deferred[None]:
         """

@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 from mailgate.delivery.answer import Answer, not_reached
 from mailgate.delivery.body import Unclean, encode
 from mailgate.interfaces import IMessage
+from mailgate.message.envelope import Envelope
 from mailgate.reply import Reply
 from mailgate.wire.address import Address
 
@@ -38,12 +39,15 @@ class Transaction:
         sender: Address,
         recipients: Sequence[Address],
         message: IMessage | None = None,
-        body: str = "7BIT",
+        envelope: Envelope | None = None,
     ) -> None:
+        """
+        @param envelope: what else was said of the message; C{None} for a question.
+        """
         self.sender = sender
         self.recipients = recipients
         self.message = message
-        self.body = body
+        self.envelope = envelope
         self.answer: Answer[Sequence[Reply]] = Answer(self._cancelled)
         """Fires with one reply for each recipient."""
         self.wire: list[bytes] | None = None
@@ -69,20 +73,39 @@ class Transaction:
         Get ready to be sent.
 
         @return: C{None}, or the reply for all recipients where it can go nowhere: 550 5.6.0
-            for bare line ends or NUL, 550 5.6.7 for an address that is not ASCII, 553 5.1.3
-            for one with control characters.
+            for bare line ends or NUL, 553 5.1.3 for an address with control characters.
         """
         for address in (self.sender, *self.recipients):
-            path = str(address)
-            if not path.isprintable():
+            if not str(address).isprintable():
                 return Reply(553, "5.1.3", "control characters in an address")
-            if not path.isascii():
-                return Reply(550, "5.6.7", "an address needs SMTPUTF8")
         if self.message is not None:
             try:
                 self.wire = encode(self.message)
             except Unclean:
                 return UNCLEAN
+        return None
+
+    @property
+    def needs_utf8(self) -> bool:
+        """
+        Tell whether it can only go to an upstream with SMTPUTF8 (RFC 6531).
+        """
+        addresses = (self.sender, *self.recipients)
+        is_said = self.envelope is not None and self.envelope.utf8
+        return is_said or not all(address.is_ascii for address in addresses)
+
+    def lacking(self, extensions: frozenset[str]) -> Reply | None:
+        """
+        Say what an upstream with these extensions cannot take of it, or C{None}.
+
+        The edge has offered what the upstream had said before; when the client comes again it is
+        offered no more.
+        """
+        envelope = self.envelope
+        if envelope is not None and envelope.body == "8BITMIME" and "8BITMIME" not in extensions:
+            return Reply(451, "4.6.3", "8BITMIME is not taken any more")
+        if self.needs_utf8 and "SMTPUTF8" not in extensions:
+            return NEEDS_UTF8
         return None
 
     def commands(self, extensions: frozenset[str]) -> list[str]:
@@ -91,15 +114,30 @@ class Transaction:
 
         @param extensions: what the upstream offers.
         """
+        envelope, message = self.envelope, self.message
         mail = f"MAIL FROM:<{self.sender}>"
-        if self.message is not None:
-            if "SIZE" in extensions:
-                mail += f" SIZE={self.message.size + len(self.message.prepended)}"
-            if self.body == "8BITMIME":
+        if message is not None and "SIZE" in extensions:
+            mail += f" SIZE={message.size + len(message.prepended)}"
+        has_dsn = "DSN" in extensions
+        if envelope is not None:
+            if envelope.body == "8BITMIME":
                 mail += " BODY=8BITMIME"
+            if has_dsn and envelope.ret:
+                mail += f" RET={envelope.ret}"
+            if has_dsn and envelope.envid:
+                mail += f" ENVID={envelope.envid}"
+        if self.needs_utf8:
+            mail += " SMTPUTF8"
         commands = [mail + "\r\n"]
-        commands += [f"RCPT TO:<{recipient}>\r\n" for recipient in self.recipients]
-        commands.append("RSET\r\n" if self.message is None else "DATA\r\n")
+        for recipient in self.recipients:
+            rcpt = f"RCPT TO:<{recipient}>"
+            wish = envelope.wishes.get(recipient.owner) if has_dsn and envelope else None
+            if wish is not None and wish.notify:
+                rcpt += f" NOTIFY={wish.notify}"
+            if wish is not None and wish.orcpt:
+                rcpt += f" ORCPT={wish.orcpt}"
+            commands.append(rcpt + "\r\n")
+        commands.append("RSET\r\n" if message is None else "DATA\r\n")
         return commands
 
     def end(self, replies: Sequence[Reply]) -> None:
@@ -134,4 +172,5 @@ class Transaction:
             self.holder.drop(self)
 
 
+NEEDS_UTF8 = Reply(550, "5.6.7", "the upstream does not take addresses or headers in UTF-8")
 UNCLEAN = Reply(550, "5.6.0", "bare CR, bare LF or NUL in the message")

@@ -9,16 +9,17 @@ commands mean is in L{mailgate.edge.conversation}.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from ipaddress import IPv4Network, IPv6Network
+from typing import Any, TypeVar
 
 from attrs import define, field
+from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
     IDelayedCall,
     IHalfCloseableProtocol,
     IHandshakeListener,
     IPushProducer,
-    ITCPTransport,
 )
 from twisted.internet.protocol import Protocol, ServerFactory
 from twisted.internet.tcp import Connection
@@ -26,10 +27,15 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from mailgate.config.model import Listener
-from mailgate.edge.conversation import Conversation, Services
+from mailgate.config.model import Listener, Role
+from mailgate.config.values import parse_network
+from mailgate.edge.conversation import NOT_SMTP, Conversation
+from mailgate.edge.mailing import Mailing, Services
+from mailgate.edge.sasl import LINE_LIMIT
 from mailgate.interfaces import MaybeDeferred
 from mailgate.reply import Reply
+from mailgate.wire.network import address_of, is_within
+from mailgate.wire.proxy import ProxyError, ProxyReader
 
 T = TypeVar("T")
 
@@ -41,6 +47,20 @@ FAREWELL_SECONDS = 30
 
 CUT_SECONDS = 1
 """How long what was cut off at the end of the process has to end by itself."""
+
+DATA_SECONDS = 60.0
+"""After which a message must come at C{DATA_RATE}."""
+
+DATA_RATE = 64.0
+"""Bytes a second, on average, below which a message is too slow."""
+
+LOOPBACK = "127.0.0.1"
+"""The address of a client that comes through a Unix socket."""
+
+OTHER_BEGINNINGS = (b"\x16\x03", b"\x80", b"\x03\x00\x00", b"SSH-")
+"""How TLS, old SSL, RDP and SSH begin."""
+
+_BEGINNING = 4
 
 TOO_LONG = Reply(500, "5.5.6", "command line too long")
 TOO_MANY_ERRORS = Reply(421, "4.7.0", "too many errors")
@@ -62,14 +82,24 @@ class SmtpServer(Protocol):
         self._reactor = services.reactor
         self._factory = factory
         self._conversation = Conversation(services, listener, self)
+        self._mailing: Mailing = self._conversation.mailing
         self._buffer = b""
         self._at = 0
+        self._is_first = True  # nothing was looked at yet
         self._is_skipping = False  # in the rest of a line that was too long
+        self._listener = listener
+        self._proxy: ProxyReader | None = None
+        self._peer = ("", 0, "")
+        self._is_admitted: bool | None = None  # None until the session has begun
+        self.is_handshaking = False
+        """Whether TLS has been asked for and not begun."""
+
         self._is_running = False
         self._owes_reply = False
         self._waits_for: Deferred[Any] | None = None
         self._ends_after_reply = False
         self._is_closing = False
+        self._is_watching_data = False
         self._paused_by: set[str] = set()
         self._errors = 0
         self._deadline = 0.0
@@ -81,24 +111,78 @@ class SmtpServer(Protocol):
 
     def connectionMade(self) -> None:
         """
-        Judge the connection, then greet.
+        Find out who it is, then begin the session.
         """
-        self.transport.setTcpNoDelay(True)
         self.transport.registerProducer(self, True)
         now = self._reactor.seconds()
         self._session_deadline = now + self._limits.session_seconds
         self._deadline = now + self._limits.command_seconds
         self._timer = self._reactor.callLater(self._limits.command_seconds, self._look_at_clock)
         self._factory.opened(self)
-        transport = cast(ITCPTransport, self.transport)
-        peer, host = transport.getPeer(), transport.getHost()
-        self._conversation.begin(_plain(peer.host), peer.port, _plain(host.host))
+        peer, host = self.transport.getPeer(), self.transport.getHost()
+        if isinstance(peer, UNIXAddress):
+            self._met(LOOPBACK, 0, "")
+            return
+        self.transport.setTcpNoDelay(True)
+        client = plain(peer.host)
+        if self._factory.trusts_proxy(client):
+            self._proxy = ProxyReader()
+        else:
+            self._met(client, peer.port, plain(host.host))
+
+    def _met(self, client: str, port: int, local: str) -> None:
+        """
+        Begin the session of a client that is known now, if there is room for it.
+        """
+        self._peer = client, port, local
+        if self._listener.role is Role.SUBMISSIONS:
+            # The certificate first; then everything is as elsewhere.
+            self.start_tls()
+        else:
+            self._begin()
+
+    def _begin(self) -> None:
+        limits = self._services.connections
+        refusal = limits.admit(self._peer[0])
+        self._is_admitted = refusal is None
+        self._conversation.begin(*self._peer, refusal)
+
+    def _meet_by_proxy(self, reader: ProxyReader, data: bytes) -> None:
+        """
+        Read the header of the PROXY protocol, which stands before everything else.
+        """
+        peer, host = self.transport.getPeer(), self.transport.getHost()
+        try:
+            header = reader.feed(data)
+        except ProxyError as error:
+            self.log.warn(
+                "{event} from {client}: {error}",
+                event="proxy.refused",
+                client=plain(peer.host),
+                error=str(error),
+            )
+            self.abort()
+            return
+        if header is None:
+            return
+        self._proxy = None
+        if header.source:
+            self._met(header.source, header.source_port, header.destination)
+        else:
+            self._met(plain(peer.host), peer.port, plain(host.host))
+        if reader.rest:
+            # With TLS from the start these bytes are no longer for us.
+            receiver = self.transport.protocol if self.is_handshaking else self
+            receiver.dataReceived(reader.rest)
 
     def dataReceived(self, data: bytes) -> None:
         """
         Take what the client sent.
         """
         if self._is_closing:
+            return
+        if self._proxy is not None:
+            self._meet_by_proxy(self._proxy, data)
             return
         waiting = self._buffer[self._at :] if self._at else self._buffer
         self._buffer = waiting + data if waiting else data
@@ -131,7 +215,10 @@ class SmtpServer(Protocol):
             self._timer.cancel()
         self._buffer = b""
         self._at = 0
-        self._conversation.lost()
+        if self._is_admitted is not None:
+            self._conversation.lost()
+        if self._is_admitted:
+            self._services.connections.release(self._peer[0])
         if self._waits_for is not None:
             self._waits_for.cancel()
         self._look_whether_over()
@@ -140,7 +227,7 @@ class SmtpServer(Protocol):
         """
         A connection is over once it is lost and its message is settled.
         """
-        if self.is_gone and not self._conversation.is_settling:
+        if self.is_gone and not self._mailing.is_settling:
             self._factory.closed(self)
 
     # -- time ----------------------------------------------------------------------------
@@ -163,12 +250,17 @@ class SmtpServer(Protocol):
             left = self._deadline - now
         else:
             left = min(self._deadline, self._session_deadline) - now
+            if self._mailing.is_receiving and not self._owes_reply:
+                left = min(left, self._patience_with_data(now))
             if self._owes_reply:
                 # Not the client's turn: what it waits for has time limits of its own.
                 left = max(left, 1.0)
         if left > 0:
             self._timer = self._reactor.callLater(left, self._look_at_clock)
         elif self._is_closing:
+            self.abort()
+        elif self._is_admitted is None:
+            # Nothing was said yet: it has not brought its TLS, or its PROXY header, to an end.
             self.abort()
         else:
             self.log.info(
@@ -180,11 +272,24 @@ class SmtpServer(Protocol):
             self._timer = self._reactor.callLater(FAREWELL_SECONDS, self._look_at_clock)
             self.end(TOO_SLOW)
 
+    def _patience_with_data(self, now: float) -> float:
+        """
+        Give for how long a message may go on arriving before it is looked at again: until a
+        minute has passed, then for as long as it is fast enough.
+        """
+        seconds, rate = self._mailing.rate(now)
+        if seconds < DATA_SECONDS:
+            return DATA_SECONDS - seconds
+        return DATA_SECONDS if rate >= DATA_RATE else 0.0
+
     def _expect_within(self, seconds: float) -> None:
         """
         Set a deadline that may be nearer than the one the timer knows of.
         """
         self.set_deadline(seconds)
+        self._watch(seconds)
+
+    def _watch(self, seconds: float) -> None:
         if self._timer.active():
             self._timer.reset(seconds)
 
@@ -204,7 +309,7 @@ class SmtpServer(Protocol):
                     break
             except Exception:
                 self._conversation.failed(Failure())
-            if self._ends_after_reply and self._conversation.is_idle:
+            if self._ends_after_reply and self._mailing.is_idle:
                 self.finish()
         self._is_running = False
         if self._ends_after_reply:
@@ -214,21 +319,33 @@ class SmtpServer(Protocol):
         """
         Take one command, or a piece of a message; tell whether there was one.
         """
-        if self._conversation.is_receiving:
+        if self._mailing.is_receiving:
             data = self._buffer[self._at :] if self._at else self._buffer
             if not data:
                 return False
             self._buffer = b""
             self._at = 0
             self.set_deadline(self._limits.command_seconds)
-            self._buffer = self._conversation.receive(data)
+            self._buffer = self._mailing.receive(data)
+            if self._mailing.is_receiving and not self._is_watching_data:
+                # It did not come whole, as most do: from here on it is watched.
+                self._is_watching_data = True
+                self._watch(DATA_SECONDS)
             return True
+        if self._is_first and len(self._buffer) >= _BEGINNING:
+            self._is_first = False
+            if self._buffer.startswith(OTHER_BEGINNINGS):
+                self.end(NOT_SMTP)
+                return False
+        self._is_watching_data = False
         line = self._next_line()
         if line is None:
             return False
         self.set_deadline(self._limits.command_seconds)
-        if len(line) > self._limits.command_bytes:
+        if len(line) > self._line_limit:
             self.reply(TOO_LONG)
+        elif self._conversation.is_logging_in:
+            self._conversation.answer(line)
         else:
             self._conversation.execute(line)
         return True
@@ -239,7 +356,7 @@ class SmtpServer(Protocol):
 
         Of a line that is too long only the beginning is kept while its end is looked for.
         """
-        limit = self._limits.command_bytes
+        limit = self._line_limit
         end = self._buffer.find(b"\n", self._at)
         if end < 0:
             if len(self._buffer) - self._at > limit:
@@ -256,6 +373,12 @@ class SmtpServer(Protocol):
             self._is_skipping = False
             line = line.ljust(limit + 1)
         return line
+
+    @property
+    def _line_limit(self) -> int:
+        if self._conversation.is_logging_in:
+            return max(self._limits.command_bytes, LINE_LIMIT)
+        return self._limits.command_bytes
 
     def when(self, result: MaybeDeferred[T], then: Callable[[T], None]) -> None:
         """
@@ -324,6 +447,7 @@ class SmtpServer(Protocol):
         Forget the errors so far: the client has sent a message that was accepted.
         """
         self._errors = 0
+        self._conversation.forgive()
 
     def end(self, reply: Reply) -> None:
         """
@@ -349,11 +473,11 @@ class SmtpServer(Protocol):
         End the connection with 421 as soon as no message is under way.
         """
         self._ends_after_reply = True
-        if self._owes_reply or self._conversation.is_receiving:
+        if self._owes_reply or self._mailing.is_receiving:
             return
         if self._is_closing:
             return
-        if self._conversation.is_idle:
+        if self._mailing.is_idle:
             self.send(SHUTTING_DOWN.encode())
             self.close()
         else:
@@ -363,7 +487,7 @@ class SmtpServer(Protocol):
         """
         Write down that the outcome of a message is not known: the process cannot wait for it.
         """
-        self._conversation.abandon()
+        self._mailing.abandon()
 
     def abort(self) -> None:
         """
@@ -421,6 +545,7 @@ class SmtpServer(Protocol):
         """
         Begin the handshake.
         """
+        self.is_handshaking = True
         self._expect_within(self._limits.handshake_seconds)
         self.transport.startTLS(self._services.tls)
 
@@ -429,13 +554,17 @@ class SmtpServer(Protocol):
         Note what was agreed on; the client must say EHLO anew.
         """
         connection = self.transport.getHandle()
+        self.is_handshaking = False
         self.set_deadline(self._limits.command_seconds)
-        self._conversation.secured(
-            f"{connection.get_protocol_version_name()} {connection.get_cipher_name()}"
-        )
+        tls = f"{connection.get_protocol_version_name()} {connection.get_cipher_name()}"
+        if self._is_admitted is None:
+            self._conversation.tls = tls
+            self._begin()
+        else:
+            self._conversation.secured(tls)
 
 
-def _plain(host: str) -> str:
+def plain(host: str) -> str:
     """
     Write an IPv4 address that came through an IPv6 socket as what it is.
     """
@@ -451,8 +580,20 @@ class SmtpFactory(ServerFactory):
     services: Services
     listener: Listener
     noisy: bool = field(init=False, default=False)
+    _proxies: tuple[IPv4Network | IPv6Network, ...] = field(init=False)
     _open: set[SmtpServer] = field(init=False, factory=set)
     _all_closed: list[Deferred[None]] = field(init=False, factory=list)
+
+    @_proxies.default
+    def _read_proxies(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        return tuple(map(parse_network, self.listener.proxy_networks))
+
+    def trusts_proxy(self, client: str) -> bool:
+        """
+        Tell whether a client speaks for others, by the PROXY protocol.
+        """
+        address = address_of(client)
+        return address is not None and is_within(address, self._proxies)
 
     def buildProtocol(self, addr: object) -> SmtpServer:
         """

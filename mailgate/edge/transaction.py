@@ -4,6 +4,8 @@ One transaction as the edge sees it: from MAIL to the last reply, and its record
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from attrs import define, field
 
 from mailgate.interfaces import IMessage, ITransactionJudge
@@ -12,6 +14,7 @@ from mailgate.message.record import Copy, Record
 from mailgate.reply import Reply
 from mailgate.verdict import Verdict
 from mailgate.wire.address import Address
+from mailgate.wire.parameters import RcptParameters
 
 REFUSED_LIMIT = 1000
 """How many recipients that were turned away are named in a record."""
@@ -31,8 +34,11 @@ class Transaction:
     recipients: list[Address] = field(factory=list)
     """Those who were accepted, each once, in RCPT order."""
 
-    accepted: int = 0
-    """How many RCPT were accepted, repetitions included."""
+    named: list[Address] = field(factory=list)
+    """The same, repetitions included."""
+
+    wishes: dict[str, RcptParameters] = field(factory=dict)
+    """What was said of notices for single recipients, by their owner."""
 
     refused: list[Copy] = field(factory=list)
     refused_more: int = 0
@@ -40,6 +46,9 @@ class Transaction:
 
     verdicts: list[Verdict] = field(factory=list)
     """Those that refused something, then those on the message."""
+
+    settled: Sequence[Verdict] = ()
+    """Those on the message."""
 
     durations: dict[str, float] = field(factory=dict)
     notes: list[str] = field(factory=list)
@@ -51,13 +60,22 @@ class Transaction:
         """
         return any(recipient.owner == known.owner for known in self.recipients)
 
-    def accept(self, recipient: Address) -> None:
+    @property
+    def accepted(self) -> int:
+        """
+        Count the RCPT that were accepted, repetitions included.
+        """
+        return len(self.named)
+
+    def accept(self, recipient: Address, wish: RcptParameters | None = None) -> None:
         """
         Take a recipient in; one that is in already is kept once.
         """
-        self.accepted += 1
+        self.named.append(recipient)
         if not self.knows(recipient):
             self.recipients.append(recipient)
+            if wish:
+                self.wishes[recipient.owner] = wish
 
     def refuse(self, recipient: str, reply: Reply, verdict: Verdict | None = None) -> None:
         """

@@ -4,11 +4,18 @@ Who sends what to whom: the facts of a session and of a transaction.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from secrets import randbits
+from types import MappingProxyType
 
-from attrs import frozen
+from attrs import field, frozen
 
 from mailgate.wire.address import Address
+from mailgate.wire.parameters import RcptParameters
+
+_NONE: Mapping[str, RcptParameters] = MappingProxyType({})
+TRUSTED_ROLES = frozenset(("internal", "submission", "submissions"))
+"""Roles of listeners for people and machines of ours."""
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 
@@ -35,13 +42,16 @@ class Session:
     """The configured name of the listener."""
 
     role: str
-    """C{mx} for now; see "Roles of listeners" in docs/architecture.rst."""
+    """
+    C{mx}, C{internal}, C{submission}, C{submissions} or C{lmtp}; see "Roles of listeners" in
+    docs/architecture.rst.
+    """
 
     client: str
-    """The client's IP address."""
+    """The client's IP address; C{127.0.0.1} where it came through a Unix socket."""
 
     port: int
-    """The client's port."""
+    """The client's port; 0 where it came through a Unix socket."""
 
     started: float
     """Seconds since the epoch."""
@@ -58,6 +68,9 @@ class Session:
     local: str = ""
     """The IP address of ours that the client connected to, or C{""} where it is not known."""
 
+    account: str = ""
+    """As whom the client has logged in, or C{""}."""
+
     @property
     def protocol(self) -> str:
         """
@@ -65,7 +78,15 @@ class Session:
         """
         if not self.is_esmtp:
             return "SMTP"
-        return "ESMTPS" if self.tls else "ESMTP"
+        kind = "LMTP" if self.role == "lmtp" else "ESMTP"
+        return f"{kind}{'S' if self.tls else ''}{'A' if self.account else ''}"
+
+    @property
+    def is_trusted(self) -> bool:
+        """
+        Tell whether this is a person or a machine of ours, who may send anywhere.
+        """
+        return self.role in TRUSTED_ROLES
 
 
 @frozen
@@ -87,3 +108,23 @@ class Envelope:
 
     body: str = "7BIT"
     """C{7BIT} or C{8BITMIME} (RFC 6152)."""
+
+    utf8: bool = False
+    """Whether addresses and header fields may be UTF-8 (RFC 6531)."""
+
+    ret: str = ""
+    """C{FULL}, C{HDRS} or C{""}: how much a notice shall hold (RFC 3461)."""
+
+    envid: str = ""
+    """The sender's own name for the transaction, as xtext (RFC 3461), or C{""}."""
+
+    wishes: Mapping[str, RcptParameters] = field(default=_NONE, hash=False)
+    """What was said of notices for single recipients, by their owner (RFC 3461)."""
+
+    @property
+    def protocol(self) -> str:
+        """
+        Name the protocol for the Received header (RFC 3848; RFC 6531 section 4.3).
+        """
+        protocol = self.session.protocol
+        return f"UTF8{protocol.removeprefix('E')}" if self.utf8 else protocol

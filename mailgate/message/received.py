@@ -16,7 +16,8 @@ def received_header(hostname: str, envelope: Envelope, recipients: Sequence[Addr
     Say how a message came here: folded header lines, each ended by CRLF.
 
     The recipient is named only where there is one, so that nobody learns of the others.
-    Nothing of a stranger's goes in but what the grammar of HELO and RCPT has let through.
+    Nothing of a stranger's goes in but what the grammar of HELO and RCPT has let through. It is
+    ASCII, unless the transaction may be UTF-8.
     """
     session = envelope.session
     literal = f"IPv6:{session.client}" if ":" in session.client else session.client
@@ -24,7 +25,7 @@ def received_header(hostname: str, envelope: Envelope, recipients: Sequence[Addr
     receiver = f"\r\n\tfor <{recipients[0]}>" if len(recipients) == 1 else ""
     return (
         f"Received: from {session.helo} ([{literal}]){tls}\r\n"
-        f"\tby {hostname} (mailgate) with {session.protocol}\r\n"
+        f"\tby {hostname} (mailgate) with {envelope.protocol}\r\n"
         f"\tid {envelope.trace}{receiver};\r\n"
         f"\t{formatdate(envelope.received, localtime=True)}\r\n"
-    ).encode("ascii")
+    ).encode()

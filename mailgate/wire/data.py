@@ -8,7 +8,10 @@ bytes are cut.
 
 from __future__ import annotations
 
+import re
+
 _END = b"\r\n.\r\n"
+_LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
 class DataReader:
@@ -77,6 +80,120 @@ class DataReader:
         self.bare_cr += block.count(b"\r") - line_ends
         if b"\0" in block:
             self.nul += block.count(b"\0")
+
+
+class ChunkReader:
+    """
+    Takes the chunks of BDAT (RFC 3030), which are the message as it stands.
+
+    It looks for the same stray bytes as L{DataReader}, across chunks, and it too reads to the
+    end whatever the caller thinks of the content.
+    """
+
+    def __init__(self) -> None:
+        self._left = 0
+        self._is_last = False
+        self._is_amid = False  # the last byte was a CR whose LF may come in the next chunk
+        self.size = 0
+        """Bytes of the message so far."""
+        self.bare_cr = 0
+        self.bare_lf = 0
+        self.nul = 0
+        self.finished = False
+        """Whether the last chunk is complete."""
+        self.rest = b""
+        """What came behind the chunk."""
+
+    @property
+    def is_clean(self) -> bool:
+        """
+        Tell whether there was neither a bare CR, nor a bare LF, nor a NUL so far.
+        """
+        return not (self.bare_cr or self.bare_lf or self.nul)
+
+    @property
+    def is_between(self) -> bool:
+        """
+        Tell whether the chunk that was announced is complete.
+        """
+        return self._left == 0
+
+    def announce(self, size: int, is_last: bool) -> None:
+        """
+        Expect a chunk of C{size} bytes, which may be 0.
+
+        @raise ValueError: the one before it is not complete, or was the last.
+        """
+        if self._left or self.finished:
+            raise ValueError("a chunk out of turn")
+        self._left = size
+        self._is_last = is_last
+        if not size:
+            self._complete()
+
+    def feed(self, data: bytes) -> bytes:
+        """
+        Take what was received, and give what belongs to the chunk.
+        """
+        block, self.rest = data[: self._left], data[self._left :]
+        if block:
+            self._left -= len(block)
+            self.size += len(block)
+            self._count(block)
+            if not self._left:
+                self._complete()
+        return block
+
+    def _complete(self) -> None:
+        if self._is_last:
+            self.finished = True
+            if self._is_amid:
+                self._is_amid = False
+                self.bare_cr += 1
+
+    def _count(self, block: bytes) -> None:
+        line_ends = block.count(b"\r\n")
+        if self._is_amid:
+            if block[0] == 0x0A:
+                self.bare_lf -= 1
+            else:
+                self.bare_cr += 1
+        self._is_amid = block[-1] == 0x0D
+        self.bare_lf += block.count(b"\n") - line_ends
+        self.bare_cr += block.count(b"\r") - line_ends - self._is_amid
+        if b"\0" in block:
+            self.nul += block.count(b"\0")
+
+
+class LineEndMender:
+    """
+    Turns each bare CR and each bare LF into CRLF, for clients of ours that know no better.
+
+    Nothing else is changed: a line of one dot that ends with a bare LF stays such a line.
+    """
+
+    def __init__(self) -> None:
+        self._is_amid = False
+
+    def feed(self, data: bytes) -> bytes:
+        """
+        Give the next bytes as they should be. A CR at their end waits for what follows.
+        """
+        if self._is_amid:
+            data = b"\r" + data
+        self._is_amid = data.endswith(b"\r")
+        if self._is_amid:
+            data = data[:-1]
+        line_ends = data.count(b"\r\n")
+        if data.count(b"\n") == line_ends == data.count(b"\r"):
+            return data
+        return _LINE_END.sub(b"\r\n", data)
+
+    def finish(self) -> bytes:
+        """
+        Give what still waits.
+        """
+        return b"\r\n" if self._is_amid else b""
 
 
 def _ambiguous(buffer: bytes) -> int:

@@ -15,18 +15,21 @@ from attrs import frozen
 from mailgate.reply import Reply
 from mailgate.wire.address import NULL_SENDER, Address
 
-_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
-_LOCAL = rf'{_ATOM}(?:\.{_ATOM})*|"(?:[ !#-\[\]-~]|\\[ -~])*"'
+# RFC 6531 section 3.3 adds what is not ASCII; whether a client may say that is asked later.
+_MORE = "\x80-\U0010ffff"
+_ATOM = rf"[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~{_MORE}-]+"
+_LOCAL = rf'{_ATOM}(?:\.{_ATOM})*|"(?:[ !#-\[\]-~{_MORE}]|\\[ -~])*"'
 # An underscore is not in the grammar of a domain, but in the names of real senders' machines;
 # it can do no harm, and refusing it would lose their mail.
-_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?"
+_LABEL = rf"[A-Za-z0-9_{_MORE}](?:[A-Za-z0-9_{_MORE}-]*[A-Za-z0-9_{_MORE}])?"
 _DOMAIN = rf"{_LABEL}(?:\.{_LABEL})*|\[[!-Z^-~]+\]"
 _MAILBOX = re.compile(rf"({_LOCAL})@({_DOMAIN})")
 _SOURCE_ROUTE = re.compile(rf"@(?:{_DOMAIN})(?:,@(?:{_DOMAIN}))*:")
 _PATH = re.compile(r"<([^<>\"]*(?:\"(?:[^\"\\]|\\.)*\"[^<>\"]*)*)>")
-_PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~]+))?")
-_VERB = re.compile(r"[A-Za-z]{4,20}")
+_PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~\x80-\U0010ffff]+))?")
+_VERB = re.compile(r"[A-Za-z]{3,20}")
 _GREETING = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}")
+_CHUNK_SIZE = re.compile(r"[0-9]{1,20}")
 _DOMAIN_LIMIT = 255
 
 
@@ -64,25 +67,41 @@ class Path:
     """Values by keyword in upper case; C{""} for a keyword without a value."""
 
 
-def parse_command(line: bytes) -> Command:
+def parse_command(line: bytes, utf8: bool = False) -> Command:
     """
     Read one line, its line end included.
 
+    @param utf8: whether it may be UTF-8, as where SMTPUTF8 is offered.
     @raise Refused: 500 for a line that does not end with CRLF, has control characters or
-        8-bit characters, or does not begin with a verb.
+        8-bit characters that are not allowed, or does not begin with a verb.
     """
     if not line.endswith(b"\r\n"):
         raise Refused(500, "5.5.2", "a command line must end with CR LF")
     try:
-        text = line[:-2].decode("ascii")
+        text = line[:-2].decode("utf-8" if utf8 else "ascii")
     except UnicodeDecodeError:
-        raise Refused(500, "5.5.2", "8-bit characters are not allowed in a command") from None
+        why = "a command must be UTF-8" if utf8 else "8-bit characters are not allowed in a command"
+        raise Refused(500, "5.5.2", why) from None
     if not text.isprintable():
         raise Refused(500, "5.5.2", "control characters are not allowed in a command")
     verb, _, argument = text.partition(" ")
     if not _VERB.fullmatch(verb):
         raise Refused(500, "5.5.2", "not a command")
     return Command(verb.upper(), argument.rstrip(" "))
+
+
+def parse_bdat(argument: str) -> tuple[int, bool]:
+    """
+    Read the argument of BDAT (RFC 3030 section 2).
+
+    @return: the bytes of the chunk, and whether it is the last.
+    @raise Refused: 501; where the next command begins is then not known.
+    """
+    size, *rest = argument.split(" ")
+    is_last = [word.upper() for word in rest] == ["LAST"]
+    if not _CHUNK_SIZE.fullmatch(size) or (rest and not is_last):
+        raise Refused(501, "5.5.4", "say BDAT with a number of bytes, then perhaps LAST")
+    return int(size), is_last
 
 
 def parse_greeting(argument: str) -> str:

@@ -2,7 +2,7 @@
 One client connection, whose upstream the test plays.
 """
 
-from attrs import define, field
+from attrs import define, evolve, field
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -11,7 +11,7 @@ from mailgate.delivery.transaction import Transaction
 from mailgate.message.message import MemoryMessage
 from mailgate.wire.address import Address
 from tests.delivery.network import Wire
-from tests.storage import ADA
+from tests.storage import ADA, ENVELOPE
 
 SENDER = Address("s", "Example.ORG")
 TEXT = b"Subject: x\r\n\r\nHi\r\n"
@@ -78,7 +78,8 @@ class ClientCase(SynchronousTestCase):
         Begin a transaction, and give its answer.
         """
         message = message or MemoryMessage((text,))
-        transaction = Transaction(sender, recipients or (ADA,), message, **more)
+        envelope = evolve(ENVELOPE, **{"body": "7BIT", **more})
+        transaction = Transaction(sender, recipients or (ADA,), message, envelope)
         self.assertIsNone(transaction.prepare())
         self.assertTrue(self.client.begin(transaction))
         return transaction.answer

@@ -2,6 +2,7 @@
 Tests of L{mailgate.delivery.pool}.
 """
 
+from attrs import evolve
 from twisted.internet.defer import CancelledError
 from twisted.internet.error import ConnectionRefusedError, DNSLookupError
 from twisted.internet.task import Clock
@@ -12,7 +13,7 @@ from mailgate.delivery.transaction import Transaction
 from mailgate.wire.address import Address
 from tests.delivery.network import Network, make_settings
 from tests.pipeline.events import events
-from tests.storage import ADA, message
+from tests.storage import ADA, ENVELOPE, message
 
 SENDER = Address("s", "example.org")
 QUIT = b"QUIT\r\n"
@@ -38,7 +39,7 @@ class PoolCase(SynchronousTestCase):
         """
         Begin a transaction, and give its answer.
         """
-        transaction = Transaction(SENDER, (recipient,), message(), body)
+        transaction = Transaction(SENDER, (recipient,), message(), evolve(ENVELOPE, body=body))
         transaction.wait_until = self.clock.seconds() + wait
         self.assertIsNone(transaction.prepare())
         self.pool.run(transaction)

@@ -2,6 +2,7 @@
 Tests of who may be sent to.
 """
 
+from attrs import evolve
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -12,6 +13,7 @@ from mailgate.delivery.routes import Routes
 from mailgate.interfaces import Capabilities
 from mailgate.reply import Reply
 from mailgate.wire.address import NULL_SENDER, Address
+from tests.storage import ENVELOPE
 
 SENDER = Address("sender", "example.org")
 ADA = Address("ada", "example.com")
@@ -69,7 +71,7 @@ class RecipientTests(SynchronousTestCase):
         """
         Ask, and give the code and enhanced code.
         """
-        answer = self.recipients.ask(sender, recipient)
+        answer = self.recipients.ask(evolve(ENVELOPE, sender=sender), recipient)
         if isinstance(answer, Deferred):
             answer = self.successResultOf(answer)
         return answer.code, answer.enhanced
@@ -79,7 +81,7 @@ class RecipientTests(SynchronousTestCase):
         A good answer is remembered, and then given as a value.
         """
         self.assertEqual(self.ask(), (250, "2.1.5"))
-        self.assertIsInstance(self.recipients.ask(NULL_SENDER, ADA), Reply)
+        self.assertIsInstance(self.recipients.ask(evolve(ENVELOPE, sender=NULL_SENDER), ADA), Reply)
         self.assertEqual(self.one.journal, [("sender@example.org", "ada@example.com")])
         self.clock.advance(1001)
         self.ask()
@@ -131,7 +133,7 @@ class RecipientTests(SynchronousTestCase):
         All who ask for the same recipient at the same time share one question.
         """
         self.one.reply = []
-        first, second = self.recipients.ask(SENDER, ADA), self.recipients.ask(SENDER, ADA)
+        first, second = self.recipients.ask(ENVELOPE, ADA), self.recipients.ask(ENVELOPE, ADA)
         self.assertEqual(len(self.one.journal), 1)
         first.addErrback(lambda failure: None)
         first.cancel()
@@ -215,10 +217,10 @@ class RecipientTests(SynchronousTestCase):
         After a shared question has been answered the next one is asked anew.
         """
         self.one.reply = []
-        waiting = self.recipients.ask(SENDER, ADA)
+        waiting = self.recipients.ask(ENVELOPE, ADA)
         self.one.reply[0].callback(Reply(450, "4.2.1", "mailbox busy"))
         self.assertEqual(self.successResultOf(waiting).code, 450)
-        self.recipients.ask(SENDER, ADA)
+        self.recipients.ask(ENVELOPE, ADA)
         self.assertEqual(len(self.one.journal), 2)
 
     def test_broken_delivery(self):
@@ -226,7 +228,7 @@ class RecipientTests(SynchronousTestCase):
         A delivery that breaks lets nobody wait for ever.
         """
         self.one.reply = []
-        waiting = [self.recipients.ask(SENDER, ADA) for _ in range(2)]
+        waiting = [self.recipients.ask(ENVELOPE, ADA) for _ in range(2)]
         self.one.reply[0].errback(ValueError("broken"))
         for each in waiting:
             self.failureResultOf(each, ValueError)

@@ -73,6 +73,23 @@ class RoutesTests(SynchronousTestCase):
         address = Address("Ada", "Example.ORG")
         self.assertIs(self.routes.full_address(address), address)
 
+    def test_default(self):
+        """
+        C{*} is for people and machines of ours only, and nobody's C{postmaster}.
+        """
+        routes = Routes(
+            (
+                Route(domains=("*",), upstream="two"),
+                Route(domains=("example.com",), upstream="one"),
+            ),
+            self.deliveries,
+        )
+        away = Address("eve", "elsewhere.example")
+        self.assertIsNone(routes.route_for(away))
+        self.assertIs(routes.upstream_for(away), self.deliveries["two"])
+        self.assertEqual(routes.first_domain, "example.com")
+        self.assertEqual([each.name for each in routes.deliveries()], ["one", "two"])
+
     def test_deliveries(self):
         """
         Each upstream that has a route is named once.

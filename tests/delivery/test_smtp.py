@@ -10,6 +10,7 @@ from mailgate.delivery.smtp import SmtpClient
 from mailgate.delivery.transaction import Transaction
 from mailgate.message.message import MemoryMessage
 from mailgate.wire.address import NULL_SENDER, Address
+from tests import storage
 from tests.delivery.client import LOST, NOT_REACHED, SENDER, TEXT, ClientCase
 from tests.storage import ADA, BOB
 
@@ -408,7 +409,7 @@ class PipelinedTests(ClientCase):
         )
         self.extensions = ("PIPELINING",)
         self.greet()
-        transaction = Transaction(SENDER, (ADA,), MemoryMessage((TEXT,)), "8BITMIME")
+        transaction = Transaction(SENDER, (ADA,), MemoryMessage((TEXT,)), storage.ENVELOPE)
         self.assertFalse(self.client.begin(transaction))
         self.assertEqual(
             self.words(transaction.answer), ["451 4.6.3 8BITMIME is not taken any more"]

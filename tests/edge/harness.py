@@ -15,7 +15,8 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from mailgate.config.model import Limits, Listener
-from mailgate.edge.conversation import Services
+from mailgate.edge.limits import ConnectionLimits
+from mailgate.edge.mailing import Services
 from mailgate.edge.smtp import SmtpFactory
 from mailgate.interfaces import (
     Capabilities,
@@ -165,7 +166,7 @@ class ScriptedDispatcher:
         """
         return chunk.result if isinstance(chunk, Deferred) else chunk
 
-    def dispatch(self, envelope, message, verdicts, within):
+    def dispatch(self, envelope, message, verdicts, within, alone=False):
         """
         Note the message, and answer.
         """
@@ -176,7 +177,9 @@ class ScriptedDispatcher:
             return self.outcome
         copies = tuple(Copy(str(recipient), "delivered") for recipient in recipients)
         done = Deferred()
-        done.callback(self.outcome or Outcome(Reply(250, "2.0.0", "accepted"), copies))
+        replies = tuple(Reply(250, "2.0.0", f"for {recipient}") for recipient in recipients)
+        accepted = Outcome(Reply(250, "2.0.0", "accepted"), copies, (), replies if alone else ())
+        done.callback(self.outcome or accepted)
         return done
 
 
@@ -190,7 +193,7 @@ class ScriptedRecipients:
     answers: dict = field(factory=dict)
     capabilities: Capabilities = field(factory=lambda: Capabilities(frozenset({"8BITMIME"}), None))
 
-    def ask(self, sender, recipient):
+    def ask(self, envelope, recipient):
         """
         Answer for a recipient.
         """
@@ -255,6 +258,8 @@ class Edge:
     recipients: ScriptedRecipients = field(factory=ScriptedRecipients)
     hub: RecordingHub = field(factory=RecordingHub)
     tls: object = None
+    authentication: object = None
+    listener: dict = field(factory=dict)
     factory: SmtpFactory = field(init=False)
     protocol: object = field(init=False)
     transport: Transport = field(init=False)
@@ -274,8 +279,10 @@ class Edge:
             reactor=self.clock,
             wall_clock=lambda: 1_700_000_000.0 + self.clock.seconds(),
             tls=self.tls,
+            connections=ConnectionLimits(self.limits.clients, self.clock),
+            authentication=self.authentication,
         )
-        self.factory = SmtpFactory(services, Listener(address="127.0.0.1:2525"))
+        self.factory = SmtpFactory(services, Listener(address="127.0.0.1:2525", **self.listener))
         self.protocol = self.factory.buildProtocol(None)
         self.transport = Transport()
         self.protocol.makeConnection(self.transport)

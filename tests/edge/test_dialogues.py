@@ -13,13 +13,16 @@ A file is a conversation from the greeting on::
 Everything the server says must be in the file.
 """
 
+import tomllib
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from mailgate.config.model import Limits
+from mailgate.interfaces import Capabilities
 from mailgate.store.files import Files
 from mailgate.store.threads import ImmediateThreads
-from tests.edge.harness import Edge
+from tests.edge.harness import Edge, ScriptedRecipients
 
 DIALOGUES = Path(__file__).parent.parent / "dialogues"
 
@@ -45,6 +48,18 @@ def steps(text):
     return found
 
 
+def options(script):
+    """
+    Read what a script says of its listener (C{L: role = "lmtp"}) and of what the routes offer.
+    """
+    listener = tomllib.loads("\n".join(text for kind, text in script if kind == "L"))
+    found = {"limits": Limits(**listener.pop("limits", {}))}
+    if "offers" in listener:
+        offered = Capabilities(frozenset(listener.pop("offers")))
+        found["recipients"] = ScriptedRecipients(capabilities=offered)
+    return {**found, "listener": listener}
+
+
 class DialogueTests(SynchronousTestCase):
     """
     One test for each file.
@@ -63,10 +78,12 @@ class DialogueTests(SynchronousTestCase):
         """
         Hold the conversation, the client sending C{size} bytes at a time.
         """
-        edge = Edge(Files(), ImmediateThreads(), Path(self.mktemp()))
+        edge = Edge(Files(), ImmediateThreads(), Path(self.mktemp()), **options(script))
         said = edge.connect().splitlines()
         handed_on = 0
         for kind, text in script:
+            if kind == "L":
+                continue
             where = f"{name} in pieces of {size}: {kind}: {text!r}"
             if kind == "R":
                 self.assertEqual(said, [], where)

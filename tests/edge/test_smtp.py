@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailgate.config.model import Limits
+from mailgate.config.model import ClientLimits, Limits
 from mailgate.finding import Finding
 from mailgate.interfaces import Capabilities, Outcome
 from mailgate.message.record import Copy
@@ -66,33 +66,42 @@ class WaitingTests(EdgeTestCase):
         """
         However the bytes are cut, and whether or not checks take time, the replies are equal.
         """
-        script = (
-            b"EHLO c.example\r\nMAIL FROM:<a@example.org>\r\nRCPT TO:<ada@example.com>\r\n"
-            b"RCPT TO:<b@example.net>\r\nBOGUS\r\nDATA\r\n.\r.\r\n..x\r\n\r\n.\r\n"
-            b"RSET\r\nMAIL FROM:<>\r\nRCPT TO:<ada@example.com>\r\nDATA\r\nx\r\n.\r\nQUIT\r\n"
+        # Between two groups the client waits, as it must.
+        groups = (
+            b"EHLO c.example\r\n",
+            b"MAIL FROM:<a@example.org>\r\nRCPT TO:<ada@example.com>\r\n"
+            b"RCPT TO:<b@example.net>\r\nBOGUS\r\nDATA\r\n",
+            b".\r.\r\n..x\r\n\r\n.\r\nRSET\r\nMAIL FROM:<>\r\n"
+            b"RCPT TO:<ada@example.com>\r\nDATA\r\n",
+            b"x\r\n.\r\nMAIL FROM:<>\r\nRCPT TO:<ada@example.com>\r\nBDAT 3\r\nx\r\n"
+            b"BDAT 5\r\na\r\n\r\nBDAT 3 LAST\r\nb\r\nBDAT 4\r\nQUITQUIT\r\n",
         )
         whole = self.edge()
-        expected = whole.connect() + whole.say(script)
+        expected = whole.connect() + "".join(map(whole.say, groups))
         edge = self.edge()
         said = edge.connect()
-        at = turn = 0
-        while at < len(script):
-            length = lengths[turn % len(lengths)]
-            slow = Deferred()
-            if waits:
-                edge.pipeline.answers["mail"] = slow
-            said += edge.say(script[at : at + length])
-            slow.callback(ACCEPT)
-            said += edge.said()
-            at += length
-            turn += 1
+        turn = 0
+        for script in groups:
+            at = 0
+            while at < len(script):
+                length = lengths[turn % len(lengths)]
+                slow = Deferred()
+                if waits:
+                    edge.pipeline.answers["mail"] = slow
+                said += edge.say(script[at : at + length])
+                slow.callback(ACCEPT)
+                said += edge.said()
+                at += length
+                turn += 1
         self.assertEqual(said, expected)
+        self.assertEqual(edge.dispatcher.messages[-1][3], b"x\r\na\r\n\r\nb\r\n")
 
     def test_many_pipelined_commands(self):
         """
         Thousands of commands in one piece need neither depth nor patience.
         """
-        edge = self.edge().greeted()
+        limits = Limits(idle_commands=10_000, clients=ClientLimits(junk_commands=10_000))
+        edge = self.edge(limits=limits).greeted()
         edge.pipeline.answers["mail"] = lambda: succeed(ACCEPT)
         said = edge.say("MAIL FROM:<a@example.org>\nRSET\n" * 3000)
         self.assertEqual(said.count("250 "), 6000)
@@ -101,7 +110,7 @@ class WaitingTests(EdgeTestCase):
         """
         Above 4 KiB of waiting commands nothing more is read, until the reply is there.
         """
-        edge = self.edge().greeted()
+        edge = self.edge(limits=Limits(idle_commands=10_000)).greeted()
         slow = edge.pipeline.answers["mail"] = Deferred()
         edge.say("MAIL FROM:<a@example.org>\n")
         edge.say("NOOP\n" * 600)
@@ -281,7 +290,8 @@ class LimitTests(EdgeTestCase):
         said = edge.say("".join(f"RCPT TO:<r{n}@example.com>\n" for n in range(120)))
         self.assertEqual(said.count("250 2.1.5"), 100)
         self.assertEqual(said.count("452 4.5.3"), 20)
-        edge.say("DATA\nx\n.\n")
+        edge.say("DATA\n")
+        edge.say("x\n.\n")
         self.assertEqual(len(edge.dispatcher.messages[0][1]), 100)
 
     def test_same_recipient_again(self):
@@ -622,7 +632,8 @@ class VerdictTests(EdgeTestCase):
             "RCPT TO:<ada@example.com>\nRCPT TO:<bob@example.com>\nRCPT TO:<eve@example.com>\n"
         )
         self.assertEqual([line[:3] for line in said.splitlines()], ["250", "550", "451"])
-        edge.say("DATA\nx\n.\n")
+        edge.say("DATA\n")
+        edge.say("x\n.\n")
         (record,) = edge.hub.records
         self.assertEqual(
             [(copy.recipient, copy.outcome) for copy in record.copies],
@@ -782,7 +793,7 @@ class OwnMistakeTests(EdgeTestCase):
         """
         edge = self.edge()
         edge.ready_for_data()
-        edge.protocol._conversation._writer.write = None
+        edge.protocol._mailing._reception.feed = None
         said = edge.say("Subject: x\n\nMAIL FROM:<smuggled@example.org>\nRSET\n.\n")
         self.assertEqual(said, "421 4.3.0 local error, try again later (ID)\r\n")
         self.assertTrue(edge.transport.disconnecting)

@@ -40,7 +40,7 @@ def needs(case, *programs):
     """
     Find real programs, those of Postfix also below C{MAILGATE_POSTFIX}.
 
-    Where one is missing, skip the test, or fail it under C{MAILGATE_REQUIRE_REAL=1}.
+    Where one is missing, L{lack} it.
 
     @return: their paths.
     """
@@ -49,11 +49,26 @@ def needs(case, *programs):
     paths = [which(program, path=path) for program in programs]
     missing = [name for name, path in zip(programs, paths, strict=True) if path is None]
     if missing:
-        reason = f"not installed: {', '.join(missing)}"
-        if os.environ.get("MAILGATE_REQUIRE_REAL") == "1":
-            case.fail(reason)
-        raise SkipTest(reason)
+        lack(case, f"not installed: {', '.join(missing)}")
     return paths
+
+
+def needs_library(case, name, *command, **options):
+    """
+    Find a library of another language, by a command that succeeds where it is installed; else
+    L{lack} it.
+    """
+    if subprocess.run(command, capture_output=True, **options).returncode:
+        lack(case, f"not installed: {name}")
+
+
+def lack(case, reason):
+    """
+    Skip a test that lacks something real, or fail it under C{MAILGATE_REQUIRE_REAL=1}.
+    """
+    if os.environ.get("MAILGATE_REQUIRE_REAL") == "1":
+        case.fail(reason)
+    raise SkipTest(reason)
 
 
 class Gateway:

@@ -2,143 +2,371 @@
 Tests with the clients that people use.
 """
 
+import asyncio
 import os
 import smtplib
 import ssl
-import subprocess
+import sys
 from pathlib import Path
 
-from tests.end_to_end.case import EndToEndTestCase
-from tests.end_to_end.client import make_message
-from tests.end_to_end.gateway import needs
+import aiosmtplib
+from twisted.python.reflect import prefixedMethodNames
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.end_to_end import test_mail_servers
+from tests.end_to_end.gateway import needs, needs_library
+from tests.end_to_end.matrix import (
+    BODY,
+    CLIENTS,
+    MODES,
+    RECIPIENT,
+    SENDER,
+    SHY_MODES,
+    ClientTestCase,
+)
 
 
-class ClientTests(EndToEndTestCase):
+class ProgramTests(ClientTestCase):
     """
-    Each client delivers a message, in the clear and under TLS.
+    Programs for the command line, and mail programs.
     """
-
-    timeout = 120
-
-    def setUp(self):
-        """
-        Start a gateway.
-        """
-        self.gate = self.gateway()
-
-    def start(self):
-        """
-        Start it only where the client is there.
-        """
-        self.gate.start()
-        self.identity, self.content = make_message()
-
-    def run_client(self, *command, **options):
-        """
-        Run a client to its end.
-        """
-        done = subprocess.run(command, capture_output=True, timeout=60, **options)
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-
-    def check_delivered(self, *protocols):
-        """
-        Find one message for each protocol in the Maildir.
-        """
-        delivered = self.gate.delivered()
-        self.assertEqual(len(delivered), len(protocols))
-        for protocol in protocols:
-            name = f" with {protocol}\n".encode("ascii")
-            self.assertEqual(len([m for m in delivered if name in m]), 1, protocol)
-
-    def test_smtplib(self):
-        """
-        Python's smtplib.
-        """
-        self.start()
-        for is_secure in (False, True):
-            with smtplib.SMTP("127.0.0.1", self.gate.smtp_port, "client.example.org") as client:
-                if is_secure:
-                    context = ssl.create_default_context()
-                    context.check_hostname = False
-                    context.verify_mode = ssl.CERT_NONE
-                    client.starttls(context=context)
-                client.sendmail("sender@example.org", ["ada@example.com"], self.content)
-        self.check_delivered("ESMTP", "ESMTPS")
 
     def test_swaks(self):
         """
-        Swaks.
+        Swaks; it ends the text with a line end of its own.
         """
         (swaks,) = needs(self, "swaks")
-        self.start()
-        for option in (), ("--tls",):
+        options = {
+            "": [],
+            "starttls": ["--tls"],
+            "implicit": ["--tls-on-connect"],
+        }
+
+        def deliver(target):
+            login = ["--auth=PLAIN", f"--auth-user={target.user}"]
             self.run_client(
                 swaks,
-                *option,
-                f"--server=127.0.0.1:{self.gate.smtp_port}",
-                "--from=sender@example.org",
-                "--to=ada@example.com",
+                f"--server={target.host}:{target.port}",
+                f"--from={SENDER}",
+                f"--to={RECIPIENT}",
                 "--helo=client.example.org",
+                *options[target.tls],
+                *(["--tls-verify", f"--tls-ca-path={target.certificate}"] if target.tls else []),
+                *([*login, f"--auth-password={target.password}"] if target.user else []),
+                "--data=-",
+                input=target.content.removesuffix(b"\n"),
             )
-        self.check_delivered("ESMTP", "ESMTPS")
+
+        self.each_mode(deliver)
 
     def test_curl(self):
         """
         Curl.
         """
         (curl,) = needs(self, "curl")
-        self.start()
-        for option in (), ("--ssl-reqd", "--insecure"):
+
+        def deliver(target):
             self.run_client(
                 curl,
                 "--silent",
                 "--show-error",
-                *option,
-                f"smtp://127.0.0.1:{self.gate.smtp_port}/client.example.org",
+                f"{target.url}/client.example.org",
                 "--mail-from",
-                "sender@example.org",
+                SENDER,
                 "--mail-rcpt",
-                "ada@example.com",
+                RECIPIENT,
+                *(["--ssl-reqd"] if target.tls == "starttls" else []),
+                "--cacert",
+                target.certificate,
+                *(["--user", f"{target.user}:{target.password}"] if target.user else []),
                 "--upload-file",
                 "-",
-                input=self.content,
+                input=target.wire,
             )
-        self.check_delivered("ESMTP", "ESMTPS")
+
+        self.each_mode(deliver)
 
     def test_msmtp(self):
         """
         Msmtp.
         """
         (msmtp,) = needs(self, "msmtp")
-        self.start()
-        for option in (), ("--tls=on", "--tls-starttls=on", "--tls-certcheck=off"):
+
+        def deliver(target):
+            starttls = "on" if target.tls == "starttls" else "off"
+            login = ["--auth=plain", f"--user={target.user}"]
             self.run_client(
                 msmtp,
-                "--host=127.0.0.1",
-                f"--port={self.gate.smtp_port}",
-                "--from=sender@example.org",
+                "--file=/dev/null",
+                f"--host={target.host}",
+                f"--port={target.port}",
+                f"--from={SENDER}",
                 "--domain=client.example.org",
-                *option,
-                "ada@example.com",
-                input=self.content,
+                f"--tls={'on' if target.tls else 'off'}",
+                f"--tls-starttls={starttls}",
+                f"--tls-trust-file={target.certificate}",
+                *([*login, "--passwordeval=printenv SMTP_PASSWORD"] if target.user else []),
+                RECIPIENT,
+                input=target.content,
+                env=target.environment,
             )
-        self.check_delivered("ESMTP", "ESMTPS")
+
+        self.each_mode(deliver)
+
+    def test_mutt(self):
+        """
+        Mutt, with a draft that is ready.
+        """
+        (mutt,) = needs(self, "mutt")
+
+        def deliver(target):
+            account = f"{target.user}@" if target.user else ""
+            settings = target.message.with_suffix(".muttrc")
+            settings.write_text(
+                f'set smtp_url = "{target.url.replace("://", f"://{account}")}"\n'
+                f'set smtp_pass = "{target.password}"\n'
+                f"set ssl_starttls = {'yes' if target.tls == 'starttls' else 'no'}\n"
+                f"set ssl_force_tls = {'yes' if target.tls else 'no'}\n"
+                f'set certificate_file = "{target.certificate}"\n'
+                f'set from = "{SENDER}"\n'
+                f'set envelope_from_address = "{SENDER}"\n'
+                "set use_envelope_from = yes\n"
+                'set hostname = "client.example.org"\n'
+                'set charset = "utf-8"\n'
+                'set send_charset = "utf-8"\n'
+                "set copy = no\n"
+            )
+            self.run_client(mutt, "-n", "-F", settings, "-H", target.message)
+
+        self.each_mode(deliver)
+
+    def test_s_nail(self):
+        """
+        S-nail, the mailx of today; it says HELO.
+        """
+        (s_nail,) = needs(self, "s-nail")
+
+        def deliver(target):
+            account = f"{target.user}:{target.password}@" if target.user else ""
+            settings = {
+                "v15-compat": "yes",
+                # It knows a certificate only by a name, not by an address.
+                "mta": target.url.replace("://", f"://{account}").replace(target.host, "localhost"),
+                "hostname": "client.example.org",
+                "smtp-auth": "plain" if target.user else "none",
+                "tls-ca-file": target.certificate,
+                "tls-ca-no-defaults": "yes",
+                "tls-verify": "strict",
+                "from": SENDER,
+                "ttycharset": "utf-8",
+                "sendcharsets": "utf-8",
+                "mime-encoding": "8bit",
+                **({"smtp-use-starttls": "yes"} if target.tls == "starttls" else {}),
+            }
+            self.run_client(
+                s_nail,
+                "-:/",
+                *(f"-S{name}={value}" for name, value in settings.items()),
+                "-Snosave",
+                f"-s{target.mode.name}",
+                f"-r{SENDER}",
+                RECIPIENT,
+                input=target.body,
+            )
+
+        self.each_mode(deliver, SHY_MODES)
+
+    def test_sendemail(self):
+        """
+        Sendemail; of a ready message it doubles no dot but one that stands alone, so that the
+        others lose one, and it ends the text with two more line ends.
+        """
+        (sendemail,) = needs(self, "sendemail")
+
+        def deliver(target):
+            self.run_client(
+                sendemail,
+                "-f",
+                SENDER,
+                "-t",
+                RECIPIENT,
+                "-s",
+                f"{target.host}:{target.port}",
+                "-o",
+                f"tls={'yes' if target.tls else 'no'}",
+                *(["-xu", target.user, "-xp", target.password] if target.user else []),
+                "-o",
+                "message-format=raw",
+                "fqdn=client.example.org",
+                input=target.content,
+                env={**os.environ, "SSL_CERT_FILE": str(target.certificate)},
+            )
+
+        body = BODY.replace(b"\n.A", b"\nA").replace(b"\n..", b"\n.") + b"\n\n"
+        self.each_mode(deliver, [mode for mode in MODES if mode.tls != "implicit"], body)
 
     def test_smtp_source(self):
         """
         Postfix's smtp-source, ten messages over two connections.
         """
         (source,) = needs(self, "smtp-source")
-        self.start()
+        gateway = self.gateway().start()
         self.run_client(
             source,
             "-s2",
             "-m10",
             "-f",
-            "sender@example.org",
+            SENDER,
             "-t",
-            "ada@example.com",
-            f"127.0.0.1:{self.gate.smtp_port}",
+            RECIPIENT,
+            f"127.0.0.1:{gateway.smtp_port}",
             env={**os.environ, "LD_LIBRARY_PATH": str(Path(source).parents[1] / "lib" / "postfix")},
         )
-        self.assertEqual(len(self.gate.delivered()), 10)
+        self.assertEqual(len(gateway.delivered()), 10)
+
+
+class LibraryTests(ClientTestCase):
+    """
+    Libraries that programs send mail with.
+    """
+
+    def test_smtplib(self):
+        """
+        Python's smtplib.
+        """
+
+        def deliver(target):
+            context = ssl.create_default_context(cafile=target.certificate)
+            place = (target.host, target.port, "client.example.org")
+            with (
+                smtplib.SMTP_SSL(*place, context=context)
+                if target.tls == "implicit"
+                else smtplib.SMTP(*place)
+            ) as client:
+                if target.tls == "starttls":
+                    client.starttls(context=context)
+                if target.user:
+                    client.login(target.user, target.password)
+                client.sendmail(SENDER, [RECIPIENT], target.wire)
+
+        self.each_mode(deliver)
+
+    def test_aiosmtplib(self):
+        """
+        Python's aiosmtplib.
+        """
+
+        def deliver(target):
+            asyncio.run(
+                aiosmtplib.send(
+                    target.wire,
+                    sender=SENDER,
+                    recipients=[RECIPIENT],
+                    hostname=target.host,
+                    port=target.port,
+                    local_hostname="client.example.org",
+                    use_tls=target.tls == "implicit",
+                    start_tls=target.tls == "starttls",
+                    tls_context=ssl.create_default_context(cafile=target.certificate),
+                    username=target.user or None,
+                    password=target.password or None,
+                )
+            )
+
+        self.each_mode(deliver)
+
+    def test_twisted(self):
+        """
+        Twisted's ESMTPSender.
+        """
+        self.each_mode(self.run_script(sys.executable, CLIENTS / "esmtp_sender.py"))
+
+    def test_perl(self):
+        """
+        Perl's Net::SMTP.
+        """
+        (perl,) = needs(self, "perl")
+        needs_library(self, "IO::Socket::SSL", perl, "-MNet::SMTP", "-MIO::Socket::SSL", "-e1")
+        self.each_mode(self.run_script(perl, CLIENTS / "net_smtp.pl"))
+
+    def test_ruby(self):
+        """
+        Ruby's net-smtp.
+        """
+        (ruby,) = needs(self, "ruby")
+        needs_library(self, "net-smtp", ruby, "-rnet/smtp", "-e0")
+        self.each_mode(self.run_script(ruby, CLIENTS / "net_smtp.rb"))
+
+    def test_phpmailer(self):
+        """
+        PHPMailer; it ends the text with one more line end.
+        """
+        (php,) = needs(self, "php")
+        library = "/usr/share/php/libphp-phpmailer/autoload.php"
+        needs_library(self, "PHPMailer", php, "-r", f"require '{library}';")
+        deliver = self.run_script(php, CLIENTS / "phpmailer.php")
+        self.each_mode(deliver, body=BODY + b"\n")
+
+    def test_nodemailer(self):
+        """
+        Nodemailer.
+        """
+        (node,) = needs(self, "node")
+        # Debian's own node looks there without being told.
+        path = f"{os.environ.get('NODE_PATH', '')}:/usr/share/nodejs"
+        env = {**os.environ, "NODE_PATH": path}
+        needs_library(self, "nodemailer", node, "-e", "require('nodemailer')", env=env)
+        self.each_mode(self.run_script(node, CLIENTS / "nodemailer.js", NODE_PATH=path))
+
+    def test_jakarta_mail(self):
+        """
+        Jakarta Mail, of Java.
+        """
+        javac, java, javap = needs(self, "javac", "java", "javap")
+        jars = "/usr/share/java/jakarta-mail.jar:/usr/share/java/jakarta-activation.jar"
+        needs_library(self, "Jakarta Mail", javap, "-cp", jars, "jakarta.mail.Session")
+        classes = Path(self.mktemp()).absolute()
+        self.run_client(javac, "-cp", jars, "-d", classes, CLIENTS / "JakartaMail.java")
+        self.each_mode(self.run_script(java, "-cp", f"{classes}:{jars}", "JakartaMail"))
+
+    def test_go(self):
+        """
+        Go's net/smtp.
+        """
+        (go,) = needs(self, "go")
+        program = Path(self.mktemp()).absolute()
+        self.run_client(
+            go,
+            "build",
+            "-o",
+            program,
+            CLIENTS / "net_smtp.go",
+            env={
+                **os.environ,
+                "GOCACHE": str(program.with_name("gocache")),
+                "GOTOOLCHAIN": "local",
+            },
+        )
+        self.each_mode(self.run_script(program))
+
+
+class MatrixTests(SynchronousTestCase):
+    """
+    Tests of the matrix itself.
+    """
+
+    def test_size(self):
+        """
+        There are at least 15 clients, and three mail servers beside them.
+        """
+        programs, libraries, relays, servers = (
+            prefixedMethodNames(case, "test_")
+            for case in (
+                ProgramTests,
+                LibraryTests,
+                test_mail_servers.RelayTests,
+                test_mail_servers.MailServerTests,
+            )
+        )
+        self.assertGreaterEqual(len(programs) + len(libraries) + len(relays), 15)
+        self.assertGreaterEqual(len(servers), 3)

@@ -1,0 +1,170 @@
+"""
+What one client may open and try, over all its sessions.
+
+A client is counted by its address and by the network around it (/24 or /64), since whoever has
+one address there often has them all. Memory is bounded, and every call takes the same short time
+however many clients there are.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Address
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from mailgate.config.model import ClientLimits
+from mailgate.config.values import parse_network
+from mailgate.edge.windows import SlidingWindow
+from mailgate.reply import Reply
+from mailgate.wire.network import address_of, is_within, network_of
+
+TOO_BUSY = Reply(421, "4.3.2", "too many connections at the moment, try again later")
+TOO_MANY_FROM_ADDRESS = Reply(421, "4.7.0", "too many connections from your address")
+TOO_MANY_FROM_NETWORK = Reply(421, "4.7.0", "too many connections from your network")
+TOO_FAST_FROM_ADDRESS = Reply(421, "4.7.0", "your address connects too often, try again later")
+TOO_FAST_FROM_NETWORK = Reply(421, "4.7.0", "your network connects too often, try again later")
+TOO_MANY_UNKNOWN = Reply(421, "4.7.0", "too many unknown recipients from your network")
+TOO_MUCH_JUNK = Reply(421, "4.7.0", "too many commands without mail from your address")
+
+MINUTE = 60.0
+TEN_MINUTES = 600.0
+
+KEYS = 10_000
+"""
+Addresses or networks that each window remembers, in at most 3 MiB. Who floods it must have as
+many networks, and then makes it forget those only that were silent for the longest time.
+"""
+
+
+class ConnectionLimits:
+    """
+    The limits of all listeners together.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self, settings: ClientLimits, clock: IReactorTime, possible: int | None = None
+    ) -> None:
+        """
+        @param possible: how many connections the machine allows, or C{None}: no less than the
+            settings do.
+        """
+        self._settings = settings
+        most = settings.connections
+        self._most = most if possible is None else min(most, possible)
+        self._exempt = tuple(map(parse_network, settings.exempt_networks))
+        self._open = 0
+        self._open_by: dict[bytes, int] = {}
+        self._address_rate = SlidingWindow(clock, settings.rate_per_address, MINUTE, KEYS)
+        self._network_rate = SlidingWindow(clock, settings.rate_per_network, MINUTE, KEYS)
+        self._unknown = SlidingWindow(clock, settings.unknown_recipients, TEN_MINUTES, KEYS)
+        self._junk = SlidingWindow(clock, settings.junk_commands, TEN_MINUTES, KEYS)
+        self._told = SlidingWindow(clock, 1, MINUTE, KEYS)
+
+    @property
+    def open(self) -> int:
+        """
+        Count the connections that are open.
+        """
+        return self._open
+
+    def admit(self, client: str) -> Reply | None:
+        """
+        Count a new connection, if it may stay.
+
+        Clients of the exempt networks always may; they count only among all connections.
+
+        @param client: its IP address.
+        @return: what to say to one that may not stay, which is not counted then.
+        """
+        address = self._counted(client)
+        if address is not None:
+            reply = self._refusal(address)
+            if reply is not None:
+                self._tell(client, network_of(address), reply)
+                return reply
+            key, network = address.packed, network_of(address)
+            self._open_by[key] = self._open_by.get(key, 0) + 1
+            self._open_by[network] = self._open_by.get(network, 0) + 1
+            self._address_rate.add(key)
+            self._network_rate.add(network)
+        self._open += 1
+        return None
+
+    def release(self, client: str) -> None:
+        """
+        Forget a connection that was admitted.
+        """
+        self._open -= 1
+        address = self._counted(client)
+        if address is not None:
+            for key in (address.packed, network_of(address)):
+                self._open_by[key] -= 1
+                if not self._open_by[key]:
+                    del self._open_by[key]
+
+    def unknown_recipient(self, client: str) -> Reply | None:
+        """
+        Count a recipient that does not exist.
+
+        @return: what to end the session with where the network has guessed too often.
+        """
+        address = self._counted(client)
+        if address is None:
+            return None
+        return self._count(self._unknown, client, network_of(address), TOO_MANY_UNKNOWN)
+
+    def junk_command(self, client: str) -> Reply | None:
+        """
+        Count a command that brings nothing forward.
+
+        @return: what to end the session with where the address has sent too many.
+        """
+        address = self._counted(client)
+        if address is None:
+            return None
+        return self._count(self._junk, client, address.packed, TOO_MUCH_JUNK)
+
+    def _counted(self, client: str) -> IPv4Address | IPv6Address | None:
+        """
+        Give the address by which a client is counted, or C{None} for one that is exempt.
+        """
+        address = address_of(client)
+        return None if address is None or is_within(address, self._exempt) else address
+
+    def _refusal(self, address: IPv4Address | IPv6Address) -> Reply | None:
+        settings, key, network = self._settings, address.packed, network_of(address)
+        if self._open >= self._most:
+            return TOO_BUSY
+        if self._open_by.get(key, 0) >= settings.connections_per_address:
+            return TOO_MANY_FROM_ADDRESS
+        if self._open_by.get(network, 0) >= settings.connections_per_network:
+            return TOO_MANY_FROM_NETWORK
+        if self._address_rate.is_full(key):
+            return TOO_FAST_FROM_ADDRESS
+        if self._network_rate.is_full(network):
+            return TOO_FAST_FROM_NETWORK
+        return None
+
+    def _count(self, window: SlidingWindow, client: str, key: bytes, reply: Reply) -> Reply | None:
+        window.add(key)
+        if not window.is_full(key):
+            return None
+        self._tell(client, key, reply)
+        return reply
+
+    def _tell(self, client: str, key: bytes, reply: Reply) -> None:
+        """
+        Tell once a minute, as a flood must not fill the log as well.
+        """
+        told = (key, reply.text)
+        if not self._told.is_full(told):
+            self._told.add(told)
+            self.log.warn(
+                "{event} {client}: {reply}",
+                event="client.refused",
+                client=client,
+                reply=str(reply),
+            )

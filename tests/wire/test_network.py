@@ -1,0 +1,62 @@
+"""
+Tests of L{mailgate.wire.network}.
+"""
+
+from ipaddress import IPv4Address, IPv6Address, ip_network
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from mailgate.wire.network import address_of, canonical_ipv6, is_within, network_of
+
+
+def network(client):
+    """
+    Give what the network of a client is known by.
+    """
+    return network_of(address_of(client))
+
+
+class NetworkTests(SynchronousTestCase):
+    """
+    Tests of what a client is counted by.
+    """
+
+    def test_address(self):
+        """
+        An address is read, an IPv4 one inside an IPv6 one as what it is; anything else is none.
+        """
+        self.assertEqual(address_of("192.0.2.7"), IPv4Address("192.0.2.7"))
+        self.assertEqual(address_of("::ffff:192.0.2.7"), IPv4Address("192.0.2.7"))
+        self.assertEqual(address_of("2001:db8::7"), IPv6Address("2001:db8::7"))
+        for text in ("", "localhost", "192.0.2", "/run/socket"):
+            self.assertIsNone(address_of(text))
+
+    def test_network(self):
+        """
+        The network is that of 24 bits, or of 64, and no IPv4 network is an IPv6 one.
+        """
+        self.assertEqual(network("192.0.2.7"), network("192.0.2.255"))
+        self.assertNotEqual(network("192.0.2.7"), network("192.0.3.7"))
+        self.assertEqual(network("2001:db8::7"), network("2001:db8::1:2:3:4"))
+        self.assertNotEqual(network("2001:db8::7"), network("2001:db8:0:1::7"))
+        self.assertNotEqual(network("0.0.0.0"), network("::"))
+
+    def test_within(self):
+        """
+        An address lies in a network of its own kind.
+        """
+        networks = [ip_network("192.0.2.0/28"), ip_network("2001:db8::/32")]
+        self.assertTrue(is_within(address_of("192.0.2.15"), networks))
+        self.assertTrue(is_within(address_of("2001:db8:ffff::1"), networks))
+        self.assertFalse(is_within(address_of("192.0.2.16"), networks))
+        self.assertFalse(is_within(address_of("::1"), networks))
+
+    def test_canonical(self):
+        """
+        An IPv6 address has one form, from words and from bytes; a zone is refused.
+        """
+        self.assertEqual(canonical_ipv6("2001:DB8:0::7"), "2001:db8::7")
+        self.assertEqual(canonical_ipv6(bytes(15) + b"\1"), "::1")
+        self.assertEqual(canonical_ipv6("::ffff:192.0.2.7"), "192.0.2.7")
+        for text in ("fe80::1%eth0", "192.0.2.7", "", "::1 "):
+            self.assertRaises(ValueError, canonical_ipv6, text)
