@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from string import ascii_uppercase
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from mailgate.classify.known import (
 from mailgate.classify.reading import Reading
 from mailgate.classify.tokens import PAIR, WORD, Tokens
 from mailgate.classify.words import ZERO_WIDTH, Words, normalise, split
+from mailgate.message.html import Hidden
 from mailgate.message.style import Way
 from mailgate.message.urls import Link
 
@@ -29,7 +31,9 @@ _ZERO_WIDTH_IN_WORD = re.compile(
     "(?<=[A-Za-z\u00c0-\u052f])[\u200b\u200c\u200d\u2060\ufeff]+(?=[A-Za-z\u00c0-\u052f])"
 )
 _LETTERS = re.compile(r"[A-Za-z]{3,}")
-_THREE_CAPITALS = re.compile(r"[A-Z]{3}")
+_CAPITALS = bytes(ord("A") if chr(c) in ascii_uppercase else c for c in range(256))
+_GREEK_OR_CYRILLIC = bytes(range(0xCD, 0xD5))
+_USUAL_PORTS = {None, 80, 443}
 _CURRENCIES = "$\u20ac\u00a3"
 _MONEY = re.compile(rf"[{_CURRENCIES}]\s?[0-9]")
 _GAPPY = 5
@@ -39,106 +43,111 @@ _SAMPLE = 2000
 """Characters in which the share of capitals is counted."""
 
 
-def body_signals(reading: Reading, tokens: Tokens) -> Iterator[str]:
+def body_signals(reading: Reading, tokens: Tokens, found: list[str]) -> None:
     """
     Name the signals that the body of a message shows.
     """
-    yield from _links(reading)
-    yield from _hidden(reading)
-    yield from _make(reading)
-    yield from _pictures(reading)
-    yield from _words(reading)
-    yield from _phrases(tokens)
+    _links(reading, found)
+    _hidden(reading, found)
+    _make(reading, found)
+    _pictures(reading, found)
+    _words(reading, found)
+    _phrases(tokens, found)
 
 
 # -- links --------------------------------------------------------------------------------
 
 
-def _links(reading: Reading) -> Iterator[str]:
+def _links(reading: Reading, found: list[str]) -> None:
     links = reading.web
     if not links:
-        yield "no_link"
+        found.append("no_link")
         return
-    hosts = {link.host for link in links}
-    related = sum(reading.is_of_sender(link.organisation) for link in links)
-    yield from _targets(links)
+    hosts = {link.host: link for link in links}
+    organisations = [link.organisation for link in links]
+    related = sum(map(organisations.count, filter(reading.is_of_sender, set(organisations))))
+    for link in hosts.values():
+        _target(link, found)
+    if not {link.port for link in links} <= _USUAL_PORTS:
+        found.append("url_port")
     if len(links) == 1:
-        yield "one_link"
+        found.append("one_link")
     if len(hosts) == 1:
-        yield "single_host"
+        found.append("single_host")
     elif len(hosts) >= 4:
-        yield "many_hosts"
+        found.append("many_hosts")
     if related:
-        yield "any_link_related"
+        found.append("any_link_related")
         if related * 2 > len(links):
-            yield "most_links_related"
+            found.append("most_links_related")
         return
-    yield "links_none_of_sender"
+    found.append("links_none_of_sender")
     if reading.is_html and not unsubscribes_at_sender(reading):
-        yield "no_related_link"
+        found.append("no_related_link")
         if len(hosts) == 1:
-            yield "one_foreign_host"
+            found.append("one_foreign_host")
 
 
-def _targets(links: Iterable[Link]) -> Iterator[str]:
+def _target(link: Link, found: list[str]) -> None:
     """
-    Name what kinds of hosts there are among the targets of links.
+    Name what kind of host a link leads to.
     """
-    for link in links:
-        host = link.host
-        if link.is_address:
-            yield "ip_host"
-        else:
-            if link.organisation in SHORTENERS or host in SHORTENERS:
-                yield "shortener"
-            if f".{host}".endswith(FREE_HOSTING):
-                yield "free_hosting"
-            if host.rpartition(".")[2] in CHEAP_ENDINGS:
-                yield "cheap_link"
-            if any(c.isdigit() for c in link.organisation):
-                yield "digits_in_host"
-            if "xn--" in host or not host.isascii():
-                yield "idn_host"
-        if link.port is not None and link.port not in (80, 443):
-            yield "url_port"
+    if link.is_address:
+        found.append("ip_host")
+        return
+    host = link.host
+    if link.organisation in SHORTENERS or host in SHORTENERS:
+        found.append("shortener")
+    if f".{host}".endswith(FREE_HOSTING):
+        found.append("free_hosting")
+    if host.rpartition(".")[2] in CHEAP_ENDINGS:
+        found.append("cheap_link")
+    if any(map(str.isdigit, link.organisation)):
+        found.append("digits_in_host")
+    if "xn--" in host or not host.isascii():
+        found.append("idn_host")
 
 
 # -- what is hidden -----------------------------------------------------------------------
 
 
-def _hidden(reading: Reading) -> Iterator[str]:
+def _hidden(reading: Reading, found: list[str]) -> None:
     pages = reading.pages
-    if sum(page.splits for page in pages) >= 2:
-        yield "split_by_hidden"
-    if any(page.has_white_text for page in pages):
-        yield "white_text"
+    if sum([page.splits for page in pages]) >= 2:
+        found.append("split_by_hidden")
+    if True in [page.has_white_text for page in pages]:
+        found.append("white_text")
     hidden = [each for page in pages for each in page.hidden]
-    later = [each for each in hidden if not each.is_first]
-    if any(each.way is Way.ZERO_FONT and sum(map(str.isalpha, each.text)) >= 3 for each in later):
-        yield "zero_font_text"
-    if sum(len(each.text.split()) for each in hidden if each.is_first) > 60:
-        yield "long_preheader"
-    if later:
-        words = split(normalise("\n".join(each.text for each in later)))
-        novel = np.isin(words.hashes, reading.body.hashes, invert=True)
-        if np.count_nonzero(novel) >= 20:
-            yield "hidden_words"
-    text = f"{reading.plain}\n{reading.shown}"
-    if not text.isascii():
+    if hidden:
+        _hidden_text(hidden, reading.body, found)
+    if not (reading.plain.isascii() and reading.shown.isascii()):
+        text = f"{reading.plain}\n{reading.shown}"
         if any(character in text for character in ZERO_WIDTH):
             if sum(1 for _ in _up_to(2, _ZERO_WIDTH_IN_WORD.finditer(text))) >= 2:
-                yield "zero_width_in_words"
+                found.append("zero_width_in_words")
         if _is_greek_or_cyrillic(reading.body):
             if sum(1 for _ in _up_to(3, MIXED.finditer(text[:_MIXED_SAMPLE]))) >= 3:
-                yield "mixed_script"
+                found.append("mixed_script")
+
+
+def _hidden_text(hidden: Sequence[Hidden], body: Words, found: list[str]) -> None:
+    later = [each for each in hidden if not each.is_first]
+    if any(each.way is Way.ZERO_FONT and sum(map(str.isalpha, each.text)) >= 3 for each in later):
+        found.append("zero_font_text")
+    if sum(len(each.text.split()) for each in hidden if each.is_first) > 60:
+        found.append("long_preheader")
+    if later:
+        words = split(normalise("\n".join(each.text for each in later)))
+        novel = np.isin(words.hashes, body.hashes, invert=True)
+        if np.count_nonzero(novel) >= 20:
+            found.append("hidden_words")
 
 
 def _is_greek_or_cyrillic(body: Words) -> bool:
     """
     Tell whether there is any letter of these scripts, by the first bytes that they have in UTF-8.
     """
-    codes = np.frombuffer(body.data, np.uint8)
-    return bool(((codes >= 0xCD) & (codes <= 0xD4)).any())
+    return len(body.data.translate(None, _GREEK_OR_CYRILLIC)) < len(body.data)
 
 
 def _up_to(count: int, matches: Iterable[object]) -> Iterator[object]:
@@ -148,39 +157,39 @@ def _up_to(count: int, matches: Iterable[object]) -> Iterator[object]:
 # -- how it is made -----------------------------------------------------------------------
 
 
-def _make(reading: Reading) -> Iterator[str]:
+def _make(reading: Reading, found: list[str]) -> None:
     parsed = reading.parsed
     if reading.is_html:
-        yield "html"
+        found.append("html")
         if not reading.is_plain:
-            yield "html_only"
+            found.append("html_only")
         if not any(page.has_root for page in reading.pages):
-            yield "no_html_tag"
+            found.append("no_html_tag")
         if any(page.ends >= 2 for page in reading.pages):
-            yield "two_html_ends"
+            found.append("two_html_ends")
         if sum(page.references for page in reading.pages) > 60:
-            yield "many_references"
+            found.append("many_references")
         if any(page.forms for page in reading.pages):
-            yield "form"
+            found.append("form")
         if any(page.scripts for page in reading.pages):
-            yield "script"
+            found.append("script")
         if reading.is_plain and _says_the_same(reading):
-            yield "text_matches_html"
+            found.append("text_matches_html")
     for text in parsed.texts:
         characters = text.characters
         if text.encoding == "base64" and len(characters) >= 20 and _is_ascii(characters):
-            yield "base64_text" if reading.is_plain else "base64_text_html_only"
+            found.append("base64_text" if reading.is_plain else "base64_text_html_only")
             break
     if any(text.encoding == "7bit" and not text.characters.isascii() for text in parsed.texts):
         # Some charsets, ISO-2022-JP for one, write with 7 bits what is not ASCII.
         if not any(text.charset.lower().startswith(("iso-2022", "utf-7")) for text in parsed.texts):
-            yield "eight_bit_in_seven"
+            found.append("eight_bit_in_seven")
     attachments = parsed.attachments
     if attachments:
-        yield "attachment"
+        found.append("attachment")
     for part in attachments:
         if any(name.rpartition(".")[2].lower().strip() in RISKY_EXTENSIONS for name in part.names):
-            yield "risky_attachment"
+            found.append("risky_attachment")
             break
 
 
@@ -207,17 +216,17 @@ def _says_the_same(reading: Reading) -> bool:
 # -- pictures and little text -------------------------------------------------------------
 
 
-def _pictures(reading: Reading) -> Iterator[str]:
+def _pictures(reading: Reading, found: list[str]) -> None:
     shown = len(reading.plain.strip()) + len(reading.shown.strip())
     images = sum(page.images for page in reading.pages)
     if shown < 10 and not reading.parsed.attachments:
-        yield "empty"
+        found.append("empty")
     if reading.web and shown < 300:
-        yield "short_with_link"
+        found.append("short_with_link")
     if not images:
         return
     if reading.web and shown < 50:
-        yield "image_link_tiny"
+        found.append("image_link_tiny")
     if (
         shown >= 200
         or reading.is_plain
@@ -225,26 +234,27 @@ def _pictures(reading: Reading) -> Iterator[str]:
         or any(reading.is_of_sender(link.organisation) for link in reading.web)
     ):
         return
-    yield "image_bare"
+    found.append("image_bare")
     if any(anchor.has_image for page in reading.pages for anchor in page.anchors):
-        yield "linked_image_bare"
+        found.append("linked_image_bare")
 
 
 # -- what is said -------------------------------------------------------------------------
 
 
-def _words(reading: Reading) -> Iterator[str]:
+def _words(reading: Reading, found: list[str]) -> None:
     text = reading.plain if reading.is_plain else reading.shown
     sample = text[:_SAMPLE]
     # Few messages have any, and to look for words costs more than to look for letters.
-    if len(_THREE_CAPITALS.findall(sample)) > 5:
+    shape = sample.encode("utf-8", "replace").translate(_CAPITALS)
+    if shape.count(b"AAA") > 5:
         words = _LETTERS.findall(sample)
         if len(words) >= 20 and sum(map(str.isupper, words)) > 0.25 * len(words):
-            yield "capital_words"
+            found.append("capital_words")
     if any(sign in sample for sign in _CURRENCIES) and _MONEY.search(sample):
-        yield "money"
+        found.append("money")
     if _is_gappy(reading.body):
-        yield "gappy_text"
+        found.append("gappy_text")
 
 
 class _Phrases:
@@ -268,32 +278,31 @@ class _Phrases:
         Count how many phrases of each kind there are.
         """
         found = np.concatenate((tokens.has(0, self._single), tokens.has(1, self._pairs)))
-        counts: list[int] = np.bincount(self._kinds[found], minlength=self._number).tolist()
-        return counts
+        kinds: list[int] = self._kinds[found].tolist()
+        return [kinds.count(kind) for kind in range(self._number)]
 
 
 _PHRASES = _Phrases(ADVANCE_FEE, URGENCY, UNSUBSCRIBE)
 
 
-def _phrases(tokens: Tokens) -> Iterator[str]:
+def _phrases(tokens: Tokens, found: list[str]) -> None:
     advance_fee, urgency, unsubscribe = _PHRASES.count(tokens)
     if advance_fee >= 3:
-        yield "advance_fee"
+        found.append("advance_fee")
     if urgency >= 2:
-        yield "urgency"
+        found.append("urgency")
     if unsubscribe:
-        yield "unsubscribe_words"
+        found.append("unsubscribe_words")
 
 
 def _is_gappy(body: Words) -> bool:
     """
     Tell whether five letters stand each for itself, one character apart.
     """
-    if len(body) < _GAPPY:
+    # Their starts are two apart; of most texts it is plain that no five are.
+    if not (body.starts[_GAPPY - 1 :] - body.starts[: -(_GAPPY - 1)] == 2 * (_GAPPY - 1)).any():
         return False
     alone = (body.ends - body.starts == 1).astype(np.int32)
-    if not alone.any():
-        return False
     close = np.zeros(len(body), np.int32)
     close[1:] = (np.diff(body.starts) == 2) & (alone[1:] == 1) & (alone[:-1] == 1)
     sums = np.concatenate(([0], np.cumsum(close)))

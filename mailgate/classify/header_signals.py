@@ -5,7 +5,6 @@ The signals of the header section: sender, subject, and the fields that programs
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from mailgate.classify.known import (
     BRANDS,
@@ -41,13 +40,13 @@ _TARGET = re.compile(rb"<([^<>]{1,1000})>")
 _BRAND = re.compile(rf"\b(?:{'|'.join(map(re.escape, BRANDS))})\b")
 
 
-def header_signals(reading: Reading) -> Iterator[str]:
+def header_signals(reading: Reading, found: list[str]) -> None:
     """
     Name the signals that the header section of a message shows.
     """
-    yield from _sender(reading)
-    yield from _subject(reading)
-    yield from _fields(reading)
+    _sender(reading, found)
+    _subject(reading, found)
+    _fields(reading, found)
 
 
 def _first(headers: Headers, name: str) -> bytes:
@@ -58,65 +57,65 @@ def _first(headers: Headers, name: str) -> bytes:
 # -- the sender ---------------------------------------------------------------------------
 
 
-def _sender(reading: Reading) -> Iterator[str]:
+def _sender(reading: Reading, found: list[str]) -> None:
     headers, sender = reading.headers, reading.sender
     name = sender.name
     if _is_foreign_brand(name.lower(), sender):
-        yield "brand_in_name"
+        found.append("brand_in_name")
     text = f"{name}\n{reading.subject}"
     if not text.isascii():
         if MIXED.search(text) or _MATHEMATICAL.search(text):
-            yield "odd_letters_in_header"
+            found.append("odd_letters_in_header")
         if _ZERO_WIDTH.search(text):
-            yield "zero_width_in_header"
+            found.append("zero_width_in_header")
     if not _first(headers, "from").isascii():
-        yield "raw_from"
+        found.append("raw_from")
     if not name:
-        yield "no_name"
+        found.append("no_name")
         if reading.is_html:
-            yield "no_name_html"
+            found.append("no_name_html")
     elif "@" in name:
         address = _ADDRESS_IN_NAME.search(name)
         if address and not reading.is_of_sender(organisation(address[1].lower())):
-            yield "foreign_address_in_name"
-    yield from _domain(sender)
-    yield from _reply_to(reading)
+            found.append("foreign_address_in_name")
+    _domain(sender, found)
+    _reply_to(reading, found)
 
 
-def _domain(sender: Mailbox) -> Iterator[str]:
+def _domain(sender: Mailbox, found: list[str]) -> None:
     domain = sender.domain
     if not domain:
-        yield "no_from_domain"
+        found.append("no_from_domain")
         return
     if f".{domain}".endswith(SHARED_SENDERS):
-        yield "from_shared_platform"
+        found.append("from_shared_platform")
     if domain.rpartition(".")[2] in CHEAP_ENDINGS:
-        yield "cheap_from"
+        found.append("cheap_from")
     if _DIGITS.search(sender.organisation):
-        yield "digits_in_from_domain"
+        found.append("digits_in_from_domain")
     if sender.organisation in FREE_MAIL:
-        yield "from_free_mail"
+        found.append("from_free_mail")
     local = sender.local
     if len(local) >= 25:
-        yield "long_local"
+        found.append("long_local")
     if len(local) >= 8 and (len(_DIGITS.findall(local)) >= 4 or _CONSONANTS.search(local)):
-        yield "random_local"
+        found.append("random_local")
     if domain.count(".") >= 3:
-        yield "deep_from_domain"
+        found.append("deep_from_domain")
     if len(domain) >= 30:
-        yield "long_from_domain"
+        found.append("long_from_domain")
 
 
-def _reply_to(reading: Reading) -> Iterator[str]:
+def _reply_to(reading: Reading, found: list[str]) -> None:
     value = _first(reading.headers, "reply-to")
     if not value:
         return
     reply_to = Mailbox.parse(value)
     if not reply_to.domain or reading.is_of_sender(reply_to.organisation):
         return
-    yield "reply_to_other"
+    found.append("reply_to_other")
     if reply_to.organisation in FREE_MAIL and reading.sender.organisation not in FREE_MAIL:
-        yield "reply_to_free_mail"
+        found.append("reply_to_free_mail")
 
 
 def _is_foreign_brand(text: str, sender: Mailbox) -> bool:
@@ -132,66 +131,66 @@ def _is_foreign_brand(text: str, sender: Mailbox) -> bool:
 # -- the subject --------------------------------------------------------------------------
 
 
-def _subject(reading: Reading) -> Iterator[str]:
+def _subject(reading: Reading, found: list[str]) -> None:
     raw, subject = _first(reading.headers, "subject")[:1000], reading.subject
     if not subject.strip():
-        yield "no_subject"
+        found.append("no_subject")
         return
     if not raw.isascii():
-        yield "raw_subject"
+        found.append("raw_subject")
     encoded = _ENCODED.search(raw)
     if encoded and encoded[1] in b"bB":
-        yield "base64_subject"
+        found.append("base64_subject")
         if subject.isascii():
-            yield "base64_ascii_subject"
+            found.append("base64_ascii_subject")
     letters = [c for c in subject if c.isalpha()] if subject.isupper() else []
     if len(letters) >= 8:
-        yield "subject_capitals"
+        found.append("subject_capitals")
     if _is_foreign_brand(subject.lower(), reading.sender) and not _is_foreign_brand(
         reading.sender.name.lower(), reading.sender
     ):
-        yield "brand_in_subject"
+        found.append("brand_in_subject")
     if "!" in subject:
-        yield "exclamation_in_subject"
+        found.append("exclamation_in_subject")
     if not subject.isascii() and _EMOJI.search(subject):
-        yield "emoji_in_subject"
+        found.append("emoji_in_subject")
 
 
 # -- what programs write ------------------------------------------------------------------
 
 
-def _fields(reading: Reading) -> Iterator[str]:
+def _fields(reading: Reading, found: list[str]) -> None:
     headers = reading.headers
     fields = headers.fields
     mailer = _first(headers, "x-mailer")[:100].lower()
     if mailer.startswith(b"microsoft outlook") and not (
         "x-mimeole" in fields or "x-originalarrivaltime" in fields or "thread-index" in fields
     ):
-        yield "forged_mailer"
+        found.append("forged_mailer")
     identity = _first(headers, "message-id")[:1000]
     if identity and not _MESSAGE_ID.fullmatch(identity):
-        yield "bad_message_id"
+        found.append("bad_message_id")
     domain = identity.rpartition(b"@")[2].rstrip(b"> ").decode("latin-1")
     if domain and reading.is_of_sender(organisation(clean_host(domain))):
-        yield "own_message_id"
+        found.append("own_message_id")
     date = _first(headers, "date")[:200]
     match = _DATE.fullmatch(date)
     if date and match is None:
-        yield "bad_date"
+        found.append("bad_date")
     elif match is not None and match[1] is not None:
         hours, minutes = int(match[2]), int(match[3])
         if minutes not in (0, 15, 30, 45) or hours > (12 if match[1] == b"-" else 14):
-            yield "odd_zone"
+            found.append("odd_zone")
     if any(
         _URGENT.match(_first(headers, name))
         for name in ("x-priority", "importance", "x-msmail-priority", "priority")
         if name in fields
     ):
-        yield "high_priority"
+        found.append("high_priority")
     if unsubscribes_at_sender(reading):
-        yield "own_unsubscribe"
+        found.append("own_unsubscribe")
         if "list-unsubscribe-post" in fields:
-            yield "one_click_unsubscribe"
+            found.append("one_click_unsubscribe")
 
 
 def unsubscribes_at_sender(reading: Reading) -> bool:

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Protocol
+from operator import sub
+from typing import Any, Protocol
 
 import numpy as np
 from attrs import frozen
@@ -199,23 +200,27 @@ def measure(evidence: Evidence, counts: ICounts) -> Measured:
     tokens = evidence.tokens
     spam, ham = counts.look_up(tokens.keys)
     is_seen = spam + ham > 0
-    odds = (
-        np.log(spam + _SMOOTHING)
-        - np.log(ham + _SMOOTHING)
-        - math.log(counts.spam + 2 * _SMOOTHING)
-        + math.log(counts.ham + 2 * _SMOOTHING)
-    )
+    odds = np.log((spam + _SMOOTHING) / (ham + _SMOOTHING))
+    odds += math.log((counts.ham + 2 * _SMOOTHING) / (counts.spam + 2 * _SMOOTHING))
     is_used = is_seen & (np.abs(odds) > _LEAST)
-    odds[~is_used] = 0.0
-    ends = np.array((0, *tokens.ends))
-    sums = np.diff(np.concatenate(((0.0,), np.cumsum(odds)))[ends])
-    used = np.diff(np.concatenate(((0,), np.cumsum(is_used)))[ends])
+    odds *= is_used
     means = np.zeros(len(MEANS))
     if min(counts.spam, counts.ham) >= _LEARNED_FROM:
-        means[0] = sums.sum() / (used.sum() + _SHRINKING)
-        means[1:] = sums / (used + _SHRINKING)
-    pairs = is_seen[ends[1] : ends[2]]
-    return Measured(spam, ham, odds, means, float(pairs.mean()) if len(pairs) else 0.0)
+        sums, used = _by_group(odds, tokens.ends), _by_group(is_used, tokens.ends)
+        means[0] = sum(sums) / (sum(used) + _SHRINKING)
+        means[1:] = [each / (count + _SHRINKING) for each, count in zip(sums, used, strict=True)]
+    pairs = is_seen[tokens.ends[0] : tokens.ends[1]]
+    coverage = float(np.count_nonzero(pairs)) / len(pairs) if len(pairs) else 0.0
+    return Measured(spam, ham, odds, means, coverage)
+
+
+def _by_group(values: NDArray[Any], ends: Sequence[int]) -> Sequence[float]:
+    """
+    Give the sum of each group of tokens.
+    """
+    running = values.cumsum()
+    until = [running.item(end - 1) if end else 0 for end in ends]
+    return [until[0], *map(sub, until[1:], until)]
 
 
 def features_of(evidence: Evidence, means: Numbers) -> Numbers:
@@ -250,13 +255,15 @@ def judge(evidence: Evidence, counts: ICounts, regression: Regression) -> Judgem
     Judge a message by what was learned, or by the priors of its signals where that is too
     little.
     """
-    shown = vector(evidence.signals)
     if not is_trained(counts):
+        shown = vector(evidence.signals)
         worth = shown * PRIORS
         logit = float(worth.sum())
         return Judgement(logit, probability(logit), False, 0.0, _signals(shown, worth), (), ())
     measured = measure(evidence, counts)
-    logit = regression.logit(features_of(evidence, measured.means), measured.coverage)
+    features = features_of(evidence, measured.means)
+    logit = regression.logit(features, measured.coverage)
+    shown = features[_SIGNALS]
     worth = shown * regression.weights[_SIGNALS]
     return Judgement(
         logit,
@@ -270,7 +277,8 @@ def judge(evidence: Evidence, counts: ICounts, regression: Regression) -> Judgem
 
 
 def _signals(shown: Numbers, worth: Numbers) -> Sequence[tuple[Signal, float]]:
-    found = [(SIGNALS[index], float(worth[index])) for index in np.flatnonzero(shown).tolist()]
+    places = shown.nonzero()[0]
+    found = zip(map(SIGNALS.__getitem__, places.tolist()), worth.take(places).tolist(), strict=True)
     return sorted(found, key=lambda each: -abs(each[1]))
 
 
@@ -290,15 +298,16 @@ def _clearest(evidence: Evidence, measured: Measured, odds: Numbers) -> Sequence
     count = min(_NAMED, len(part))
     if not count:
         return ()
-    best = np.argpartition(part, len(part) - count)[len(part) - count :]
+    best = part.argpartition(len(part) - count)[len(part) - count :]
+    best = best[(-part[best]).argsort()]
     seen = []
-    for at in best[np.argsort(-part[best])].tolist():
-        if part[at] <= 0:
+    for at, worth in zip(best.tolist(), part[best].tolist(), strict=True):
+        if worth <= 0:
             break
         for places in telling:
             if at < places.stop - places.start:
                 at += places.start
                 break
             at -= places.stop - places.start
-        seen.append(TokenSeen(tokens.name(at), int(measured.spam[at]), int(measured.ham[at])))
+        seen.append(TokenSeen(tokens.name(at), measured.spam.item(at), measured.ham.item(at)))
     return tuple(seen)

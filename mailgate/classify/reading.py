@@ -133,7 +133,7 @@ class Reading:
         """
         Give the links to a host that a browser would open.
         """
-        return tuple(link for link in self.links if link.is_web and link.host)
+        return tuple([link for link in self.links if link.is_web and link.host])
 
     @cached_property
     def is_html(self) -> bool:

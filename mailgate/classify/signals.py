@@ -137,7 +137,10 @@ def signals_of(reading: Reading, tokens: Tokens) -> frozenset[str]:
     """
     Name the signals that a message shows.
     """
-    return frozenset((*header_signals(reading), *body_signals(reading, tokens)))
+    found: list[str] = []
+    header_signals(reading, found)
+    body_signals(reading, tokens, found)
+    return frozenset(found)
 
 
 def vector(names: Iterable[str]) -> NDArray[np.float64]:

@@ -95,9 +95,9 @@ class Learned:
         if len(self.keys) == 0:
             return np.zeros(len(keys), np.int64), np.zeros(len(keys), np.int64)
         places = self.keys.searchsorted(keys)
-        places[places == len(self.keys)] = 0
-        is_known = self.keys[places] == keys
-        spam, ham = self.spam_counts[places] * is_known, self.ham_counts[places] * is_known
+        is_known = self.keys.take(places, mode="clip") == keys
+        spam = self.spam_counts.take(places, mode="clip") * is_known
+        ham = self.ham_counts.take(places, mode="clip") * is_known
         return spam.astype(np.int64), ham.astype(np.int64)
 
     def is_spam(self, identity: int) -> bool | None:

@@ -59,7 +59,7 @@ class Tokens:
         own = self.group(group)
         if len(own) == 0:
             return np.zeros(len(keys), np.bool_)
-        found: NDArray[np.bool_] = own[np.minimum(own.searchsorted(keys), len(own) - 1)] == keys
+        found: NDArray[np.bool_] = own.take(own.searchsorted(keys), mode="clip") == keys
         return found
 
     def name(self, position: int) -> str:
@@ -92,9 +92,9 @@ def tokens_of(reading: Reading) -> Tokens:
             salt = _SALTS[group - 2]
             return next(s for s in strings[group - 2] if _hash(s, salt) == key)
         for kind, keys in enumerate(of_words if group == 0 else of_pairs):
-            found = np.flatnonzero(keys == key)
+            found = (keys == key).nonzero()[0]
             if len(found):
-                at, source = int(found[0]), body if kind == 0 else title
+                at, source = found.item(0), body if kind == 0 else title
                 text = source.word(at) if group == 0 else f"{source.word(at)} {source.word(at + 1)}"
                 return f"{text} (subject)" if kind == 2 else text
         raise LookupError(key)  # a key of this message is made of one of its words

@@ -64,19 +64,15 @@ class Link:
     is_address: bool
     """Whether the host is an IP address, in whatever way it is written."""
 
+    organisation: str
+    """The organisational domain of the host."""
+
     @property
     def labels(self) -> list[str]:
         """
         Give the labels of the host, from left to right.
         """
         return self.host.split(".") if self.host else []
-
-    @property
-    def organisation(self) -> str:
-        """
-        Give the organisational domain of the host.
-        """
-        return self.host if self.is_address else organisation(self.host)
 
     @property
     def is_web(self) -> bool:
@@ -99,22 +95,24 @@ def parse_link(target: str) -> Link | None:
     else:
         return None
     if scheme == "mailto":
-        address = rest.partition("?")[0]
-        return Link(scheme, clean_host(address.rpartition("@")[2]), None, "", (), False)
+        host = clean_host(rest.partition("?")[0].rpartition("@")[2])
+        return Link(scheme, host, None, "", (), False, organisation(host))
     if scheme not in _SCHEMES:
-        return Link(scheme, "", None, rest[:200], (), False)
+        return Link(scheme, "", None, rest[:200], (), False, "")
     web = _WEB.match(rest)
     if web is None:  # it cannot be, as everything in the pattern is optional
         return None
     name, port, path, query = web.groups()
     host = clean_host(name)
+    is_address = host.startswith("[") or _NUMBER.fullmatch(host.rpartition(".")[2]) is not None
     return Link(
         scheme,
         host,
         int(port) if port else None,
         (path or "").replace("\\", "/"),
         _names(query) if query else (),
-        host.startswith("[") or _NUMBER.fullmatch(host.rpartition(".")[2]) is not None,
+        is_address,
+        host if is_address else organisation(host),
     )
 
 
