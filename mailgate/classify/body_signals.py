@@ -209,8 +209,8 @@ def _says_the_same(reading: Reading) -> bool:
         return False
     some = shown[:: 1 + len(shown) // _WORDS_COMPARED]
     plain = np.sort(plain)
-    places = np.minimum(plain.searchsorted(some), len(plain) - 1)
-    return bool(np.count_nonzero(plain[places] == some) >= 0.6 * len(some))
+    found = plain.take(plain.searchsorted(some), mode="clip") == some
+    return bool(np.count_nonzero(found) >= 0.6 * len(some))
 
 
 # -- pictures and little text -------------------------------------------------------------

@@ -298,10 +298,9 @@ def _clearest(evidence: Evidence, measured: Measured, odds: Numbers) -> Sequence
     count = min(_NAMED, len(part))
     if not count:
         return ()
-    best = part.argpartition(len(part) - count)[len(part) - count :]
-    best = best[(-part[best]).argsort()]
+    best = part.argpartition(-count)[-count:]
     seen = []
-    for at, worth in zip(best.tolist(), part[best].tolist(), strict=True):
+    for worth, at in sorted(zip(part[best].tolist(), best.tolist(), strict=True), reverse=True):
         if worth <= 0:
             break
         for places in telling:

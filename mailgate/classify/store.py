@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import mmap
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -25,6 +26,8 @@ MAGIC = b"mailgate tokens\n"
 FORMAT = 1
 _FIXED = len(MAGIC) + 8
 _HEADER_LIMIT = 1024 * 1024
+_BUCKET_BITS = 16
+_BUCKET_SHIFT = np.uint32(32 - _BUCKET_BITS)
 
 
 def file_of(folder: Path) -> Path:
@@ -94,11 +97,35 @@ class Learned:
         """
         if len(self.keys) == 0:
             return np.zeros(len(keys), np.int64), np.zeros(len(keys), np.int64)
-        places = self.keys.searchsorted(keys)
+        places = self._places(keys)
         is_known = self.keys.take(places, mode="clip") == keys
         spam = self.spam_counts.take(places, mode="clip") * is_known
         ham = self.ham_counts.take(places, mode="clip") * is_known
         return spam.astype(np.int64), ham.astype(np.int64)
+
+    def _places(self, keys: Keys) -> NDArray[np.int32]:
+        """
+        Give for each of some keys the first place whose key is not less, or one behind the last.
+
+        It is C{searchsorted} at half its cost: keys are spread evenly, so that their first bits
+        tell the place to within a few steps, and these are taken for all keys at once.
+        """
+        starts, steps = self._buckets
+        places = starts.take(keys >> _BUCKET_SHIFT)
+        for step in steps:
+            places += (self.keys.take(places + (step - 1), mode="clip") < keys) * step
+        return places
+
+    @cached_property
+    def _buckets(self) -> tuple[NDArray[np.int32], list[np.int32]]:
+        """
+        Give where the keys with each beginning start, and the halving steps of a search among
+        the most that any beginning has.
+        """
+        firsts = np.arange(1 << _BUCKET_BITS, dtype=np.uint32) << _BUCKET_SHIFT
+        starts = self.keys.searchsorted(firsts).astype(np.int32)
+        most = int(np.diff(starts, append=np.int32(len(self.keys))).max())
+        return starts, [np.int32(1 << bit) for bit in reversed(range(most.bit_length()))]
 
     def is_spam(self, identity: int) -> bool | None:
         """

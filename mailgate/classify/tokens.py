@@ -8,6 +8,7 @@ but of a message at hand it is known which of its words a key stands for.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from itertools import accumulate, islice
 from zlib import crc32
@@ -66,8 +67,7 @@ class Tokens:
         """
         Say in words which token the key at a position stands for.
         """
-        group = next(index for index, end in enumerate(self.ends) if position < end)
-        return self._names(group, int(self.keys[position]))
+        return self._names(bisect_right(self.ends, position), self.keys.item(position))
 
 
 def tokens_of(reading: Reading) -> Tokens:
@@ -110,7 +110,8 @@ def _hash(token: str, salt: int) -> int:
 
 
 def _hashed(tokens: Iterable[str], salt: int) -> Keys:
-    return np.array(sorted({_hash(token, salt) for token in tokens}), np.uint32)
+    hashes = {crc32(token.encode("utf-8", "replace"), salt) for token in tokens}
+    return np.array(sorted(hashes), np.uint32)
 
 
 def _distinct(keys: Keys) -> Keys:
@@ -165,6 +166,7 @@ _ASKED = (
     "subject",
     "from",
 )
+_PRESENCE = tuple((name, f"{name} yes", f"{name} no") for name in _ASKED)
 _SHAPE = str.maketrans(
     "0123456789abcdefABCDEFghijklmnopqrstuvwxyzGHIJKLMNOPQRSTUVWXYZ",
     "9999999999ffffffffffffzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz",
@@ -182,7 +184,7 @@ def header_tokens(reading: Reading) -> set[str]:
     """
     headers = reading.headers
     fields = headers.fields
-    tokens = {f"{name} {'yes' if name in fields else 'no'}" for name in _ASKED}
+    tokens = {present if name in fields else absent for name, present, absent in _PRESENCE}
     for field in ("x-mailer", "user-agent"):
         for value in fields.get(field, ())[:1]:
             words = _MAILER_WORD.findall(value[:200].decode("latin-1").lower())
@@ -229,29 +231,33 @@ def link_tokens(reading: Reading) -> set[str]:
     Give the tokens of where the message leads.
     """
     tokens: set[str] = set()
-    for link in reading.links:
-        _add_link(link, tokens)
-    for link in reading.sources:
-        _add_link(link, tokens)
+    hosts: set[str] = set()
+    for link in (*reading.links, *reading.sources):
+        if link.is_web:
+            if link.host not in hosts:
+                hosts.add(link.host)
+                _add_host(link, tokens)
+            _add_rest(link, tokens)
+        elif link.scheme == "mailto":
+            tokens.add("mailto")
+            tokens.add(f"mailto {link.organisation}")
+        else:
+            tokens.add(f"scheme {link.scheme}")
     return tokens
 
 
-def _add_link(link: Link, tokens: set[str]) -> None:
-    if link.scheme == "mailto":
-        tokens.add("mailto")
-        tokens.add(f"mailto {link.organisation}")
-        return
-    if not link.is_web:
-        tokens.add(f"scheme {link.scheme}")
-        return
+def _add_host(link: Link, tokens: set[str]) -> None:
     if link.is_address:
         tokens.add("address")
-    else:
-        labels = link.labels
-        tokens.update([f"label {label}" for label in labels[:10]])
-        tokens.add(f"ending {labels[-1] if labels else ''}")
-        tokens.add(f"domain {link.organisation}")
-        tokens.add(f"labels {len(labels)}")
+        return
+    labels = link.labels
+    tokens.update([f"label {label}" for label in labels[:10]])
+    tokens.add(f"ending {labels[-1] if labels else ''}")
+    tokens.add(f"domain {link.organisation}")
+    tokens.add(f"labels {len(labels)}")
+
+
+def _add_rest(link: Link, tokens: set[str]) -> None:
     if link.port is not None:
         tokens.add(f"port {link.port}")
     path = link.path

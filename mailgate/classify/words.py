@@ -145,7 +145,8 @@ def normalise(text: str) -> str:
     text = text[:TEXT_LIMIT]
     if not text.isascii():
         for character in ZERO_WIDTH:
-            text = text.replace(character, "")
+            if character in text:  # to look is several times as fast as to replace
+                text = text.replace(character, "")
         text = unicodedata.normalize("NFKC", text)[:TEXT_LIMIT]
     return text.lower()
 

@@ -29,14 +29,15 @@ _SHOWN_LIMIT = 200
 _DEPTH_LIMIT = 50
 _FIRST_WORDS = 12
 
+# The letters before the first names, and the tags without attributes, only spare time.
 # An attribute's value may hold a ">" where it stands in quotes behind a "=". Every alternative
 # can end where the page ends, so no token is ever looked at twice.
 _ATTRIBUTES = r"""[^>=]*(?:=\s*(?:"[^"]*"|'[^']*'|)[^>=]*){0,200}[^>]*"""
 _TOKEN = re.compile(
     rf"""<(?:
-        (?i:(script|style|title|iframe|noembed|noframes|template)(?=[\s/>])){_ATTRIBUTES}>?
+        (?=[sStTiInN])(?i:(script|style|title|iframe|noembed|noframes|template)(?=[\s/>])){_ATTRIBUTES}>?
         [^<]*(?:<(?!/(?i:\1))[^<]*){{0,20000}}
-      | (/?)([a-zA-Z][^\s/>]*)({_ATTRIBUTES})>?
+      | (/?)([a-zA-Z][^\s/>]*)(?:>|({_ATTRIBUTES})>?)
       | !--(?:-?>|.*?--!?>|.*)
       | [!?/][^>]*>?
     )""".replace("\n", "").replace(" ", ""),
@@ -174,19 +175,18 @@ class _Walk:
         tokens = _TOKEN.split(self._html)
         shown, names = self._shown, _NAMES
         shown.append(tokens[0])
-        for at in range(1, len(tokens), _GROUPS):
-            name, text = tokens[at + 2], tokens[at + 4]
+        of_each = (tokens[at::_GROUPS] for at in range(1, _GROUPS + 1))
+        for raw, slash, name, attributes, text in zip(*of_each, strict=True):
             if name is None:
-                if tokens[at] is not None and tokens[at].lower() == "script":
+                if raw is not None and raw.lower() == "script":
                     self._scripts += 1
             else:
                 kind = names.get(name)
                 if kind is None:
                     name = name.lower()
                     kind = names.get(name, 0)
-                attributes = tokens[at + 3]
                 if kind & _SPECIAL or attributes or self._stack:
-                    self._tag(name, kind, tokens[at + 1], attributes)
+                    self._tag(name, kind, slash, attributes or "")
                 if kind & _BREAK:
                     shown.append("\n")
                     self._may_split = False

@@ -7,9 +7,10 @@ holds more of than L{Limits} allows is not read, and C{flaws} says so in words.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 
-from attrs import define, evolve, field, frozen
+from attrs import define, field, frozen
 
 from mailgate.message.encoding import decode_body, decoded_size
 from mailgate.message.header import Headers
@@ -211,6 +212,9 @@ class _Open:
     index: int
     """Its place among the parts."""
 
+    part: Callable[[int, bool, int], Part]
+    """Makes the part of it, once its size and its end are known."""
+
     alternative: int | None
     """Which multipart/alternative it is or lies in."""
 
@@ -327,7 +331,7 @@ class _Reader:
             if kind == "multipart/alternative":
                 alternative = index
             boundary = boundary if is_multipart else None
-            self._stack.append(_Open(boundary, depth, body, index, alternative))
+            self._stack.append(_Open(boundary, depth, body, index, part, alternative))
             self._parts.append(part(0, not is_multipart, body))
             return self._next(body)[1] if is_multipart else body
         end, following = self._next(body)
@@ -419,9 +423,7 @@ class _Reader:
         """
         for ended in self._stack[level:]:
             end = max(end, ended.begin)
-            self._parts[ended.index] = evolve(
-                self._parts[ended.index], size=end - ended.begin, end=end
-            )
+            self._parts[ended.index] = ended.part(end - ended.begin, ended.boundary is None, end)
         del self._stack[level:]
 
 

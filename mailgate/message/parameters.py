@@ -5,6 +5,7 @@ Header fields with parameters (RFC 2045 section 5.1, RFC 2231), and the file nam
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from attrs import frozen
@@ -43,14 +44,7 @@ class Value:
         """
         if not value:
             return _NOTHING
-        value = value[:VALUE_LIMIT]
-        word = _COMMENT.sub(b"", value.partition(b";")[0]).strip().lower()
-        parameters = []
-        for match in _PARAMETER.finditer(value):
-            name, quoted, token = match.groups()
-            content = token.strip() if quoted is None else _ESCAPE.sub(rb"\1", quoted)
-            parameters.append((characters(name).lower(), content))
-        return cls(characters(word), tuple(parameters))
+        return _read_again(value) if len(value) <= _SHORT else _read(value[:VALUE_LIMIT])
 
     def get(self, name: str) -> bytes:
         """
@@ -63,6 +57,21 @@ class Value:
 
 
 _NOTHING = Value("", ())
+
+
+def _read(value: bytes) -> Value:
+    word = _COMMENT.sub(b"", value.partition(b";")[0]).strip().lower()
+    parameters = []
+    for match in _PARAMETER.finditer(value):
+        name, quoted, token = match.groups()
+        content = token.strip() if quoted is None else _ESCAPE.sub(rb"\1", quoted)
+        parameters.append((characters(name).lower(), content))
+    return Value(characters(word), tuple(parameters))
+
+
+# Nearly all messages say one of the same few things: "text/html; charset=utf-8", "base64".
+_SHORT = 50
+_read_again = lru_cache(maxsize=512)(_read)
 
 
 def file_names(disposition: Value, content_type: Value) -> tuple[str, ...]:

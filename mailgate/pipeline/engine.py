@@ -252,7 +252,7 @@ class TransactionJudge:
         owner = recipient.owner
         results = self._of_owners.setdefault(owner, {})
         seen = (*self._inherited, self._results, results)
-        return Subject(evolve(view, results=seen, recipient=recipient), results, self._facts, owner)
+        return Subject(view.of(recipient, seen), results, self._facts, owner)
 
 
 class _Work:
