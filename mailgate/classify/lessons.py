@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
+from itertools import chain
 from zlib import crc32
 
 import numpy as np
@@ -14,7 +15,7 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 from mailgate.classify.evidence import Evidence
-from mailgate.classify.model import Counts, Regression, is_trained, lesson
+from mailgate.classify.model import Counts, ICounts, Regression, is_trained, teach
 from mailgate.classify.signals import INDEX
 from mailgate.classify.store import Learned
 from mailgate.classify.tokens import VERSION, Tokens
@@ -62,8 +63,8 @@ class Lesson:
     evidence: Evidence
 
 
-WAITING_LIMIT = 500
-"""How many lessons of a class may wait to move the weights; the oldest go first."""
+RECENT = 500
+"""How many lessons of each class are kept to teach the weights: the newest."""
 
 # -- the log ------------------------------------------------------------------------------
 
@@ -156,10 +157,9 @@ class Pending:
         self._changes: tuple[dict[int, int], dict[int, int]] = ({}, {})
         self._days: dict[int, int] = {}
         self._messages: dict[int, bool | None] = {}
-        self._regression = base.regression
-        self._waiting: dict[bool, dict[int, bytes]] = {False: {}, True: {}}
-        for record in _records(base.waiting):
-            self._let_wait(*_name(record), record)
+        self._recent: dict[bool, dict[int, bytes]] = {False: {}, True: {}}
+        for record in _records(base.recent):
+            self._keep(*_name(record), record)
 
     @property
     def size(self) -> int:
@@ -217,7 +217,7 @@ class Pending:
         if each.what is What.FORGET:
             return Result.FORGOTTEN
         is_spam = each.what is What.SPAM
-        self._teach(each, is_spam)
+        self._keep(is_spam, each.identity, _record(each))
         self._count(each, is_spam, 1)
         self._days.update(dict.fromkeys(each.evidence.tokens.keys.tolist(), each.day))
         self._messages[each.identity] = is_spam
@@ -226,33 +226,13 @@ class Pending:
     def _forget(self, each: Lesson, was_spam: bool) -> None:
         self._count(each, was_spam, -1)
         self._messages[each.identity] = None
-        self._waiting[was_spam].pop(each.identity, None)
+        self._recent[was_spam].pop(each.identity, None)
 
-    # -- the weights
-
-    def _teach(self, each: Lesson, is_spam: bool) -> None:
-        """
-        Move the weights, by a message that is not counted yet, and then by one of the other class
-        that waits: so they learn of both in turn, in whatever order people teach.
-
-        Until the counts say enough all wait: what tokens say at first is not what they will say
-        later.
-        """
-        if not (is_trained(self) and self._regression.is_open_to(is_spam)):
-            self._let_wait(is_spam, each.identity, _record(each))
-            return
-        self._regression = lesson(each.evidence, is_spam, self, self._regression)
-        waiting = self._waiting[not is_spam]
-        if waiting and self._regression.is_open_to(not is_spam):
-            (other,), _ = decode_lessons(_framed(waiting.pop(next(iter(waiting)))))
-            counts = _Without(self, not is_spam)
-            self._regression = lesson(other.evidence, not is_spam, counts, self._regression)
-
-    def _let_wait(self, is_spam: bool, identity: int, record: bytes) -> None:
-        waiting = self._waiting[is_spam]
-        waiting[identity] = record
-        if len(waiting) > WAITING_LIMIT:
-            del waiting[next(iter(waiting))]
+    def _keep(self, is_spam: bool, identity: int, record: bytes) -> None:
+        recent = self._recent[is_spam]
+        recent[identity] = record
+        if len(recent) > RECENT:
+            del recent[next(iter(recent))]
 
     def _count(self, each: Lesson, is_spam: bool, step: int) -> None:
         if is_spam:
@@ -295,10 +275,28 @@ class Pending:
             days[kept],
             identities,
             are_spam,
-            self._regression,
-            b"".join(
-                _framed(record) for each in self._waiting.values() for record in each.values()
-            ),
+            self._taught(),
+            b"".join(map(_framed, chain(*map(dict.values, self._recent.values())))),
+        )
+
+    def _taught(self) -> Regression:
+        """
+        Give the weights that the newest lessons teach, those of both classes in turn, by what is
+        counted now. So it makes no difference in which order people have taught, and what is
+        forgotten teaches no more.
+        """
+        if not is_trained(self):
+            return Regression.fresh()
+        number = min(map(len, self._recent.values()))
+        counts = {is_spam: _Without(self, is_spam) for is_spam in self._recent}
+        newest = [
+            decode_lessons(b"".join(map(_framed, [*each.values()][len(each) - number :])))[0]
+            for each in self._recent.values()
+        ]
+        in_turn = chain.from_iterable(zip(*newest, strict=False))
+        return teach(
+            (each.evidence, each.what is What.SPAM, counts[each.what is What.SPAM])
+            for each in in_turn
         )
 
     def _merged_messages(self) -> tuple[NDArray[np.uint64], NDArray[np.uint8]]:
@@ -313,13 +311,6 @@ class Pending:
         order = np.argsort(identities)
         return identities[order], np.array(list(known.values()), np.uint8)[order]
 
-    @property
-    def regression(self) -> Regression:
-        """
-        Give the weights.
-        """
-        return self._regression
-
 
 @frozen
 class _Without:
@@ -327,7 +318,7 @@ class _Without:
     Counts without a message that is in them, to look up its own tokens.
     """
 
-    counts: Pending
+    counts: ICounts
     is_spam: bool
 
     @property

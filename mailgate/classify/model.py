@@ -1,16 +1,16 @@
 """
 How likely a message is spam, by counts of its tokens and by its signals; and how that is learned.
 
-Each group of tokens gives one number, the mean of what its tokens say. An online logistic
-regression weighs these few numbers and the signals; it begins with, and is pulled towards,
-weights that were set by hand. A message is scored before it is counted: weights that were fitted
-on counts that hold the message itself would believe the counts too much.
+Each group of tokens gives one number, the mean of what its tokens say. A logistic regression
+weighs these few numbers and the signals; it begins with, and is pulled towards, weights that were
+set by hand. It learns of a message by counts without it: weights that were fitted on counts that
+hold the message itself would believe the counts too much.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from operator import sub
 from typing import Any, Protocol
 
@@ -74,15 +74,10 @@ class ICounts(Protocol):
 @frozen(eq=False)
 class Regression:
     """
-    The weights, and how sure they are.
+    The weights.
     """
 
     weights: Numbers
-    covariance: Numbers
-    spam: int = 0
-    """How many messages of spam have taught them."""
-
-    ham: int = 0
 
     @classmethod
     def fresh(cls) -> Regression:
@@ -92,10 +87,7 @@ class Regression:
         weights = np.zeros(len(FEATURES))
         weights[: len(MEANS)] = 3 / len(MEANS)
         weights[_SIGNALS] = PRIORS
-        variances = np.full(len(FEATURES), 1 / 5)
-        variances[: len(MEANS)] = 1 / 10
-        variances[-1] = 1
-        return cls(weights, np.diag(variances))
+        return cls(weights)
 
     def logit(self, features: Numbers, coverage: float) -> float:
         """
@@ -108,28 +100,6 @@ class Regression:
         rest = float(self.weights[len(MEANS) :] @ features[len(MEANS) :])
         limit = 1 + 8 * coverage
         return rest + max(-min(3.0, limit), min(limit, tokens))
-
-    def taught(self, features: Numbers, coverage: float, is_spam: bool) -> Regression:
-        """
-        Give the weights after one more message.
-        """
-        p = probability(self.logit(features, coverage))
-        v = max(p * (1 - p), 0.01)
-        direction = self.covariance @ features
-        shrink = v / (1 + v * float(features @ direction))
-        covariance = self.covariance - shrink * np.outer(direction, direction)
-        weights = self.weights + covariance @ features * (float(is_spam) - p)
-        return Regression(weights, covariance, self.spam + is_spam, self.ham + (not is_spam))
-
-    def is_open_to(self, is_spam: bool) -> bool:
-        """
-        Tell whether one more message of a class may teach.
-
-        Most people teach all of one class and then all of the other. If each message counted,
-        the second class would pull all weights to its side.
-        """
-        its, other = (self.spam, self.ham) if is_spam else (self.ham, self.spam)
-        return its <= other
 
 
 @frozen
@@ -230,17 +200,27 @@ def features_of(evidence: Evidence, means: Numbers) -> Numbers:
     return np.concatenate((means, vector(evidence.signals), (1.0,)))
 
 
-def lesson(
-    evidence: Evidence, is_spam: bool, counts: ICounts, regression: Regression
-) -> Regression:
+def teach(lessons: Iterable[tuple[Evidence, bool, ICounts]]) -> Regression:
     """
-    Give the weights after a message.
+    Give the weights that messages teach, one after the other: the further a message is from what
+    it should be, the more; and the more was learned of a weight, the less it moves.
 
-    @param counts: those without the message.
+    @param lessons: the messages, whether each is spam, and the counts without it.
     """
-    measured = measure(evidence, counts)
-    features = features_of(evidence, measured.means)
-    return regression.taught(features, measured.coverage, is_spam)
+    weights = Regression.fresh().weights
+    variances = np.full(len(FEATURES), 1 / 5)
+    variances[: len(MEANS)] = 1 / 10
+    variances[-1] = 1
+    covariance = np.diag(variances)
+    for evidence, is_spam, counts in lessons:
+        measured = measure(evidence, counts)
+        features = features_of(evidence, measured.means)
+        p = probability(Regression(weights).logit(features, measured.coverage))
+        v = max(p * (1 - p), 0.01)
+        direction = covariance @ features
+        covariance -= v / (1 + v * float(features @ direction)) * np.outer(direction, direction)
+        weights = weights + covariance @ features * (float(is_spam) - p)
+    return Regression(weights)
 
 
 def is_trained(counts: ICounts) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 from zlib import crc32
 
 import numpy as np
-from attrs import evolve, frozen
+from attrs import frozen
 from numpy.typing import NDArray
 
 from mailgate.classify.model import FEATURES, Counts, Regression
@@ -23,7 +23,7 @@ from mailgate.classify.words import Keys
 from mailgate.interfaces import IFiles
 
 MAGIC = b"mailgate tokens\n"
-FORMAT = 1
+FORMAT = 2
 _FIXED = len(MAGIC) + 8
 _HEADER_LIMIT = 1024 * 1024
 _BUCKET_BITS = 16
@@ -69,8 +69,8 @@ class Learned:
     """Whether each of them was spam."""
 
     regression: Regression
-    waiting: bytes = b""
-    """Lessons that are counted but have not moved the weights yet, as they stand in the log."""
+    recent: bytes = b""
+    """The lessons that have taught the weights, as they stand in the log."""
 
     @classmethod
     def nothing(cls) -> Learned:
@@ -150,10 +150,9 @@ def encode(learned: Learned) -> bytes:
         "spam": learned.spam,
         "ham": learned.ham,
         "log": learned.log,
-        "taught": [learned.regression.spam, learned.regression.ham],
         "keys": len(learned.keys),
         "messages": len(learned.identities),
-        "waiting": len(learned.waiting),
+        "recent": len(learned.recent),
         "features": FEATURES,
     }
     text = json.dumps(header).encode("ascii")
@@ -168,10 +167,9 @@ def encode(learned: Learned) -> bytes:
             (learned.identities, "<u8"),
             (learned.are_spam, "<u1"),
             (learned.regression.weights, "<f8"),
-            (learned.regression.covariance, "<f8"),
         )
     )
-    body += _padded(np.frombuffer(learned.waiting, "<u1"))
+    body += _padded(np.frombuffer(learned.recent, "<u1"))
     checksum = crc32(body, crc32(text))
     return b"".join(
         (MAGIC, len(text).to_bytes(4, "little"), checksum.to_bytes(4, "little"), text, body)
@@ -239,13 +237,8 @@ def _decode(header: dict[str, Any], view: memoryview, at: int) -> Learned:
         arrays.take("<u2", count),
         arrays.take("<u8", messages),
         arrays.take("<u1", messages),
-        _fitting(
-            features,
-            arrays.take("<f8", len(features)),
-            arrays.take("<f8", len(features) ** 2).reshape(len(features), len(features)),
-            *header["taught"],
-        ),
-        arrays.take("<u1", header["waiting"]).tobytes(),
+        _fitting(features, arrays.take("<f8", len(features))),
+        arrays.take("<u1", header["recent"]).tobytes(),
     )
 
 
@@ -264,23 +257,16 @@ class _Arrays:
         return array
 
 
-def _fitting(
-    features: list[str],
-    weights: NDArray[np.float64],
-    covariance: NDArray[np.float64],
-    spam: int,
-    ham: int,
-) -> Regression:
+def _fitting(features: list[str], weights: NDArray[np.float64]) -> Regression:
     """
     Bring weights into the order of this version's features; those that are new get their priors,
     those that are gone are forgotten.
     """
     if tuple(features) == FEATURES:
-        return Regression(weights, covariance, spam, ham)
-    fresh = evolve(Regression.fresh(), spam=spam, ham=ham)
+        return Regression(weights)
+    fresh = Regression.fresh()
     known = {name: index for index, name in enumerate(features)}
     both = [index for index, name in enumerate(FEATURES) if name in known]
     theirs = [known[FEATURES[index]] for index in both]
     fresh.weights[both] = weights[theirs]
-    fresh.covariance[np.ix_(both, both)] = covariance[np.ix_(theirs, theirs)]
     return fresh

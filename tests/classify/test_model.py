@@ -13,10 +13,10 @@ from mailgate.classify.model import (
     FEATURES,
     MEANS,
     Regression,
-    features_of,
     judge,
     measure,
     probability,
+    teach,
 )
 from mailgate.classify.store import Learned
 from tests.classify.given import evidence, lesson, letter, tokens, trained
@@ -86,13 +86,13 @@ class RegressionTests(SynchronousTestCase):
         """
         A signal that goes with spam gains weight, one that does not loses it.
         """
-        regression = Regression.fresh()
         at = {name: index for index, name in enumerate(FEATURES)}
-        for _ in range(50):
-            for signal, is_spam in (("white_text", True), ("money", False)):
-                made = Evidence(tokens(), frozenset([signal]))
-                features = features_of(made, np.zeros(len(MEANS)))
-                regression = regression.taught(features, 0.0, is_spam)
+        nothing = Table(100, 200, {})
+        regression = teach(
+            (Evidence(tokens(), frozenset([signal])), is_spam, nothing)
+            for _ in range(50)
+            for signal, is_spam in (("white_text", True), ("money", False))
+        )
         self.assertGreater(regression.weights[at["white_text"]], 0.5)
         self.assertLess(regression.weights[at["money"]], -0.5)
         self.assertEqual(regression.weights[at["ip_host"]], 1.5)
