@@ -25,21 +25,30 @@ from twisted.python.threadpool import ThreadPool
 from mailgate import __version__
 from mailgate.checks.known import Known
 from mailgate.classify.classifier import Classifier, Reader
-from mailgate.config.model import ANY_DOMAIN, MaildirUpstream, Settings, SmtpUpstream
+from mailgate.config.model import (
+    ANY_DOMAIN,
+    PEOPLE,
+    GatewayMode,
+    MaildirUpstream,
+    Settings,
+    SmtpUpstream,
+)
+from mailgate.delivery.accounts import UpstreamAccounts
 from mailgate.delivery.deadline import ends_within
 from mailgate.delivery.dispatch import Dispatcher
 from mailgate.delivery.recipients import Recipients
 from mailgate.delivery.routes import Routes, make_deliveries
+from mailgate.delivery.tls import verified_tls
 from mailgate.edge.account_file import accounts_path
 from mailgate.edge.accounts import Accounts
 from mailgate.edge.attempts import Attempts
 from mailgate.edge.auth import Authentication
 from mailgate.edge.binding import bind
-from mailgate.edge.conversation import PEOPLE
 from mailgate.edge.files import raise_file_limit
 from mailgate.edge.limits import ConnectionLimits
 from mailgate.edge.mailing import Services
 from mailgate.edge.smtp import CUT_SECONDS, SmtpFactory
+from mailgate.edge.tarpit import Tarpit
 from mailgate.edge.tls import make_self_signed, server_context
 from mailgate.hub.hub import Hub
 from mailgate.hub.jobs import Job
@@ -162,13 +171,29 @@ class Gateway(Service):
             reactor, storage.accounts, settings.web.base_url
         )
         self._site = self._make_site(threads)
-        self._people = Accounts(accounts_path(settings), reactor, threads)
+        self._people = self._make_people(threads)
         self._possible = 0
         self._tls: CertificateOptions | None = None
         self._sockets: list[socket] = []
         self._edges: list[SmtpFactory] = []
         self._ports: list[IListeningPort] = []
         self._starting: Deferred[None] | None = None
+
+    def _make_people(self, threads: Threads) -> Accounts | UpstreamAccounts:
+        """
+        Give who knows whether a password is right.
+
+        @raise SystemExit: the file of authorities cannot be used.
+        """
+        settings = self._settings
+        asked = settings.accounts.upstream
+        if asked is None:
+            return Accounts(accounts_path(settings), self._reactor, threads)
+        try:
+            tls = verified_tls(asked.host, asked.ca_file)
+        except (OSError, ValueError) as error:
+            raise SystemExit(f"mailgate: {asked.ca_file} cannot be used: {error}") from error
+        return UpstreamAccounts(asked, settings.hostname, self._reactor, tls)
 
     def _make_site(self, threads: Threads) -> ReviewSite:
         settings, storage = self._settings, self._storage
@@ -254,7 +279,7 @@ class Gateway(Service):
         await self._learned.refresh()
         await self._hub.start()
         if self._has_people:
-            await self._people.load()
+            await ends_within(self._reactor, self._people.load(), PROBE_PATIENCE)
         await self._first_probe()
         self._listen()
         link = ""
@@ -266,7 +291,7 @@ class Gateway(Service):
             "{event} {version}, {sessions} sessions are possible at a time",
             event="gateway.started",
             version=__version__,
-            sessions=min(self._possible, self._settings.limits.clients.connections),
+            sessions=self._sessions,
         )
 
     def _not_started(self, failure: Failure) -> None:
@@ -315,6 +340,7 @@ class Gateway(Service):
             tls=self._tls,
             connections=ConnectionLimits(limits.clients, self._reactor, self._possible),
             authentication=self._authentication() if self._has_people else None,
+            tarpit=self._tarpit(),
         )
         self._edges = [SmtpFactory(services, listener) for listener in self._settings.listener]
         factories: list[Any] = [*self._edges, self._site]
@@ -333,6 +359,22 @@ class Gateway(Service):
     def _authentication(self) -> Authentication:
         clients = self._settings.limits.clients
         return Authentication(self._people, Attempts(clients, self._reactor))
+
+    def _tarpit(self) -> Tarpit | None:
+        """
+        Make the tarpit where there is one. To watch is to hold nobody up.
+        """
+        settings = self._settings
+        if not settings.limits.tarpit or settings.mode is GatewayMode.OBSERVE:
+            return None
+        return Tarpit(settings.limits, settings.policy.tag, self._reactor, self._sessions)
+
+    @property
+    def _sessions(self) -> int:
+        """
+        Count the sessions that are possible at the same time.
+        """
+        return min(self._possible, self._settings.limits.clients.connections)
 
     def _introduction(self, link: str) -> Iterator[str]:
         """
@@ -389,6 +431,8 @@ class Gateway(Service):
         return DeferredList([*edges, self._hub.finish(seconds)])
 
     def _close_deliveries(self) -> Deferred[Any]:
+        if isinstance(self._people, UpstreamAccounts):
+            self._people.close()
         return DeferredList([delivery.close() for delivery in self._deliveries.values()])
 
     async def _ends(self, what: str, end: Callable[[], Deferred[Any]], over: float) -> None:

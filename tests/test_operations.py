@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mailgate.cli import main
 from mailgate.config.load import check
-from mailgate.config.model import MaildirUpstream, Settings, SmtpUpstream
+from mailgate.config.model import AccountUpstream, MaildirUpstream, Settings, SmtpUpstream
 from mailgate.reporting.record import to_json
 from tests.reporting.records import record
 
@@ -95,7 +95,8 @@ class OperationsTests(SynchronousTestCase):
         """
         Each limit of time has an option that exists, and its default.
         """
-        known = {*defaults(Settings), *defaults(SmtpUpstream), *defaults(MaildirUpstream)}
+        kinds = (Settings, SmtpUpstream, MaildirUpstream, AccountUpstream)
+        known = [option for kind in kinds for option in defaults(kind)]
         found = re.findall(r"``(\w+)`` (\d+)", section("Time limits"))
         self.assertGreater(len(found), 10)
         for option, number in found:
@@ -105,7 +106,8 @@ class OperationsTests(SynchronousTestCase):
         """
         What the page names like an option of the configuration is one.
         """
-        known = {name for kind in (Settings, SmtpUpstream) for name, _ in defaults(kind)}
+        kinds = (Settings, SmtpUpstream, AccountUpstream)
+        known = {name for kind in kinds for name, _ in defaults(kind)}
         for name in re.findall(r"``([a-z]+_(?:seconds|bytes|days))``", PAGE.read_text("utf-8")):
             self.assertIn(name, known)
 

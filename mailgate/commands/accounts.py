@@ -96,4 +96,8 @@ def show_list(arguments: Arguments) -> int:
 
 
 def _file(arguments: Arguments) -> AccountFile:
-    return AccountFile(Files(), accounts_path(load(config_path(arguments))))
+    settings = load(config_path(arguments))
+    asked = settings.accounts.upstream
+    if asked is not None:
+        raise CommandError(f"the accounts are those of {asked.host}: [accounts.upstream]")
+    return AccountFile(Files(), accounts_path(settings))

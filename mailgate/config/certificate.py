@@ -45,6 +45,18 @@ def examine(certificate: Path, key: Path) -> Iterator[tuple[str, str]]:
             yield "key", "must belong to the first certificate of the file; it does not"
 
 
+def examine_authorities(file: Path) -> Iterator[str]:
+    """
+    Give what is wrong with a PEM file of authorities to trust, in words.
+    """
+    try:
+        load_pem_x509_certificates(file.read_bytes())
+    except OSError as error:
+        yield f"cannot be read: {error.strerror}"
+    except ValueError:
+        yield "must be a PEM file with the certificates of authorities"
+
+
 def end(certificate: Path) -> datetime | None:
     """
     Tell until when the first certificate of a PEM file holds.

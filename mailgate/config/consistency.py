@@ -21,6 +21,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from mailgate.config import certificate
 from mailgate.config.model import (
+    PEOPLE,
+    AccountFile,
     Limits,
     Listener,
     Policy,
@@ -35,6 +37,8 @@ from mailgate.config.problem import Problem, as_key, as_toml, nearest
 from mailgate.config.values import parse_endpoint, unix_path
 
 T = TypeVar("T")
+
+ACCOUNT_UPSTREAM = "[accounts.upstream]"
 
 
 @frozen
@@ -57,6 +61,7 @@ class Parts:
     tls: Tls | None
     limits: Limits | None
     policy: Policy | None
+    accounts: AccountFile | None
     web: Web | None
 
     @classmethod
@@ -89,6 +94,7 @@ class Parts:
             tls=one(Tls, tables.get("tls", {})),
             limits=one(Limits, tables.get("limits", {})),
             policy=one(Policy, tables.get("policy", {})),
+            accounts=one(AccountFile, tables.get("accounts", {})),
             web=one(Web, tables.get("web", {})),
         )
 
@@ -108,6 +114,8 @@ def mistakes(parts: Parts, file: Path) -> Iterator[Problem]:
         yield from _limits(parts.limits, file)
     if parts.tls is not None:
         yield from _tls(parts.tls, file)
+    if parts.accounts is not None:
+        yield from _accounts(parts.accounts, parts, file)
 
 
 def warnings(parts: Parts, file: Path) -> Iterator[Problem]:
@@ -127,6 +135,10 @@ def warnings(parts: Parts, file: Path) -> Iterator[Problem]:
     if parts.tls is not None and parts.tls.key is not None and _is_public(parts.tls.key):
         why = "everybody on this machine can read it; chmod o-r it"
         yield Problem(file, "[tls]", "key", as_toml(str(parts.tls.key)), why)
+    if parts.accounts is not None and parts.accounts.upstream is not None:
+        if not any(listener.role in PEOPLE for listener in parts.listeners.values()):
+            why = "nobody can log in: no listener has the role submission or submissions"
+            yield Problem(file, ACCOUNT_UPSTREAM, "", "", why)
     if parts.web is not None and _is_in_the_clear(parts.web):
         why = "passwords cross the network in the clear; put a proxy with TLS before it"
         yield Problem(file, "[web]", "base_url", as_toml(parts.web.base_url), why)
@@ -149,6 +161,30 @@ def _examples(parts: Parts, file: Path) -> Iterator[Problem]:
             yours = why.format("the name or IP address of your mail server")
             table = f"[upstream.{as_key(name)}]"
             yield Problem(file, table, "host", as_toml(upstream.host), yours)
+    asked = parts.accounts.upstream if parts.accounts is not None else None
+    if asked is not None and _is_example(asked.host):
+        yours = why.format("the name of the mail server that knows the accounts")
+        yield Problem(file, ACCOUNT_UPSTREAM, "host", as_toml(asked.host), yours)
+
+
+def _accounts(accounts: AccountFile, parts: Parts, file: Path) -> Iterator[Problem]:
+    """
+    Give what is wrong with the mail server that knows the accounts.
+    """
+    upstream = accounts.upstream
+    if upstream is None:
+        return
+    if accounts.file is not None:
+        why = "must not be there beside [accounts.upstream], which takes its place"
+        yield Problem(file, "[accounts]", "file", as_toml(str(accounts.file)), why)
+    if upstream.ca_file is not None:
+        for why in certificate.examine_authorities(upstream.ca_file):
+            yield Problem(file, ACCOUNT_UPSTREAM, "ca_file", as_toml(str(upstream.ca_file)), why)
+    for number, listener in parts.listeners.items():
+        if _is_same_server(upstream.host, upstream.usual_port, listener.address):
+            why = f"log-ins would go round: [[listener]] number {number} listens there"
+            yield Problem(file, ACCOUNT_UPSTREAM, "host", as_toml(upstream.host), why)
+            break
 
 
 def _is_example(name: str) -> bool:
@@ -223,7 +259,7 @@ def _loops(parts: Parts, file: Path) -> Iterator[Problem]:
         if not isinstance(upstream, SmtpUpstream):
             continue
         for number, listener in parts.listeners.items():
-            if _is_same_server(upstream, listener.address):
+            if _is_same_server(upstream.host, upstream.port, listener.address):
                 why = f"mail would go round: [[listener]] number {number} listens there"
                 yield Problem(
                     file, f"[upstream.{as_key(name)}]", "host", as_toml(upstream.host), why
@@ -231,18 +267,18 @@ def _loops(parts: Parts, file: Path) -> Iterator[Problem]:
                 break
 
 
-def _is_same_server(upstream: SmtpUpstream, listening: str) -> bool:
+def _is_same_server(host: str, port: int, listening: str) -> bool:
     if unix_path(listening) is not None:
         return False
-    host, port = parse_endpoint(listening)
-    if port != upstream.port:
+    listening_host, listening_port = parse_endpoint(listening)
+    if port != listening_port:
         return False
-    listener = ip_address(host)
-    if upstream.host == "localhost":
+    listener = ip_address(listening_host)
+    if host == "localhost":
         return listener.is_loopback or listener.is_unspecified
-    if not _is_address(upstream.host):
+    if not _is_address(host):
         return False
-    address = ip_address(upstream.host)
+    address = ip_address(host)
     return address == listener or (
         listener.is_unspecified and address.is_loopback and address.version == listener.version
     )
@@ -270,10 +306,16 @@ def _thresholds(policy: Policy, file: Path) -> Iterator[Problem]:
 
 
 def _limits(limits: Limits, file: Path) -> Iterator[Problem]:
-    for lower, upper, why in (
+    order = [
         ("check_seconds", "reply_seconds", "delivery needs the rest of it"),
         ("command_seconds", "session_seconds", "a session has several commands"),
-    ):
+    ]
+    if limits.tarpit:
+        order += [
+            ("tarpit_most", "reply_seconds", "so long a client waits for any reply at most"),
+            ("tarpit_most", "session_seconds", "a session has several replies"),
+        ]
+    for lower, upper, why in order:
         least, most = getattr(limits, lower), getattr(limits, upper)
         if least >= most:
             problem = f"must be below {upper}, which is {most:g}: {why}"

@@ -154,7 +154,8 @@ def _entry(schema: Schema) -> Schema | None:
     """
     Give the schema of what stands under any name, in a table whose keys are names.
     """
-    return next(iter(schema.get("patternProperties", {}).values()), None)
+    allowed = [*schema.get("patternProperties", {}).values(), schema.get("additionalProperties")]
+    return next((each for each in allowed if isinstance(each, dict)), None)
 
 
 def _is_table(schema: Schema) -> bool:
@@ -195,7 +196,7 @@ def describe(schema: Schema, root: Schema, name: str = "NAME") -> str:
             return f"one or more tables, each under [[{name}]]"
         least = "one or more values" if schema.get("minItems") else "values"
         return f"a list in brackets of {least}, each {describe(items, root)}"
-    if _entry(schema):
+    if (entry := _entry(schema)) and _is_table(_resolve(entry, root)):
         return f"one or more tables, each under [{name}.NAME]"
     if _is_table(schema):
         return "a table"

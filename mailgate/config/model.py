@@ -116,6 +116,7 @@ SubjectMark = Annotated[
         description="at most 30 characters of ASCII, as in [SPAM?]",
     ),
 ]
+Sender = Annotated[str, AfterValidator(values.check_sender), Field(description=values.SENDER)]
 FilePath = Annotated[Path, AfterValidator(_absolute), Field(description="a path in quotes")]
 
 
@@ -132,6 +133,10 @@ class Role(StrEnum):
     SUBMISSION = "submission"
     SUBMISSIONS = "submissions"
     LMTP = "lmtp"
+
+
+PEOPLE = (Role.SUBMISSION, Role.SUBMISSIONS)
+"""Roles of listeners for people, who log in."""
 
 
 class BareNewline(StrEnum):
@@ -237,6 +242,15 @@ class Limits(Section):
 
     command_seconds: Seconds = 300
     session_seconds: Seconds = 3600
+    tarpit: Annotated[float, Field(ge=0, le=60, strict=True)] = 0
+    """Seconds that a stranger waits for a reply, for each point above C{tag}."""
+
+    tarpit_most: Annotated[float, Field(gt=0, le=60, strict=True)] = 20
+    """Of one reply; a client waits at least two minutes (RFC 5321 section 4.5.3.2)."""
+
+    tarpit_sessions: Count = 100
+    """How many wait at the same time; above it nobody waits."""
+
     handshake_seconds: Seconds = 30
     reply_seconds: Seconds = 180
     check_seconds: Seconds = 30
@@ -452,6 +466,53 @@ class Log(Section):
     """The file; without one, C{transactions.jsonl} in the data folder."""
 
 
+class AccountUpstreamKind(StrEnum):
+    """
+    How TLS begins at the mail server that knows the accounts.
+    """
+
+    SUBMISSIONS = "submissions"
+    """With the first byte; port 465."""
+
+    SUBMISSION = "submission"
+    """By STARTTLS; port 587."""
+
+
+class AccountUpstream(Section):
+    """
+    C{[accounts.upstream]}: the mail server that is asked whether a password is right.
+    """
+
+    kind: AccountUpstreamKind = AccountUpstreamKind.SUBMISSIONS
+    host: Host
+    """Its certificate must be for this name or address."""
+
+    port: Annotated[int, Field(ge=1, le=65535, strict=True)] | None = None
+    """Without one, that of its kind."""
+
+    ca_file: FilePath | None = None
+    """PEM file of the authorities to trust; without one, those of the system."""
+
+    connections: Annotated[int, Field(ge=1, le=100, strict=True)] = 10
+    """How many at the same time: one for each log-in."""
+
+    answer_seconds: Annotated[float, Field(gt=0, le=120, strict=True)] = 15
+    domain: HostName | None = None
+    """What is put behind a name that is no address, to know its address."""
+
+    senders: dict[str, tuple[Sender, ...]] = {}
+    """As whom an account may send beside its own address, by its name."""
+
+    @property
+    def usual_port(self) -> int:
+        """
+        Give the port.
+        """
+        if self.port is not None:
+            return self.port
+        return 465 if self.kind is AccountUpstreamKind.SUBMISSIONS else 587
+
+
 class AccountFile(Section):
     """
     C{[accounts]}: who may log in to send mail.
@@ -459,6 +520,9 @@ class AccountFile(Section):
 
     file: FilePath | None = None
     """The file of C{mailgate account}; without one, C{accounts} in the data folder."""
+
+    upstream: AccountUpstream | None = None
+    """Who knows the accounts in the place of the file."""
 
 
 class Web(Section):

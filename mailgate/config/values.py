@@ -19,6 +19,9 @@ from ipaddress import (
 )
 from pathlib import Path
 
+from mailgate.wire.address import Address
+from mailgate.wire.smtp import Refused, parse_mail
+
 UNIX = "unix:"
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z", re.IGNORECASE)
 
@@ -28,6 +31,7 @@ NETWORK = "an IP address or a network, as in 192.0.2.7 or 2001:db8::/32"
 HOST_NAME = "a host name in ASCII, as in example.com"
 FULL_NAME = "the full name of this machine in the DNS, as in mail.example.com"
 HOST = "a host name or an IP address, as in mail.example.com or 192.0.2.7"
+SENDER = "an address, @ and a domain, or *, as in ada@example.com or @example.com"
 BASE_URL = (
     "http:// or https:// with a host name and nothing behind it, as in https://mail.example.com"
 )
@@ -174,6 +178,26 @@ def check_base_url(text: str) -> str:
     except ValueError as error:
         raise ValueError(f"must be {BASE_URL}") from error
     return text
+
+
+def check_sender(text: str) -> str:
+    """
+    Give an address, C{@} and a domain, or C{*}, in the form in which it is compared: in lower
+    case, the domain in ASCII.
+
+    @raise ValueError: it is none of them.
+    """
+    if text == "*":
+        return text
+    try:
+        if text.startswith("@"):
+            return f"@{check_host_name(Address('', text[1:]).host)}"
+        address = parse_mail(f"FROM:<{text}>").address
+    except (ValueError, Refused):
+        raise ValueError(f"must be {SENDER}") from None
+    if address.is_null or any(map(str.isspace, text)):
+        raise ValueError(f"must be {SENDER}")
+    return f"{address.local.lower()}@{address.host}"
 
 
 def absolute(path: Path, folder: Path | None) -> Path:

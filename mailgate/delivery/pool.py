@@ -8,9 +8,8 @@ from collections import deque
 from math import inf
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred, TimeoutError, succeed
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.endpoints import connectProtocol
-from twisted.internet.error import ConnectError, ConnectingCancelledError, DNSLookupError
 from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -18,18 +17,11 @@ from twisted.python.failure import Failure
 from mailgate.config.model import SmtpUpstream
 from mailgate.delivery.answer import not_reached
 from mailgate.delivery.deadline import Deadline
+from mailgate.delivery.endpoint import FORESEEN, why_not_connected
 from mailgate.delivery.smtp import SmtpClient
 from mailgate.delivery.transaction import Transaction
 from mailgate.interfaces import Capabilities
 from mailgate.reply import Reply
-
-_FORESEEN = (
-    ConnectError,
-    DNSLookupError,
-    TimeoutError,
-    CancelledError,
-    ConnectingCancelledError,
-)
 
 CLOSED = Reply(451, "4.3.2", "the gateway is being stopped")
 
@@ -213,9 +205,9 @@ class Pool:
         connecting.addErrback(self._not_connected, client)
 
     def _not_connected(self, failure: Failure, client: SmtpClient) -> None:
-        if not isinstance(failure.value, _FORESEEN):
+        if not isinstance(failure.value, FORESEEN):
             self.log.failure("{event}", failure, event="upstream.not_connected")
-        self._failed(client, not_reached(_words(failure)))
+        self._failed(client, not_reached(why_not_connected(failure.value)))
 
     def _failed(self, client: SmtpClient, reply: Reply) -> None:
         """
@@ -300,13 +292,3 @@ class Pool:
             closed, self._closed = self._closed, []
             for deferred in closed:
                 deferred.callback(None)
-
-
-def _words(failure: Failure) -> str:
-    """
-    Say why there is no connection, without naming a host.
-    """
-    error = failure.value
-    if isinstance(error, TimeoutError):
-        return "no connection in time"
-    return str(getattr(error, "MESSAGE", "no connection")).lower()

@@ -8,18 +8,13 @@ from collections.abc import Sequence
 from math import inf
 from typing import Any
 
-from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import (
-    HostnameEndpoint,
-    TCP4ClientEndpoint,
-    TCP6ClientEndpoint,
-)
 from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 from zope.interface import implementer
 
 from mailgate.config.model import SmtpUpstream
 from mailgate.delivery.answer import NO_TIME
+from mailgate.delivery.endpoint import make_endpoint
 from mailgate.delivery.pool import Pool
 from mailgate.delivery.transaction import Transaction
 from mailgate.interfaces import Capabilities, IDelivery, IMessage
@@ -57,7 +52,9 @@ class SmtpDelivery:
         self.name = name
         self._clock: IReactorTime = reactor
         self._reply_seconds = settings.reply_seconds
-        endpoint = endpoint or _endpoint(reactor, settings)
+        endpoint = endpoint or make_endpoint(
+            reactor, settings.host, settings.port, settings.connect_seconds
+        )
         self._pool = Pool(name, endpoint, reactor, hostname, settings)
 
     @property
@@ -124,18 +121,3 @@ class SmtpDelivery:
 
 def _only(replies: Sequence[Reply]) -> Reply:
     return replies[0]
-
-
-def _endpoint(reactor: Any, settings: SmtpUpstream) -> IStreamClientEndpoint:
-    """
-    Make the way to the configured host; an address needs no look-up.
-    """
-    host, port, seconds = settings.host, settings.port, settings.connect_seconds
-    endpoint: IStreamClientEndpoint
-    if isIPAddress(host):
-        endpoint = TCP4ClientEndpoint(reactor, host, port, seconds)
-    elif isIPv6Address(host):
-        endpoint = TCP6ClientEndpoint(reactor, host, port, seconds)
-    else:
-        endpoint = HostnameEndpoint(reactor, host, port, seconds)
-    return endpoint

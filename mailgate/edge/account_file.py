@@ -23,9 +23,8 @@ from argon2.exceptions import InvalidHashError
 from attrs import evolve, field, frozen
 
 from mailgate.config.model import Settings
-from mailgate.config.values import check_host_name
+from mailgate.config.values import check_sender
 from mailgate.interfaces import Account, IFiles
-from mailgate.wire.address import Address
 from mailgate.wire.base64 import b64encode, strict_b64decode
 from mailgate.wire.saslprep import name_key, saslprep
 from mailgate.wire.scram import (
@@ -35,7 +34,6 @@ from mailgate.wire.scram import (
     ScramVerifier,
     make_verifier,
 )
-from mailgate.wire.smtp import Refused, parse_mail
 
 PASSWORD_LENGTHS = range(10, 1001)
 """How many characters a password may have."""
@@ -339,17 +337,10 @@ def usable_sender(sender: str) -> str:
 
     @raise AccountRefused: it is none of them.
     """
-    if sender == "*":
-        return sender
     try:
-        if sender.startswith("@"):
-            return f"@{check_host_name(Address('', sender[1:]).host)}"
-        address = parse_mail(f"FROM:<{sender}>").address
-    except (ValueError, Refused):
-        address = Address("", "")
-    if address.is_null or any(map(str.isspace, sender)):
-        raise AccountRefused("A sender is an address, @ and a domain, or * for all.")
-    return f"{address.local.lower()}@{address.host}"
+        return check_sender(sender)
+    except ValueError:
+        raise AccountRefused("A sender is an address, @ and a domain, or * for all.") from None
 
 
 def _lines(data: bytes) -> Sequence[str]:

@@ -18,7 +18,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from mailgate.config.model import Listener, Role
+from mailgate.config.model import PEOPLE, Listener, Role
 from mailgate.config.values import parse_network
 from mailgate.edge.auth import LOGGED_IN, LogIn, Progress
 from mailgate.edge.mailing import LOCAL_ERROR, NO_ARGUMENT, Mailing, Services, record_safely
@@ -58,7 +58,7 @@ OTHER_PROTOCOLS = frozenset(
 )
 """Verbs of HTTP and SIP: a browser may be made to speak to a mail server."""
 
-PEOPLE = (Role.SUBMISSION, Role.SUBMISSIONS)
+LOOPBACK = (parse_network("127.0.0.0/8"), parse_network("::1"))
 IDLE_COMMANDS = frozenset(("NOOP", "RSET", "VRFY", "EXPN", "HELP", "EHLO", "HELO", "LHLO"))
 """Commands that bring nothing forward."""
 
@@ -91,6 +91,12 @@ class Conversation:
         self.tls = ""
         """Version and cipher, where TLS began before the session."""
 
+        self.may_be_held_up = False
+        """
+        Whether the tarpit is for this client: never for this machine, trusted networks and people
+        who log in.
+        """
+
         self.mailing = Mailing(services, listener, connection)
         self.session: Session
         """What is known of the client."""
@@ -117,6 +123,10 @@ class Conversation:
             local=local,
             tls=self.tls,
         )
+        # By who has connected, whoever it speaks for later (XCLIENT).
+        self.may_be_held_up = self._listener.role is Role.MX and not self._is_within(
+            (*LOOPBACK, *networks(services.limits.clients.exempt_networks), *self._trusted)
+        )
         self._judge = services.pipeline.open(self.session)
         if refusal is not None:
             self._connection.end(refusal)
@@ -133,11 +143,22 @@ class Conversation:
         address = address_of(self.session.client)
         return self.session.port == 0 or (address is not None and is_within(address, networks))
 
+    def _refuse(self, reply: Reply, verdict: Verdict, closes: bool) -> None:
+        """
+        Turn the client away, outside of a transaction.
+        """
+
+        def refuse(seconds: float) -> None:
+            self._record_session(reply, verdict, held_up=seconds)
+            self._connection.reply(reply)
+            if closes:
+                self._connection.close()
+
+        self._connection.hold_up(verdict.total, refuse)
+
     def _connected(self, verdict: Verdict) -> None:
         if verdict.reply is not None:
-            self._record_session(verdict.reply, verdict)
-            self._connection.reply(verdict.reply)
-            self._connection.close()
+            self._refuse(verdict.reply, verdict, closes=True)
             return
         seconds = self._listener.greet_wait
         if seconds and self._is_within(self._kept_waiting):
@@ -282,8 +303,7 @@ class Conversation:
 
         def judged(verdict: Verdict) -> None:
             if verdict.reply is not None:
-                self._record_session(verdict.reply, verdict)
-                self._connection.reply(verdict.reply)
+                self._refuse(verdict.reply, verdict, closes=False)
                 return
             self.session = session
             lines = self._extensions() if is_esmtp else []
@@ -316,9 +336,11 @@ class Conversation:
             ]
         return lines
 
-    def _record_session(self, reply: Reply, *verdicts: Verdict) -> None:
+    def _record_session(self, reply: Reply, *verdicts: Verdict, held_up: float = 0.0) -> None:
         """
         Record that the client was turned away outside of a transaction.
+
+        @param held_up: for how many seconds it has waited in the tarpit.
         """
         session = self.session
         record = Record(
@@ -326,8 +348,9 @@ class Conversation:
             session=session,
             started=session.started,
             seconds=self._services.reactor.seconds() - self._began,
-            reply=str(reply),
+            reply="" if self._connection.is_gone else str(reply),
             verdicts=verdicts,
+            durations={"tarpit": held_up} if held_up else {},
         )
         record_safely(self._services.hub, record, self.log)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from email.utils import formatdate
+from math import inf
 from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
@@ -22,6 +23,7 @@ from mailgate.config.model import Limits, Listener
 from mailgate.edge.auth import Authentication
 from mailgate.edge.limits import ConnectionLimits
 from mailgate.edge.reception import Reception
+from mailgate.edge.tarpit import Tarpit
 from mailgate.edge.transaction import Transaction
 from mailgate.interfaces import (
     Account,
@@ -94,6 +96,9 @@ class Services:
     connections: ConnectionLimits
     authentication: Authentication | None = None
     """Lets people log in, or C{None} where nobody has an account."""
+
+    tarpit: Tarpit | None = None
+    """Holds strangers up, or C{None}: nobody waits."""
 
 
 @frozen
@@ -246,9 +251,10 @@ class Mailing:
         self._connection.reply(reply)
 
     def _mail_judged(self, verdict: Verdict) -> None:
+        self._open.score = verdict.total
         if verdict.reply is not None:
             self._open.verdicts.append(verdict)
-            self._end(verdict.reply)
+            self._refuse(verdict.reply)
         else:
             self._connection.send(SENDER_OK)
 
@@ -280,25 +286,60 @@ class Mailing:
             self._refuse_rcpt(str(recipient), TOO_MANY_RECIPIENTS)
         elif transaction.knows(recipient):
             # One copy is enough, and a second judgement would make a second one.
-            transaction.accept(recipient)
-            self._connection.send(RECIPIENT_OK)
+            self._accept_rcpt(recipient)
         else:
             asked = self._services.recipients.ask(transaction.envelope, recipient)
             self._connection.when(asked, lambda reply: self._rcpt_asked(recipient, wish, reply))
 
-    def _refuse_rcpt(self, recipient: str, reply: Reply, verdict: Verdict | None = None) -> None:
-        reply = reply.referring(self._open.envelope.trace)
-        self._open.refuse(recipient, reply, verdict)
-        self._connection.reply(reply)
+    def _refuse_rcpt(
+        self,
+        recipient: str,
+        reply: Reply,
+        verdict: Verdict | None = None,
+        last: Reply | None = None,
+    ) -> None:
+        """
+        @param last: what ends the session behind the reply.
+        """
+        score = self._open.score if verdict is None else verdict.total
+
+        def refuse() -> None:
+            said = reply.referring(self._open.envelope.trace)
+            self._open.refuse(recipient, said, verdict)
+            self._connection.reply(said)
+            if last is not None:
+                self._connection.end(last)
+
+        self._hold_up(score, refuse)
+
+    def _accept_rcpt(self, recipient: Address, wish: RcptParameters | None = None) -> None:
+        def accept() -> None:
+            self._open.accept(recipient, wish)
+            self._connection.send(RECIPIENT_OK)
+
+        self._hold_up(self._open.score, accept)
+
+    def _hold_up(self, score: float, then: Callable[[], None], within: float = inf) -> None:
+        """
+        Go on after the wait in the tarpit that C{score} deserves.
+        """
+        transaction = self._open
+
+        def go_on(seconds: float) -> None:
+            transaction.was_held_up(seconds)
+            if seconds and self._connection.is_gone:
+                transaction.note_that_gone()
+            then()
+
+        self._connection.hold_up(score, go_on, within)
 
     def _rcpt_asked(self, recipient: Address, wish: RcptParameters, reply: Reply) -> None:
         if not reply.is_positive:
-            self._refuse_rcpt(str(recipient), reply)
+            last = None
             if reply.enhanced == "5.1.1":
                 client = self._open.envelope.session.client
-                refusal = self._services.connections.unknown_recipient(client)
-                if refusal is not None:
-                    self._connection.end(refusal)
+                last = self._services.connections.unknown_recipient(client)
+            self._refuse_rcpt(str(recipient), reply, last=last)
             return
         judged = self._open.judge.rcpt(recipient)
         self._connection.when(judged, lambda verdict: self._rcpt_judged(recipient, wish, verdict))
@@ -306,9 +347,12 @@ class Mailing:
     def _rcpt_judged(self, recipient: Address, wish: RcptParameters, verdict: Verdict) -> None:
         if verdict.reply is not None:
             self._refuse_rcpt(str(recipient), verdict.reply, verdict)
-        else:
-            self._open.accept(recipient, wish)
-            self._connection.send(RECIPIENT_OK)
+            return
+        transaction, score = self._open, verdict.total
+        if transaction.recipients:
+            score = min(score, transaction.score)
+        transaction.score = score
+        self._accept_rcpt(recipient, wish)
 
     # -- the message ---------------------------------------------------------------------
 
@@ -330,9 +374,21 @@ class Mailing:
         elif not transaction.recipients:
             self._connection.reply(NO_RECIPIENTS)
         else:
-            self._begin_reception(DataReader())
-            self.is_receiving = True
-            self._connection.send(GO_AHEAD)
+            self._connection.hold_up(transaction.score, self._go_ahead)
+
+    def _go_ahead(self, held_up: float) -> None:
+        """
+        Let the message come, unless somebody has lost patience during the wait.
+        """
+        self._open.was_held_up(held_up)
+        if self._connection.has_waiting:
+            self._connection.end(TOO_EARLY.referring(self._open.envelope.trace))
+            return
+        if held_up and (self._connection.is_gone or self._connection.is_finishing):
+            return
+        self._begin_reception(DataReader())
+        self.is_receiving = True
+        self._connection.send(GO_AHEAD)
 
     def bdat(self, argument: str) -> None:
         """
@@ -413,7 +469,7 @@ class Mailing:
         self.is_receiving = False
         problem = reception.problem()
         if problem is not None:
-            self._end(problem)
+            self._refuse(problem)
         elif not reception.is_finished:
             words = f"{reception.size} bytes so far"
             self._connection.send(Reply(250, "2.0.0", words).encode())
@@ -441,7 +497,7 @@ class Mailing:
         transaction.message = message = spooled.prepend(self._headers_of_ours(spooled))
         reply = self._examine(message)
         if reply is not None:
-            self._end(reply)
+            self._refuse(reply)
             return
         began = services.reactor.seconds()
 
@@ -483,6 +539,7 @@ class Mailing:
         services, transaction = self._services, self._open
         transaction.verdicts.extend(verdicts)
         transaction.settled = verdicts
+        transaction.score = min((verdict.total for verdict in verdicts), default=0.0)
         now = services.reactor.seconds()
         within = services.limits.reply_seconds - (now - began)
         is_lmtp = transaction.envelope.session.role == "lmtp"
@@ -496,6 +553,14 @@ class Mailing:
             transaction.notes.extend(outcome.notes)
             if self._connection.is_gone:
                 transaction.notes.append(f"client gone, outcome {outcome.reply}")
+            if outcome.reply.is_positive:
+                # Whoever waits for a 250 may send the message once more (RFC 1047).
+                end(outcome)
+            else:
+                left = services.limits.reply_seconds - (services.reactor.seconds() - began)
+                self._hold_up(transaction.score, lambda: end(outcome), left)
+
+        def end(outcome: Outcome) -> None:
             if outcome.replies:
                 self._end_apart(outcome, is_lmtp)
             else:
@@ -520,6 +585,12 @@ class Mailing:
         if reply.is_positive:
             self._connection.forgive()
         self._connection.reply(reply)
+
+    def _refuse(self, reply: Reply) -> None:
+        """
+        End the transaction with a reply that speaks against the client.
+        """
+        self._hold_up(self._open.score, lambda: self._end(reply))
 
     def _end_apart(self, outcome: Outcome, is_lmtp: bool) -> None:
         """
@@ -564,7 +635,7 @@ class Mailing:
         """
         self._skip = None
         if self._transaction is not None and not self.is_settling:
-            self._transaction.notes.append("client gone")
+            self._transaction.note_that_gone()
             self._conclude(None)
 
     def ends(self, reply: Reply) -> None:
@@ -597,7 +668,7 @@ class Mailing:
         if self._transaction is None:
             return False
         if self._connection.is_gone and isinstance(failure.value, CancelledError):
-            self._transaction.notes.append("client gone")
+            self._transaction.note_that_gone()
             self._conclude(None)
         elif self.is_receiving:
             # The rest of the message would be run as commands.

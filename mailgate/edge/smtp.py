@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from ipaddress import IPv4Network, IPv6Network
+from math import inf
 from typing import Any, TypeVar
 
 from attrs import define, field
@@ -97,6 +98,8 @@ class SmtpServer(Protocol):
         self._is_running = False
         self._owes_reply = False
         self._waits_for: Deferred[Any] | None = None
+        self._is_held_up = False
+        self._held_up_seconds = 0.0
         self._ends_after_reply = False
         self._is_closing = False
         self._is_watching_data = False
@@ -215,6 +218,7 @@ class SmtpServer(Protocol):
             self._timer.cancel()
         self._buffer = b""
         self._at = 0
+        self._let_go()
         if self._is_admitted is not None:
             self._conversation.lost()
         if self._is_admitted:
@@ -416,6 +420,47 @@ class SmtpServer(Protocol):
             self.resume("commands")
             self._run()
 
+    def hold_up(self, score: float, then: Callable[[float], None], within: float = inf) -> None:
+        """
+        Go on after the wait in the tarpit that C{score} deserves: at once for whoever may not be
+        held up, where the client goes, and where the gateway stops.
+
+        In all a session is held up for no more than half of its time, so that a message for many
+        recipients still gets through.
+
+        @param then: what to go on with; it is told for how many seconds it has waited.
+        """
+        tarpit, waiting = self._services.tarpit, None
+        is_over = self.is_gone or self._ends_after_reply
+        if tarpit is not None and self._conversation.may_be_held_up and not is_over:
+            left = self._limits.session_seconds / 2 - self._held_up_seconds
+            waiting = tarpit.hold_up(score, min(left, within))
+        if waiting is None:
+            then(0.0)
+            return
+
+        def go_on(seconds: float) -> None:
+            self._is_held_up = False
+            self._held_up_seconds += seconds
+            then(seconds)
+
+        self._is_held_up = True
+        self.when(waiting, go_on)
+
+    def _let_go(self) -> None:
+        """
+        End the wait in the tarpit.
+        """
+        if self._is_held_up and self._waits_for is not None:
+            self._waits_for.cancel()
+
+    @property
+    def is_finishing(self) -> bool:
+        """
+        Tell whether the connection ends as soon as no message is under way.
+        """
+        return self._ends_after_reply
+
     @property
     def has_waiting(self) -> bool:
         """
@@ -437,7 +482,7 @@ class SmtpServer(Protocol):
         Send a reply; after too many permanent errors in a row, end the connection.
         """
         self.send(reply.encode())
-        if reply.is_permanent:
+        if reply.is_permanent and not self.is_gone:
             self._errors += 1
             if self._errors >= self._limits.errors:
                 self.end(TOO_MANY_ERRORS)
@@ -473,6 +518,7 @@ class SmtpServer(Protocol):
         End the connection with 421 as soon as no message is under way.
         """
         self._ends_after_reply = True
+        self._let_go()
         if self._owes_reply or self._mailing.is_receiving:
             return
         if self._is_closing:

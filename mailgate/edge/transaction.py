@@ -50,9 +50,26 @@ class Transaction:
     settled: Sequence[Verdict] = ()
     """Those on the message."""
 
+    score: float = 0.0
+    """What speaks against it so far; where recipients differ, the least."""
+
     durations: dict[str, float] = field(factory=dict)
     notes: list[str] = field(factory=list)
     message: IMessage | None = None
+
+    def was_held_up(self, seconds: float) -> None:
+        """
+        Count what the client has waited in the tarpit.
+        """
+        if seconds:
+            self.durations["tarpit"] = self.durations.get("tarpit", 0.0) + seconds
+
+    def note_that_gone(self) -> None:
+        """
+        Note, once, that the client has left before the last reply.
+        """
+        if "client gone" not in self.notes:
+            self.notes.append("client gone")
 
     def knows(self, recipient: Address) -> bool:
         """

@@ -117,3 +117,17 @@ class AccountTests(CommandLineCase):
         self.config.write_text(self.config.read_text() + '[accounts]\nfile = "people"\n')
         self.set("ada")
         self.assertTrue((self.config.parent / "people").exists())
+
+    def test_upstream(self):
+        """
+        Accounts that a mail server knows are neither made nor removed nor listed here.
+        """
+        upstream = '[accounts.upstream]\nhost = "mail.example.com"\n'
+        self.config.write_text(self.config.read_text() + upstream)
+        for status, said, complaints in (
+            self.set("ada"),
+            self.call("account", "list"),
+            self.call("account", "remove", "ada"),
+        ):
+            self.assertEqual((status, said), (1, ""))
+            self.assertIn("the accounts are those of mail.example.com", complaints)

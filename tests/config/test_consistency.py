@@ -258,6 +258,131 @@ class PagesTests(FileTestCase):
         self.assertEqual(self.warnings(WHOLE + web), [])
 
 
+class TarpitTests(FileTestCase):
+    """
+    The tarpit is shorter than what it holds up.
+    """
+
+    def test_deadlines(self) -> None:
+        """
+        A wait that is longer than a reply or a session may take is a mistake.
+        """
+        tarpit = "[limits]\ntarpit = 1\n"
+        self.assertEqual(
+            self.only_mistake(WHOLE + tarpit + "tarpit_most = 40\nreply_seconds = 35\n"),
+            "[limits] tarpit_most = 40: must be below reply_seconds, which is 35: so long a client "
+            "waits for any reply at most",
+        )
+        text = "session_seconds = 20\ncommand_seconds = 10\n"
+        self.assertIn("tarpit_most = 20: must be below", self.only_mistake(WHOLE + tarpit + text))
+
+    def test_off(self) -> None:
+        """
+        Where it is off it disturbs nobody.
+        """
+        text = "[limits]\nsession_seconds = 20\ncommand_seconds = 10\n"
+        self.assertEqual(self.mistakes(WHOLE + text), [])
+
+    def test_longest(self) -> None:
+        """
+        Clients wait two minutes for some replies, so a minute is the most.
+        """
+        text = "[limits]\ntarpit_most = 61\n"
+        self.assertIn("must be a number", self.only_mistake(WHOLE + text))
+
+
+class AccountUpstreamTests(FileTestCase):
+    """
+    The mail server that knows the accounts can be asked.
+    """
+
+    PEOPLE = (
+        '[[listener]]\nname = "people"\naddress = "127.0.0.1:2587"\nrole = "submission"\n'
+        '[accounts.upstream]\nhost = "mail.example.com"\n'
+    )
+
+    def test_right(self) -> None:
+        """
+        A host is all it needs.
+        """
+        self.assertEqual(self.warnings(WHOLE + self.PEOPLE), [])
+
+    def test_beside_a_file(self) -> None:
+        """
+        There is either a file or a server.
+        """
+        text = WHOLE + self.PEOPLE + '[accounts]\nfile = "people"\n'
+        self.assertEqual(
+            self.only_mistake(text).partition(": ")[2],
+            "must not be there beside [accounts.upstream], which takes its place",
+        )
+
+    def test_without_a_host(self) -> None:
+        """
+        The host is named, as its certificate must be for it.
+        """
+        text = WHOLE + self.PEOPLE.replace('host = "mail.example.com"', "")
+        self.assertIn("[accounts.upstream] host: is missing", self.only_mistake(text))
+
+    def test_kind(self) -> None:
+        """
+        There is no way without TLS.
+        """
+        text = WHOLE + self.PEOPLE + 'kind = "smtp"\n'
+        self.assertEqual(
+            self.only_mistake(text),
+            '[accounts.upstream] kind = "smtp": must be one of "submissions", "submission"',
+        )
+
+    def test_authorities(self) -> None:
+        """
+        The file of authorities is there and holds certificates.
+        """
+        text = WHOLE + self.PEOPLE + 'ca_file = "authority.pem"\n'
+        self.assertIn("ca_file", self.only_mistake(text))
+        self.assertIn("cannot be read: No such file", self.only_mistake(text))
+        (self.folder / "authority.pem").write_text("no certificate")
+        self.assertIn("must be a PEM file with the certificates", self.only_mistake(text))
+
+    def test_itself(self) -> None:
+        """
+        The gateway does not ask itself, at the usual port of the kind or another.
+        """
+        here = self.PEOPLE.replace('"mail.example.com"', '"localhost"')
+        self.assertIn(
+            "log-ins would go round: [[listener]] number 2 listens there",
+            self.only_mistake(WHOLE + here + "port = 2587\n"),
+        )
+        usual = here.replace("127.0.0.1:2587", "127.0.0.1:587") + 'kind = "submission"\n'
+        self.assertIn("log-ins would go round", self.only_mistake(WHOLE + usual))
+        self.assertEqual(self.mistakes(WHOLE + here), [])
+
+    def test_example(self) -> None:
+        """
+        The name of the sample is none.
+        """
+        text = WHOLE + self.PEOPLE.replace("mail.example.com", "mail.your-domain.example")
+        self.assertIn("is only an example", self.only_mistake(text))
+
+    def test_senders(self) -> None:
+        """
+        A sender that is none is told with the account that has it.
+        """
+        text = WHOLE + self.PEOPLE + 'senders = {"ada@example.com" = ["@example.org", "info"]}\n'
+        self.assertEqual(
+            self.only_mistake(text),
+            '[accounts.upstream.senders] ada@example.com = "info": must be an address, @ and a '
+            "domain, or *, as in ada@example.com or @example.com",
+        )
+
+    def test_nobody(self) -> None:
+        """
+        Where nobody can log in it is not of use.
+        """
+        (warning,) = self.warnings(WHOLE + '[accounts.upstream]\nhost = "mail.example.com"\n')
+        self.assertIn("[accounts.upstream]: nobody can log in", str(warning))
+
+
 class SeveralTests(FileTestCase):
     """
     A mistake in one table does not hide another's.
@@ -274,6 +399,7 @@ class SeveralTests(FileTestCase):
             tls = 5
             limits = 5
             policy = 5
+            accounts = 5
             web = 5
             listener = 5
             upstream = 5
@@ -296,6 +422,7 @@ class SeveralTests(FileTestCase):
                 "[tls]",
                 "[limits]",
                 "[policy]",
+                "[accounts]",
                 "[web]",
                 "[[route]] number 1",
                 "[[route]] number 1",

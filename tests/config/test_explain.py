@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailgate.config.explain import explain
-from mailgate.config.model import Checks, Settings
+from mailgate.config.model import AccountUpstream, Checks, Settings
 from mailgate.config.problem import Problem
 from tests.config.files import WHOLE, FileTestCase
 
@@ -44,6 +44,8 @@ def every_option() -> dict[str, Any]:
     tables = whole.model_dump(mode="json")
     tables["tls"] = {"certificate": "c.pem", "key": "k.pem"}
     tables["log"] = {"transactions": "t.jsonl"}
+    asked = AccountUpstream(host="mail.example.com", senders={"ada": ("@example.com",)})
+    tables["accounts"] = {"file": "accounts", "upstream": asked.model_dump(mode="json")}
     return tables
 
 

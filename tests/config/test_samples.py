@@ -15,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 import mailgate.config
 from mailgate.config.load import check, load
 from mailgate.config.model import (
+    AccountUpstream,
     Listener,
     MaildirUpstream,
     Route,
@@ -90,6 +91,15 @@ class SampleTests(SynchronousTestCase):
         self.assertEqual(set(kinds), {"smtp", "maildir"})
         self.compare("upstream.smtp", SmtpUpstream, kinds["smtp"])
         self.compare("upstream.maildir", MaildirUpstream, kinds["maildir"])
+
+    def test_account_upstream(self) -> None:
+        """
+        So has the table of the mail server that knows the accounts, at its defaults.
+        """
+        table = uncommented()["accounts"]["upstream"]
+        self.assertTrue(table.pop("senders"))
+        self.compare("accounts.upstream", AccountUpstream, {**table, "senders": {}})
+        self.assertEqual(AccountUpstream(host="mail.example.com").usual_port, table["port"])
 
     def test_only_what_is_required_is_set(self) -> None:
         """

@@ -17,6 +17,7 @@ from mailgate.config.values import (
     check_full_name,
     check_host,
     check_host_name,
+    check_sender,
     parse_endpoint,
     parse_network,
 )
@@ -235,6 +236,31 @@ class BaseUrlTests(ValueTestCase):
             "https://[x]",
         ):
             self.assertIn("must be http:// or https://", self.refused(check_base_url, text))
+
+
+class SenderTests(ValueTestCase):
+    """
+    A sender is an address, all of a domain, or everybody.
+    """
+
+    def test_senders(self) -> None:
+        """
+        It is given as it is compared: in lower case, the domain in ASCII.
+        """
+        for text, sender in (
+            ("Ada@Example.com", "ada@example.com"),
+            ("@Example.com", "@example.com"),
+            ("@bücher.example", "@xn--bcher-kva.example"),
+            ("*", "*"),
+        ):
+            self.assertEqual(check_sender(text), sender)
+
+    def test_what_is_none(self) -> None:
+        """
+        Anything else is refused.
+        """
+        for text in ("", "ada", "@", "ada@", "<>", "a b@example.com", "a@b@c", "**", "a@b.c> X"):
+            self.assertIn("must be an address", self.refused(check_sender, text))
 
 
 class PathTests(ValueTestCase):

@@ -18,6 +18,7 @@ from mailgate.config.model import Limits, Listener
 from mailgate.edge.limits import ConnectionLimits
 from mailgate.edge.mailing import Services
 from mailgate.edge.smtp import SmtpFactory
+from mailgate.edge.tarpit import Tarpit
 from mailgate.interfaces import (
     Capabilities,
     IDispatcher,
@@ -281,6 +282,7 @@ class Edge:
             tls=self.tls,
             connections=ConnectionLimits(self.limits.clients, self.clock),
             authentication=self.authentication,
+            tarpit=Tarpit(self.limits, 5.0, self.clock, self.limits.clients.connections),
         )
         self.factory = SmtpFactory(services, Listener(address="127.0.0.1:2525", **self.listener))
         self.protocol = self.factory.buildProtocol(None)

@@ -58,8 +58,12 @@ class Conversation:
     A client that says exactly what it is told to.
     """
 
-    def __init__(self, port):
+    def __init__(self, port, first=""):
+        """
+        @param first: what to say before the greeting.
+        """
         self.socket = socket.create_connection(("127.0.0.1", port), PATIENCE)
+        self.say(first)
         self.lines = self.socket.makefile("rb")
         self.greeting = self.reply()
 
