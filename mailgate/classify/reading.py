@@ -5,7 +5,6 @@ A message as the classifier reads it: its words, its links, its sender, taken ou
 from __future__ import annotations
 
 import re
-from functools import cached_property
 
 from attrs import frozen
 
@@ -93,8 +92,14 @@ class Reading:
     plain: str
     """The plain text, as it came, at most 32,000 characters."""
 
+    is_plain: bool
+    """Whether there is any."""
+
     pages: tuple[Page, ...]
     """Its HTML."""
+
+    shown: str
+    """What the HTML shows, as it stands there."""
 
     words: Words
     """Those of the subject, of the plain text, and those that the HTML shows."""
@@ -111,6 +116,9 @@ class Reading:
     links: tuple[Link, ...]
     """Where it leads, from HTML and plain text, each once, at most 250."""
 
+    web: tuple[Link, ...]
+    """Those to a host that a browser would open."""
+
     sources: tuple[Link, ...]
     """Where its images come from."""
 
@@ -121,33 +129,12 @@ class Reading:
         """
         return self.parsed.headers
 
-    @cached_property
-    def shown(self) -> str:
-        """
-        Give what the HTML shows, as it stands there.
-        """
-        return "\n".join(page.text for page in self.pages)
-
-    @cached_property
-    def web(self) -> tuple[Link, ...]:
-        """
-        Give the links to a host that a browser would open.
-        """
-        return tuple([link for link in self.links if link.is_web and link.host])
-
-    @cached_property
+    @property
     def is_html(self) -> bool:
         """
         Tell whether there is HTML.
         """
-        return bool(self.pages)
-
-    @cached_property
-    def is_plain(self) -> bool:
-        """
-        Tell whether there is plain text.
-        """
-        return not self.plain.isspace() and self.plain != ""
+        return self.pages != ()
 
     def is_of_sender(self, domain: str) -> bool:
         """
@@ -187,12 +174,15 @@ def read(parsed: Parsed) -> Reading:
         Mailbox.parse(next(iter(headers.values("from")), b"")),
         subject,
         plain,
+        plain != "" and not plain.isspace(),
         pages,
+        "\n".join([page.text for page in pages]),
         words,
         words.between(0, title_words),
         words.between(title_words, len(words)),
         words.index(plain_bytes) - title_words,
         tuple(links.values()),
+        tuple([link for link in links.values() if link.is_web and link.host]),
         tuple(sources.values()),
     )
 
