@@ -4,15 +4,11 @@ The composition root: it makes every part, joins them, starts them and ends them
 
 from __future__ import annotations
 
-import os
-import sqlite3
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from socket import socket
 from typing import Any
 
-from attrs import field, frozen
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred, DeferredList, maybeDeferred
 from twisted.internet.error import CannotListenError
@@ -23,57 +19,28 @@ from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
 from mailgate import __version__
-from mailgate.checks.known import Known
-from mailgate.classify.classifier import Classifier, Reader
 from mailgate.config.model import (
     ANY_DOMAIN,
-    PEOPLE,
-    GatewayMode,
     MaildirUpstream,
     Settings,
     SmtpUpstream,
 )
-from mailgate.delivery.accounts import UpstreamAccounts
 from mailgate.delivery.deadline import ends_within
-from mailgate.delivery.dispatch import Dispatcher
-from mailgate.delivery.recipients import Recipients
 from mailgate.delivery.routes import Routes, make_deliveries
-from mailgate.delivery.tls import verified_tls
-from mailgate.edge.account_file import accounts_path
-from mailgate.edge.accounts import Accounts
-from mailgate.edge.attempts import Attempts
-from mailgate.edge.auth import Authentication
 from mailgate.edge.binding import bind
 from mailgate.edge.files import raise_file_limit
-from mailgate.edge.limits import ConnectionLimits
-from mailgate.edge.mailing import Services
-from mailgate.edge.smtp import CUT_SECONDS, SmtpFactory
-from mailgate.edge.tarpit import Tarpit
+from mailgate.edge.smtp import CUT_SECONDS
 from mailgate.edge.tls import make_self_signed, server_context
 from mailgate.hub.hub import Hub
-from mailgate.hub.jobs import Job
 from mailgate.hub.lock import InUse
 from mailgate.hub.storage import Storage, open_for_command
-from mailgate.interfaces import IDelivery, IFiles
-from mailgate.judging import make_pipeline
-from mailgate.message.spool import Spool
-from mailgate.reporting.terminal import Voice
+from mailgate.parts import Parts
 from mailgate.rewrite.headers import HeaderRewriter
-from mailgate.store.database import Connect
-from mailgate.store.files import Files
 from mailgate.store.schema import SchemaTooNew
 from mailgate.store.threads import Threads, immediate_result
 from mailgate.web.sign_in import FirstAdministrator, LogIns
 from mailgate.web.site import ReviewSite, make_site
-
-PROBE_SECONDS = 300.0
-"""How often an upstream is asked again what it can take."""
-
-PROBE_PATIENCE = 2.0
-"""How long the start waits for the first answers; until they come, less is offered."""
-
-LEARNED_SECONDS = 5.0
-"""How often it is looked whether more was learned."""
+from mailgate.worker import Worker
 
 FILE_THREADS = 10
 
@@ -82,29 +49,6 @@ MOMENT = 1.0
 
 HUB_SECONDS = 30.0
 """How long the hub may take to write what waits, after the time to drain."""
-
-
-@frozen
-class Parts:
-    """
-    What the gateway stands on. Tests put something else in the place of some of it.
-    """
-
-    files: IFiles = field(factory=Files)
-    connect: Connect = sqlite3.connect
-    """Makes connections to databases."""
-
-    delivery: Callable[[IDelivery], IDelivery] = lambda delivery: delivery
-    """Called with each upstream's delivery; gives what is used in its place."""
-
-    wall_clock: Callable[[], float] = time.time
-    """Seconds since the epoch."""
-
-    say: Callable[[str], None] = field(factory=Voice)
-    """Shows a line to whoever starts the gateway at a terminal."""
-
-    end: Callable[[int], None] = os._exit
-    """Ends the process with a status."""
 
 
 def make_gateway(settings: Settings, reactor: Any, parts: Parts | None = None) -> Gateway:
@@ -145,55 +89,27 @@ class Gateway(Service):
                 settings, reactor, parts.files, threads, parts.wall_clock
             ).items()
         }
-        classifier = Classifier(threads)
-        self._learned = Reader(classifier, storage.classifier, parts.files, threads)
         routes = Routes(settings.route, self._deliveries)
         rewriter = HeaderRewriter(settings.policy.subject_mark)
-        self._hub = Hub(
-            reactor,
-            storage,
-            routes.upstream_for,
-            rewriter,
-            [
-                Job("probe of the upstreams", PROBE_SECONDS, self._probe),
-                Job("reading of what was learned", LEARNED_SECONDS, self._learned.refresh),
-            ],
-        )
-        known = Known(storage.lists.lists, classifier)
-        pipeline = make_pipeline(settings, known, threads, reactor, parts.wall_clock)
-        self._spool = Spool(storage.spool, parts.files, threads, settings.limits.memory_bytes)
-        self._recipients = Recipients(routes, settings.verification, reactor.seconds)
-        self._pipeline = pipeline
-        self._dispatcher = Dispatcher(
-            self._hub, rewriter, routes.upstream_for, reactor, routes.full_address
-        )
+        self._hub = Hub(reactor, storage, routes.upstream_for, rewriter)
         self._first_administrator = FirstAdministrator(
             reactor, storage.accounts, settings.web.base_url
         )
         self._site = self._make_site(threads)
-        self._people = self._make_people(threads)
-        self._possible = 0
+        self._worker = Worker(
+            settings,
+            reactor,
+            parts,
+            threads,
+            self._hub,
+            storage.lists.lists,
+            self._deliveries,
+            raise_file_limit(),
+        )
         self._tls: CertificateOptions | None = None
         self._sockets: list[socket] = []
-        self._edges: list[SmtpFactory] = []
-        self._ports: list[IListeningPort] = []
+        self._web: IListeningPort | None = None
         self._starting: Deferred[None] | None = None
-
-    def _make_people(self, threads: Threads) -> Accounts | UpstreamAccounts:
-        """
-        Give who knows whether a password is right.
-
-        @raise SystemExit: the file of authorities cannot be used.
-        """
-        settings = self._settings
-        asked = settings.accounts.upstream
-        if asked is None:
-            return Accounts(accounts_path(settings), self._reactor, threads)
-        try:
-            tls = verified_tls(asked.host, asked.ca_file)
-        except (OSError, ValueError) as error:
-            raise SystemExit(f"mailgate: {asked.ca_file} cannot be used: {error}") from error
-        return UpstreamAccounts(asked, settings.hostname, self._reactor, tls)
 
     def _make_site(self, threads: Threads) -> ReviewSite:
         settings, storage = self._settings, self._storage
@@ -226,7 +142,6 @@ class Gateway(Service):
         @raise SystemExit: it is not possible; the message says why.
         """
         settings = self._settings
-        self._possible = raise_file_limit()
         for address in [listener.address for listener in settings.listener] + [
             settings.web.address
         ]:
@@ -276,12 +191,13 @@ class Gateway(Service):
         return context
 
     async def _start(self) -> None:
-        await self._learned.refresh()
         await self._hub.start()
-        if self._has_people:
-            await ends_within(self._reactor, self._people.load(), PROBE_PATIENCE)
-        await self._first_probe()
-        self._listen()
+        await self._worker.start()
+        *mail, web = self._sockets
+        self._sockets.clear()
+        self._worker.listen(mail, self._tls)
+        self._web = self._reactor.adoptStreamPort(web.fileno(), web.family, self._site)
+        web.close()
         link = ""
         if await self._storage.accounts.count() == 0:
             link = self._first_administrator.new_link()
@@ -291,7 +207,7 @@ class Gateway(Service):
             "{event} {version}, {sessions} sessions are possible at a time",
             event="gateway.started",
             version=__version__,
-            sessions=self._sessions,
+            sessions=self._worker.sessions,
         )
 
     def _not_started(self, failure: Failure) -> None:
@@ -309,72 +225,6 @@ class Gateway(Service):
         self._parts.say(f"mailgate: cannot start: {words}")
         self._reactor.addSystemEventTrigger("after", "shutdown", self._parts.end, 1)
         self._reactor.stop()
-
-    def _first_probe(self) -> Deferred[Any]:
-        """
-        Learn what the upstreams can take, so that the first client is offered as much; but do
-        not let one that is down keep everybody out.
-        """
-        return ends_within(self._reactor, self._probe(), PROBE_PATIENCE)
-
-    def _probe(self) -> Deferred[Any]:
-        return DeferredList(
-            [delivery.probe() for delivery in self._deliveries.values()], consumeErrors=True
-        )
-
-    def _listen(self) -> None:
-        """
-        Let clients in. Those who came while the start was going on have waited in the kernel.
-        """
-        limits = self._settings.limits
-        services = Services(
-            hostname=self._settings.hostname,
-            limits=limits,
-            pipeline=self._pipeline,
-            recipients=self._recipients,
-            dispatcher=self._dispatcher,
-            hub=self._hub,
-            spool=self._spool,
-            reactor=self._reactor,
-            wall_clock=self._parts.wall_clock,
-            tls=self._tls,
-            connections=ConnectionLimits(limits.clients, self._reactor, self._possible),
-            authentication=self._authentication() if self._has_people else None,
-            tarpit=self._tarpit(),
-        )
-        self._edges = [SmtpFactory(services, listener) for listener in self._settings.listener]
-        factories: list[Any] = [*self._edges, self._site]
-        for bound, factory in zip(self._sockets, factories, strict=True):
-            self._ports.append(self._reactor.adoptStreamPort(bound.fileno(), bound.family, factory))
-            bound.close()
-        self._sockets.clear()
-
-    @property
-    def _has_people(self) -> bool:
-        """
-        Tell whether anybody can log in to send mail.
-        """
-        return any(listener.role in PEOPLE for listener in self._settings.listener)
-
-    def _authentication(self) -> Authentication:
-        clients = self._settings.limits.clients
-        return Authentication(self._people, Attempts(clients, self._reactor))
-
-    def _tarpit(self) -> Tarpit | None:
-        """
-        Make the tarpit where there is one. To watch is to hold nobody up.
-        """
-        settings = self._settings
-        if not settings.limits.tarpit or settings.mode is GatewayMode.OBSERVE:
-            return None
-        return Tarpit(settings.limits, settings.policy.tag, self._reactor, self._sessions)
-
-    @property
-    def _sessions(self) -> int:
-        """
-        Count the sessions that are possible at the same time.
-        """
-        return min(self._possible, self._settings.limits.clients.connections)
 
     def _introduction(self, link: str) -> Iterator[str]:
         """
@@ -414,25 +264,25 @@ class Gateway(Service):
         await self._ends("listening", self._stop_listening, over)
         await self._ends("mail under way", lambda: self._finish(over), over + CUT_SECONDS)
         await self._ends("upstreams", self._close_deliveries, over + CUT_SECONDS)
+        await self._ends("worker", self._worker.stop, over + CUT_SECONDS)
         await self._ends("hub", self._hub.stop, over + HUB_SECONDS)
         self._writer_pool.stop()
         self._file_pool.stop()
         self.log.info("{event}", event="gateway.stopped")
 
     def _stop_listening(self) -> Deferred[Any]:
-        return DeferredList([maybeDeferred(port.stopListening) for port in self._ports])
+        web, self._web = self._web, None
+        ending = [] if web is None else [maybeDeferred(web.stopListening)]
+        return DeferredList([self._worker.stop_listening(), *ending])
 
     def _finish(self, over: float) -> Deferred[Any]:
         """
         Let the messages that come in, and those that leave the outbox, end until C{over}.
         """
         seconds = max(0.0, over - self._reactor.seconds())
-        edges = [edge.finish(seconds) for edge in self._edges]
-        return DeferredList([*edges, self._hub.finish(seconds)])
+        return DeferredList([self._worker.finish(seconds), self._hub.finish(seconds)])
 
     def _close_deliveries(self) -> Deferred[Any]:
-        if isinstance(self._people, UpstreamAccounts):
-            self._people.close()
         return DeferredList([delivery.close() for delivery in self._deliveries.values()])
 
     async def _ends(self, what: str, end: Callable[[], Deferred[Any]], over: float) -> None:

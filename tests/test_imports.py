@@ -37,7 +37,17 @@ MAY_ALSO = {
         "web",
     },
 }
-UNBOUND = {"service", "tap", "cli", "commands", "judging", "__main__", "__init__"}
+UNBOUND = {
+    "service",
+    "worker",
+    "parts",
+    "tap",
+    "cli",
+    "commands",
+    "judging",
+    "__main__",
+    "__init__",
+}
 """What puts everything together."""
 
 

@@ -32,6 +32,9 @@ from mailgate.store.schema import migrations
 from mailgate.store.threads import ImmediateThreads, immediate_result
 from mailgate.web.accounts import Accounts
 
+SPOOL = "spool"
+"""Where messages lie in the data folder while they are received."""
+
 
 class Storage:
     """
@@ -62,7 +65,7 @@ class Storage:
         self.threads = threads
         self.files = files
         self.now = now
-        self.spool = data / "spool"
+        self.spool = data / SPOOL
         """Where messages lie while they are received; its content means nothing after a restart."""
 
         self.database = Database(data / "state.db", writer, threads, connect, company)

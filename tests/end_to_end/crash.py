@@ -11,7 +11,7 @@ from zope.interface import implementer
 from zope.interface.declarations import directlyProvides, providedBy
 
 from mailgate.interfaces import IFiles
-from mailgate.service import Parts
+from mailgate.parts import Parts
 from mailgate.store.files import Files
 
 FILE_POINTS = [

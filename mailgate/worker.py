@@ -1,0 +1,199 @@
+"""
+The half of the gateway that talks SMTP: it takes mail in, judges it and hands it on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from socket import socket
+from typing import Any
+
+from attrs import evolve
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.interfaces import IListeningPort
+from twisted.internet.ssl import CertificateOptions
+
+from mailgate.checks.known import Known
+from mailgate.classify.classifier import Classifier, Reader
+from mailgate.config.model import PEOPLE, GatewayMode, Settings
+from mailgate.delivery.accounts import UpstreamAccounts
+from mailgate.delivery.deadline import ends_within
+from mailgate.delivery.dispatch import Dispatcher
+from mailgate.delivery.recipients import Recipients
+from mailgate.delivery.routes import Routes
+from mailgate.delivery.tls import verified_tls
+from mailgate.edge.account_file import accounts_path
+from mailgate.edge.accounts import Accounts
+from mailgate.edge.attempts import Attempts
+from mailgate.edge.auth import Authentication
+from mailgate.edge.limits import ConnectionLimits
+from mailgate.edge.mailing import Services
+from mailgate.edge.smtp import SmtpFactory
+from mailgate.edge.tarpit import Tarpit
+from mailgate.hub.jobs import Job, Jobs
+from mailgate.hub.learning import FOLDER
+from mailgate.hub.storage import SPOOL
+from mailgate.interfaces import IDelivery, IHub, IThreads
+from mailgate.judging import make_pipeline
+from mailgate.knowledge.lists import Lists
+from mailgate.message.spool import Spool
+from mailgate.parts import Parts
+from mailgate.rewrite.headers import HeaderRewriter
+
+PROBE_SECONDS = 300.0
+"""How often an upstream is asked again what it can take."""
+
+PATIENCE = 2.0
+"""How long the start waits for the first answers; until they come, less is offered."""
+
+LEARNED_SECONDS = 5.0
+"""How often it is looked whether more was learned."""
+
+
+class Worker:
+    """
+    Everything between the listening sockets and the upstreams. What has to be kept it gives to
+    the hub.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        reactor: Any,
+        parts: Parts,
+        threads: IThreads,
+        hub: IHub,
+        lists: Lists,
+        deliveries: Mapping[str, IDelivery],
+        possible: int,
+    ) -> None:
+        """
+        @param threads: where files are read and written.
+        @param lists: what people allow and block, as it is at any moment.
+        @param deliveries: the upstreams by their names.
+        @param possible: how many sessions the machine allows.
+        @raise ConfigurationError: the checks cannot be brought into an order.
+        @raise SystemExit: the file of authorities cannot be used.
+        """
+        self._settings = settings
+        self._reactor = reactor
+        self._parts = parts
+        self._deliveries = deliveries
+        self._possible = possible
+        classifier = Classifier(threads)
+        self._learned = Reader(classifier, settings.data / FOLDER, parts.files, threads)
+        routes = Routes(settings.route, deliveries)
+        rewriter = HeaderRewriter(settings.policy.subject_mark)
+        self._people = self._make_people(threads)
+        clients = settings.limits.clients
+        self._services = Services(
+            hostname=settings.hostname,
+            limits=settings.limits,
+            pipeline=make_pipeline(
+                settings, Known(lists, classifier), threads, reactor, parts.wall_clock
+            ),
+            recipients=Recipients(routes, settings.verification, reactor.seconds),
+            dispatcher=Dispatcher(hub, rewriter, routes.upstream_for, reactor, routes.full_address),
+            hub=hub,
+            spool=Spool(settings.data / SPOOL, parts.files, threads, settings.limits.memory_bytes),
+            reactor=reactor,
+            wall_clock=parts.wall_clock,
+            tls=None,
+            connections=ConnectionLimits(clients, reactor, possible),
+            authentication=(
+                None
+                if self._people is None
+                else Authentication(self._people, Attempts(clients, reactor))
+            ),
+            tarpit=self._tarpit(),
+        )
+        self._edges: list[SmtpFactory] = []
+        self._ports: list[IListeningPort] = []
+        self._jobs = Jobs(
+            reactor,
+            (
+                Job("probe of the upstreams", PROBE_SECONDS, self._probe),
+                Job("reading of what was learned", LEARNED_SECONDS, self._learned.refresh),
+            ),
+        )
+
+    async def start(self) -> None:
+        """
+        Read what is needed for the first message, and learn what the upstreams can take, so that
+        the first client is offered as much; but let none of them that is down keep everybody out.
+        """
+        await self._learned.refresh()
+        if self._people is not None:
+            await ends_within(self._reactor, self._people.load(), PATIENCE)
+        await ends_within(self._reactor, self._probe(), PATIENCE)
+        self._jobs.start()
+
+    def listen(self, sockets: Sequence[socket], tls: CertificateOptions | None) -> None:
+        """
+        Let clients in. Those who came before have waited in the kernel.
+
+        @param sockets: one for each listener of the settings; they are closed here.
+        """
+        for bound, listener in zip(sockets, self._settings.listener, strict=True):
+            edge = SmtpFactory(evolve(self._services, tls=tls), listener)
+            self._edges.append(edge)
+            self._ports.append(self._reactor.adoptStreamPort(bound.fileno(), bound.family, edge))
+            bound.close()
+
+    def stop_listening(self) -> Deferred[Any]:
+        """
+        Let nobody in any more.
+        """
+        ports, self._ports = self._ports, []
+        return DeferredList([maybeDeferred(port.stopListening) for port in ports])
+
+    def finish(self, seconds: float) -> Deferred[Any]:
+        """
+        Send away who has no message under way, and let the others end theirs for C{seconds}.
+        """
+        return DeferredList([edge.finish(seconds) for edge in self._edges])
+
+    def stop(self) -> Deferred[Any]:
+        """
+        End what is done from time to time, and close the connections to where log-ins are asked.
+        """
+        if isinstance(self._people, UpstreamAccounts):
+            self._people.close()
+        return self._jobs.stop()
+
+    @property
+    def sessions(self) -> int:
+        """
+        Count the sessions that are possible at the same time.
+        """
+        return min(self._possible, self._settings.limits.clients.connections)
+
+    def _probe(self) -> Deferred[Any]:
+        return DeferredList(
+            [delivery.probe() for delivery in self._deliveries.values()], consumeErrors=True
+        )
+
+    def _make_people(self, threads: IThreads) -> Accounts | UpstreamAccounts | None:
+        """
+        Give who knows whether a password is right, or C{None} where nobody logs in.
+        """
+        settings = self._settings
+        if not any(listener.role in PEOPLE for listener in settings.listener):
+            return None
+        asked = settings.accounts.upstream
+        if asked is None:
+            return Accounts(accounts_path(settings), self._reactor, threads)
+        try:
+            tls = verified_tls(asked.host, asked.ca_file)
+        except (OSError, ValueError) as error:
+            raise SystemExit(f"mailgate: {asked.ca_file} cannot be used: {error}") from error
+        return UpstreamAccounts(asked, settings.hostname, self._reactor, tls)
+
+    def _tarpit(self) -> Tarpit | None:
+        """
+        Make the tarpit where there is one. To watch is to hold nobody up.
+        """
+        settings = self._settings
+        if not settings.limits.tarpit or settings.mode is GatewayMode.OBSERVE:
+            return None
+        return Tarpit(settings.limits, settings.policy.tag, self._reactor, self.sessions)
