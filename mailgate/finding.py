@@ -4,12 +4,25 @@ One piece of evidence about a message, as a check returns it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from enum import StrEnum
 
 from attrs import field, frozen
 
-if TYPE_CHECKING:
-    from mailgate.verdict import Kind
+
+class Kind(StrEnum):
+    """
+    Why a message is held.
+    """
+
+    SPAM = "spam"
+    PHISHING = "phishing"
+    SPOOF = "spoof"
+    BULK = "bulk"
+    MALWARE = "malware"
+    POLICY = "policy"
+    UNSCANNABLE = "unscannable"
+    UNDELIVERABLE = "undeliverable"
+    REFUSED = "refused"
 
 
 @frozen

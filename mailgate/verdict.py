@@ -9,6 +9,7 @@ from enum import StrEnum
 from attrs import frozen
 
 from mailgate.finding import Finding
+from mailgate.finding import Kind as Kind
 from mailgate.reply import Reply
 from mailgate.wire.address import Address
 
@@ -24,22 +25,6 @@ class Action(StrEnum):
     QUARANTINE = "quarantine"
     REJECT = "reject"
     DISCARD = "discard"
-
-
-class Kind(StrEnum):
-    """
-    Why a message is held.
-    """
-
-    SPAM = "spam"
-    PHISHING = "phishing"
-    SPOOF = "spoof"
-    BULK = "bulk"
-    MALWARE = "malware"
-    POLICY = "policy"
-    UNSCANNABLE = "unscannable"
-    UNDELIVERABLE = "undeliverable"
-    REFUSED = "refused"
 
 
 @frozen

@@ -149,7 +149,7 @@ class Outbox:
             return ids
 
         working = self._messages.keep(envelope, message, insert).addCallback(stored)
-        return undone_when_cancelled(working, self._take_back)
+        return undone_when_cancelled(working, self.take_back)
 
     def list(
         self, limit: int | None = None, before: int | None = None
@@ -354,7 +354,11 @@ class Outbox:
 
         return self._database.write(work)
 
-    def _take_back(self, ids: Sequence[str]) -> Deferred[None]:
+    def take_back(self, ids: Sequence[str]) -> Deferred[None]:
+        """
+        Take copies out again that nobody wants delivered any more, unless one is being tried.
+        """
+
         def work(connection: sqlite3.Connection, loose: set[str]) -> None:
             for row in filter(None, (outbox.get(connection, identity) for identity in ids)):
                 if not row.is_trying:

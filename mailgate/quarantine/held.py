@@ -71,7 +71,7 @@ class Quarantine:
             return [rows.add(connection, stored, hold, state, now) for hold in holds]
 
         working = self._messages.keep(envelope, message, insert)
-        return undone_when_cancelled(working, lambda ids: self._remove(ids, tuple(State)))
+        return undone_when_cancelled(working, self.relinquish)
 
     def confirm(self, ids: Sequence[str]) -> Deferred[None]:
         """
@@ -84,6 +84,12 @@ class Quarantine:
         Forget provisional holds.
         """
         return self._remove(ids, (State.PROVISIONAL,))
+
+    def relinquish(self, ids: Sequence[str]) -> Deferred[None]:
+        """
+        Forget holds of which whoever asked for them has not been told, whatever they are.
+        """
+        return self._remove(ids, tuple(State))
 
     def recover(self) -> Deferred[int]:
         """

@@ -4,13 +4,15 @@ What every L{mailgate.interfaces.IHub} promises.
 
 import errno
 
-from attrs import define
+from attrs import define, evolve
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from mailgate.hub.border import RemoteHub, served
 from mailgate.hub.hub import Hub
+from mailgate.hub.link import Link
 from mailgate.hub.storage import Storage
 from mailgate.interfaces import IHub, IRewriter, Outgoing
 from mailgate.message.spool import FileMessage
@@ -18,6 +20,7 @@ from mailgate.store import outbox
 from mailgate.store.files import Files
 from mailgate.store.threads import ImmediateThreads
 from mailgate.verdict import Action, Kind
+from tests.hub.joined import join
 from tests.recording import Journal, RecordingFiles, recording_connect
 from tests.reporting.records import RECORD
 from tests.storage import (
@@ -236,6 +239,29 @@ def local_hub(test, journal, files):
 class LocalHubTests(hub_contract(local_hub)):
     """
     The hub in the same process.
+    """
+
+
+def remote_hub(test, journal, files):
+    """
+    Make a hub as a worker knows it: the same, behind a link.
+    """
+
+    def joined(subject):
+        storage = subject.storage
+        remote = RemoteHub()
+        here, there = Link({}), Link(served(subject.hub, storage.spool, storage.threads))
+        join(here, there)
+        remote.link = here
+        test.addCleanup(here.lose)
+        return evolve(subject, hub=remote)
+
+    return local_hub(test, journal, files).addCallback(joined)
+
+
+class RemoteHubTests(hub_contract(remote_hub)):
+    """
+    The hub across the border between processes.
     """
 
 
