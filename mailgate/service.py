@@ -90,7 +90,7 @@ class Gateway(Service):
             ).items()
         }
         routes = Routes(settings.route, self._deliveries)
-        rewriter = HeaderRewriter(settings.policy.subject_mark)
+        rewriter = HeaderRewriter(settings.policy.subject_mark, settings.hostname)
         self._hub = Hub(reactor, storage, routes.upstream_for, rewriter)
         self._first_administrator = FirstAdministrator(
             reactor, storage.accounts, settings.web.base_url

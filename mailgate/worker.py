@@ -83,7 +83,7 @@ class Worker:
         classifier = Classifier(threads)
         self._learned = Reader(classifier, settings.data / FOLDER, parts.files, threads)
         routes = Routes(settings.route, deliveries)
-        rewriter = HeaderRewriter(settings.policy.subject_mark)
+        rewriter = HeaderRewriter(settings.policy.subject_mark, settings.hostname)
         self._people = self._make_people(threads)
         clients = settings.limits.clients
         self._services = Services(

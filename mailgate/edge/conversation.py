@@ -54,12 +54,24 @@ LOGGED_IN_ALREADY = Reply(503, "5.5.1", "you have logged in already")
 LOG_IN_FIRST = Reply(530, "5.7.0", "log in first")
 
 OTHER_PROTOCOLS = frozenset(
-    ("GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT", "DELETE", "PATCH", "TRACE", "INVITE")
+    (
+        "GET",
+        "POST",
+        "PUT",
+        "HEAD",
+        "OPTIONS",
+        "CONNECT",
+        "DELETE",
+        "PATCH",
+        "TRACE",
+        "PRI",
+        "INVITE",
+    )
 )
-"""Verbs of HTTP and SIP: a browser may be made to speak to a mail server."""
+"""Verbs of HTTP (C{PRI} of HTTP/2) and SIP: a browser may be made to speak to a mail server."""
 
 LOOPBACK = (parse_network("127.0.0.0/8"), parse_network("::1"))
-IDLE_COMMANDS = frozenset(("NOOP", "RSET", "VRFY", "EXPN", "HELP", "EHLO", "HELO", "LHLO"))
+IDLE_COMMANDS = frozenset(("NOOP", "RSET", "VRFY", "EXPN", "HELP", "EHLO", "HELO", "LHLO", "AUTH"))
 """Commands that bring nothing forward."""
 
 
@@ -87,6 +99,7 @@ class Conversation:
         self._log_in: LogIn | None = None
         self._account: Account | None = None
         self._forwarded = ""
+        self._is_let_in = False  # by the rights of a Unix socket's file
         self._began = 0.0
         self.tls = ""
         """Version and cipher, where TLS began before the session."""
@@ -108,11 +121,12 @@ class Conversation:
         Judge a new connection, then greet it.
 
         @param client: the client's address.
-        @param local: the address of ours that it has connected to.
+        @param local: the address of ours that it has connected to; C{""} for a Unix socket.
         @param refusal: what to say instead, where there is no room for it.
         """
         services = self._services
         self._began = services.reactor.seconds()
+        self._is_let_in = not local
         self.session = Session(
             id=new_id(),
             listener=self._listener.name,
@@ -124,24 +138,31 @@ class Conversation:
             tls=self.tls,
         )
         # By who has connected, whoever it speaks for later (XCLIENT).
-        self.may_be_held_up = self._listener.role is Role.MX and not self._is_within(
+        self.may_be_held_up = self._listener.role is Role.MX and not self._is_trusted(
             (*LOOPBACK, *networks(services.limits.clients.exempt_networks), *self._trusted)
         )
         self._judge = services.pipeline.open(self.session)
         if refusal is not None:
             self._connection.end(refusal)
-        elif self._listener.role is Role.INTERNAL and not self._is_within(self._internal):
+        else:
+            self._look_at_client()
+
+    def _look_at_client(self) -> None:
+        if self._listener.role is Role.INTERNAL and not self._is_trusted(self._internal):
             self._connection.end(NOT_FOR_YOU)
         else:
             self._connection.when(self._judge.connected(), self._connected)
 
+    def _is_trusted(self, networks: Sequence[Network]) -> bool:
+        """
+        Tell whether the client lies in networks that are trusted, or has come through a Unix
+        socket.
+        """
+        return self._is_let_in or self._is_within(networks)
+
     def _is_within(self, networks: Sequence[Network]) -> bool:
-        """
-        Tell whether the client lies in some networks. What comes through a Unix socket has been
-        let in by the rights of its file.
-        """
         address = address_of(self.session.client)
-        return self.session.port == 0 or (address is not None and is_within(address, networks))
+        return address is not None and is_within(address, networks)
 
     def _refuse(self, reply: Reply, verdict: Verdict, closes: bool) -> None:
         """
@@ -228,6 +249,12 @@ class Conversation:
         if log_in is None:
             raise RuntimeError("nobody is logging in")
         self._wait_for(log_in, log_in.respond(line))
+
+    def drop_log_in(self) -> None:
+        """
+        Forget a log-in that is under way: its client has broken off, or said too much.
+        """
+        self._log_in = None
 
     def execute(self, line: bytes) -> None:
         """
@@ -437,6 +464,8 @@ class Conversation:
         else:
             said = parse_xclient(argument)
             session = self.session
+            self._is_let_in = False
+            self._account = None
             self._judge.close()
             self.session = evolve(
                 session,
@@ -448,7 +477,7 @@ class Conversation:
             )
             self._offered = frozenset()
             self._judge = self._services.pipeline.open(self.session)
-            self._connection.when(self._judge.connected(), self._connected)
+            self._look_at_client()
 
     def _xforward(self, argument: str) -> None:
         if not self._is_proxy:
@@ -464,7 +493,7 @@ class Conversation:
 
     @property
     def _is_proxy(self) -> bool:
-        return bool(self._trusted) and self._is_within(self._trusted)
+        return bool(self._trusted) and self._is_trusted(self._trusted)
 
     # -- mail ----------------------------------------------------------------------------
 

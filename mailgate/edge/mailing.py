@@ -107,6 +107,7 @@ class _Skip:
     A chunk that nobody wants; it is read to its end, so that what follows is not run as commands.
     """
 
+    size: int
     left: int
     reply: Reply
 
@@ -161,7 +162,10 @@ class Mailing:
         Tell for how many seconds a message has been arriving, and its bytes a second.
         """
         seconds = now - self._data_began
-        size = self._reception.size if self._reception is not None else 0
+        if self._skip is not None:
+            size = self._skip.size - self._skip.left
+        else:
+            size = self._reception.size if self._reception is not None else 0
         return seconds, size / seconds if seconds > 0 else 0.0
 
     def size_limit(self) -> int:
@@ -422,7 +426,8 @@ class Mailing:
 
     def _pass_over(self, size: int, reply: Reply) -> None:
         if size:
-            self._skip = _Skip(size, reply)
+            self._skip = _Skip(size, size, reply)
+            self._data_began = self._services.reactor.seconds()
             self.is_receiving = True
         else:
             self._connection.reply(reply)

@@ -91,7 +91,8 @@ class SmtpServer(Protocol):
         self._listener = listener
         self._proxy: ProxyReader | None = None
         self._peer = ("", 0, "")
-        self._is_admitted: bool | None = None  # None until the session has begun
+        self._is_admitted = False
+        self._has_begun = False  # not before TLS and a PROXY header that come first
         self.is_handshaking = False
         """Whether TLS has been asked for and not begun."""
 
@@ -138,16 +139,17 @@ class SmtpServer(Protocol):
         Begin the session of a client that is known now, if there is room for it.
         """
         self._peer = client, port, local
-        if self._listener.role is Role.SUBMISSIONS:
+        refusal = self._services.connections.admit(client)
+        self._is_admitted = refusal is None
+        if self._is_admitted and self._listener.role is Role.SUBMISSIONS:
             # The certificate first; then everything is as elsewhere.
             self.start_tls()
         else:
-            self._begin()
+            # A refusal comes in the clear: a handshake would cost what the limit is to spare.
+            self._begin(refusal)
 
-    def _begin(self) -> None:
-        limits = self._services.connections
-        refusal = limits.admit(self._peer[0])
-        self._is_admitted = refusal is None
+    def _begin(self, refusal: Reply | None = None) -> None:
+        self._has_begun = True
         self._conversation.begin(*self._peer, refusal)
 
     def _meet_by_proxy(self, reader: ProxyReader, data: bytes) -> None:
@@ -219,7 +221,7 @@ class SmtpServer(Protocol):
         self._buffer = b""
         self._at = 0
         self._let_go()
-        if self._is_admitted is not None:
+        if self._has_begun:
             self._conversation.lost()
         if self._is_admitted:
             self._services.connections.release(self._peer[0])
@@ -263,7 +265,7 @@ class SmtpServer(Protocol):
             self._timer = self._reactor.callLater(left, self._look_at_clock)
         elif self._is_closing:
             self.abort()
-        elif self._is_admitted is None:
+        elif not self._has_begun:
             # Nothing was said yet: it has not brought its TLS, or its PROXY header, to an end.
             self.abort()
         else:
@@ -347,6 +349,7 @@ class SmtpServer(Protocol):
             return False
         self.set_deadline(self._limits.command_seconds)
         if len(line) > self._line_limit:
+            self._conversation.drop_log_in()
             self.reply(TOO_LONG)
         elif self._conversation.is_logging_in:
             self._conversation.answer(line)
@@ -603,7 +606,7 @@ class SmtpServer(Protocol):
         self.is_handshaking = False
         self.set_deadline(self._limits.command_seconds)
         tls = f"{connection.get_protocol_version_name()} {connection.get_cipher_name()}"
-        if self._is_admitted is None:
+        if not self._has_begun:
             self._conversation.tls = tls
             self._begin()
         else:

@@ -18,6 +18,7 @@ from mailgate.interfaces import IMessage, IRewriter, MaybeDeferred
 from mailgate.message.header import Headers
 from mailgate.message.message import HEAD_LIMIT
 from mailgate.message.section import header_section
+from mailgate.rewrite.forged import without_results
 from mailgate.verdict import Action, Verdict
 
 OURS = b"x-mailgate-"
@@ -35,11 +36,15 @@ _SUBJECT = re.compile(rb"subject[ \t]*:[ \t]*", re.IGNORECASE)
 @frozen
 class HeaderRewriter:
     """
-    Strips C{X-Mailgate-*} from a received message and says what we think of it.
+    Strips C{X-Mailgate-*} and results of ours from a received message and says what we think of
+    it.
     """
 
     subject_mark: str = ""
     """What is put before the subject of a tagged message; C{""} leaves all subjects alone."""
+
+    hostname: str = ""
+    """What we call ourselves."""
 
     def apply(self, trace: str, verdict: Verdict, message: IMessage) -> IMessage:
         """
@@ -50,7 +55,7 @@ class HeaderRewriter:
         header section too where there is nothing to strip, is passed on by reference.
         """
         section = header_section(message)
-        kept = without_ours(section)
+        kept = without_results(without_ours(section), self.hostname)
         if self.subject_mark and verdict.action is Action.TAG:
             kept = with_mark(kept, self.subject_mark.encode("ascii"))
         if kept is not section:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from attrs import define, field
-from twisted.internet.address import IPv4Address
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.task import Clock
@@ -43,11 +43,19 @@ class Transport(StringTransport):
     A string transport with the rest of what a TCP transport has.
     """
 
-    def __init__(self):
-        super().__init__(
-            hostAddress=IPv4Address("TCP", "192.0.2.1", 25),
-            peerAddress=IPv4Address("TCP", "192.0.2.7", 40001),
-        )
+    def __init__(self, peer="192.0.2.7"):
+        """
+        @param peer: the client's IP address, or C{unix} for one that comes through a Unix socket.
+        """
+        if peer == "unix":
+            host, client = UNIXAddress("/run/mail"), UNIXAddress(None)
+        elif ":" in peer:
+            host = IPv6Address("TCP", "2001:db8::1", 25)
+            client = IPv6Address("TCP", peer, 40001)
+        else:
+            host = IPv4Address("TCP", "192.0.2.1", 25)
+            client = IPv4Address("TCP", peer, 40001)
+        super().__init__(hostAddress=host, peerAddress=client)
         self.tls_context = None
         self.is_aborted = False
 
@@ -61,6 +69,24 @@ class Transport(StringTransport):
         Note that TLS was asked for.
         """
         self.tls_context = context
+
+    def getHandle(self):
+        """
+        Give what tells of the TLS that was agreed on.
+        """
+        return self
+
+    def get_protocol_version_name(self):
+        """
+        Say what it could be.
+        """
+        return "TLSv1.3"
+
+    def get_cipher_name(self):
+        """
+        Say what it could be.
+        """
+        return "TLS_AES_256_GCM_SHA384"
 
     def abortConnection(self):
         """
@@ -158,6 +184,12 @@ class ScriptedDispatcher:
     """
 
     outcome: Outcome | Deferred | None = None
+    replies: dict = field(factory=dict)
+    """What becomes of a copy where that is no 250, by address."""
+
+    rewriter: object = None
+    """What rewrites messages before they are noted, or C{None}."""
+
     messages: list = field(factory=list)
     """(envelope, recipients, what is prepended, bytes) of each message."""
 
@@ -172,15 +204,23 @@ class ScriptedDispatcher:
         Note the message, and answer.
         """
         recipients = [recipient for verdict in verdicts for recipient in verdict.recipients]
-        chunks = [self.now(chunk) for chunk in message.chunks()]
+        if self.rewriter is not None:
+            rewritten = self.rewriter.apply(envelope.trace, ACCEPT, message)
+            chunks = [self.now(chunk) for chunk in rewritten.chunks()]
+        else:
+            chunks = [self.now(chunk) for chunk in message.chunks()]
         self.messages.append((envelope, recipients, message.prepended, b"".join(chunks)))
         if isinstance(self.outcome, Deferred):
             return self.outcome
         copies = tuple(Copy(str(recipient), "delivered") for recipient in recipients)
         done = Deferred()
-        replies = tuple(Reply(250, "2.0.0", f"for {recipient}") for recipient in recipients)
-        accepted = Outcome(Reply(250, "2.0.0", "accepted"), copies, (), replies if alone else ())
-        done.callback(self.outcome or accepted)
+        replies = tuple(
+            self.replies.get(str(recipient), Reply(250, "2.0.0", f"for {recipient}"))
+            for recipient in recipients
+        )
+        worst = None if any(reply.is_positive for reply in replies) else replies[0]
+        last = worst or Reply(250, "2.0.0", "accepted")
+        done.callback(self.outcome or Outcome(last, copies, (), replies if alone else ()))
         return done
 
 
@@ -265,9 +305,9 @@ class Edge:
     protocol: object = field(init=False)
     transport: Transport = field(init=False)
 
-    def connect(self):
+    def connect(self, peer="192.0.2.7"):
         """
-        Connect a new client, and give the greeting.
+        Open the listener and connect its first client; give the greeting.
         """
         services = Services(
             hostname="mail.example.com",
@@ -285,9 +325,23 @@ class Edge:
             tarpit=Tarpit(self.limits, 5.0, self.clock, self.limits.clients.connections),
         )
         self.factory = SmtpFactory(services, Listener(address="127.0.0.1:2525", **self.listener))
+        return self.join(peer)
+
+    def join(self, peer):
+        """
+        Connect another client, the one that is talked to from now on; give the greeting.
+        """
         self.protocol = self.factory.buildProtocol(None)
-        self.transport = Transport()
+        self.transport = Transport(peer)
         self.protocol.makeConnection(self.transport)
+        return self.said()
+
+    def secure(self):
+        """
+        Bring the TLS handshake to its end, and give what is said then.
+        """
+        assert self.transport.tls_context is not None, "nobody began it"
+        self.protocol.handshakeCompleted()
         return self.said()
 
     def said(self):

@@ -138,7 +138,7 @@ class VerifyTests(AccountsCase):
         self.file.set("bob", "I\N{SOFT HYPHEN}X correct horse")
         self.assertIsNotNone(self.verify("bob", "\N{ROMAN NUMERAL NINE} correct horse"))
 
-    def test_wrong(self):
+    def test_a30_wrong(self):
         """
         A wrong password, one that cannot be one, and an unknown name give nothing, and each
         costs one verification of Argon2.

@@ -142,15 +142,25 @@ class AttackTests(EndToEndTestCase):
 
     def test_a16_forged_headers(self):
         """
-        X-Mailgate headers of a stranger are gone before ours are added.
+        X-Mailgate headers of a stranger are gone before ours are added, and so are results of
+        authentication and ARC sets with our name.
         """
         gateway = self.gateway().start()
         _, content = make_message()
         forged = b"X-Mailgate-Verdict: accept\r\nX-MAILGATE-Score : -99\r\n\tfolded\r\n"
-        self.assertTrue(send(gateway.smtp_port, forged + content))
+        theirs = b"Authentication-Results: mx.example.org; spf=fail smtp.helo=mail.example.com\r\n"
+        forged += (
+            b"Authentication-Results: mail.example.com; forged=pass\r\n"
+            b"AUTHENTICATION-Results :\r\n (;) Mail.EXAMPLE.com 1; forged=pass\r\n"
+            b"ARC-Authentication-Results: i=1; mail.example.com; forged=pass\r\n"
+            b"ARC-Seal: i=1; cv=none; forged=pass\r\n"
+        )
+        self.assertTrue(send(gateway.smtp_port, forged + theirs + content))
         (delivered,) = gateway.delivered()
         self.assertNotIn(b"-99", delivered)
         self.assertNotIn(b"folded", delivered)
+        self.assertNotIn(b"forged", delivered)
+        self.assertIn(theirs.replace(b"\r\n", b"\n"), delivered)
         for name in (b"X-Mailgate-Verdict: ", b"X-Mailgate-Score: ", b"X-Mailgate-Trace: "):
             self.assertEqual(delivered.count(b"\n" + name), 1, name)
         self.assertTrue(delivered.startswith(b"Return-Path: <sender@example.org>\n"))
