@@ -4,13 +4,21 @@ The composition root: it makes every part, joins them, starts them and ends them
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from socket import socket
-from typing import Any
+from typing import Any, cast
 
 from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred, DeferredList, maybeDeferred
+from twisted.internet.defer import (
+    CancelledError,
+    Deferred,
+    DeferredList,
+    DeferredLock,
+    maybeDeferred,
+)
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.ssl import CertificateOptions
@@ -25,15 +33,22 @@ from mailgate.config.model import (
     Settings,
     SmtpUpstream,
 )
+from mailgate.config.problem import ConfigurationError
 from mailgate.delivery.deadline import ends_within
 from mailgate.delivery.routes import Routes, make_deliveries
 from mailgate.edge.binding import bind
 from mailgate.edge.files import raise_file_limit
 from mailgate.edge.smtp import CUT_SECONDS
 from mailgate.edge.tls import make_self_signed, server_context
+from mailgate.fleet import Fleet
+from mailgate.hub.border import served
+from mailgate.hub.commands import CommandError
+from mailgate.hub.generation import WorkerFailed
 from mailgate.hub.hub import Hub
 from mailgate.hub.lock import InUse
+from mailgate.hub.orders import RELISTED, ROOM, Beginning, Relisted
 from mailgate.hub.storage import Storage, open_for_command
+from mailgate.interfaces import IDelivery
 from mailgate.parts import Parts
 from mailgate.rewrite.headers import HeaderRewriter
 from mailgate.store.schema import SchemaTooNew
@@ -51,27 +66,42 @@ HUB_SECONDS = 30.0
 """How long the hub may take to write what waits, after the time to drain."""
 
 
-def make_gateway(settings: Settings, reactor: Any, parts: Parts | None = None) -> Gateway:
+AT_START_ONLY = ("hostname", "data", "quarantine", "outbox", "trace", "log")
+"""The sections that a reload does not take up."""
+
+
+def make_gateway(
+    settings: Settings,
+    reactor: Any,
+    parts: Parts | None = None,
+    read: Callable[[], Settings] | None = None,
+) -> Gateway:
     """
     Make the gateway from its settings.
 
     @param reactor: the reactor it shall live in.
+    @param read: reads the configuration anew, for a reload.
     @raise ConfigurationError: the checks cannot be brought into an order.
     """
-    return Gateway(settings, reactor, parts or Parts())
+    return Gateway(settings, reactor, parts or Parts(), read or (lambda: settings))
 
 
 class Gateway(Service):
     """
-    The whole gateway in one process.
+    The hub, and the workers: processes of their own or, without any, the half that talks SMTP in
+    this process.
     """
 
     log = Logger()
 
-    def __init__(self, settings: Settings, reactor: Any, parts: Parts) -> None:
+    def __init__(
+        self, settings: Settings, reactor: Any, parts: Parts, read: Callable[[], Settings]
+    ) -> None:
         self._settings = settings
         self._reactor = reactor
         self._parts = parts
+        self._read = read
+        self._turn = DeferredLock()
         self._file_pool = ThreadPool(0, FILE_THREADS, "mailgate files")
         self._writer_pool = ThreadPool(0, 1, "mailgate writer")
         threads = Threads(reactor, self._file_pool)
@@ -83,36 +113,68 @@ class Gateway(Service):
             parts.wall_clock,
             parts.connect,
         )
-        self._deliveries = {
-            name: parts.delivery(delivery)
-            for name, delivery in make_deliveries(
-                settings, reactor, parts.files, threads, parts.wall_clock
-            ).items()
-        }
-        routes = Routes(settings.route, self._deliveries)
+        self._threads = threads
+        self._deliveries = self._make_deliveries(settings)
+        self._routes = Routes(settings.route, self._deliveries)
         rewriter = HeaderRewriter(settings.policy.subject_mark, settings.hostname)
-        self._hub = Hub(reactor, storage, routes.upstream_for, rewriter)
+        self._hub = Hub(
+            reactor, storage, lambda recipient: self._routes.upstream_for(recipient), rewriter
+        )
+        self._hub.commands.reload = self.reload
         self._first_administrator = FirstAdministrator(
             reactor, storage.accounts, settings.web.base_url
         )
-        self._site = self._make_site(threads)
-        self._worker = Worker(
-            settings,
-            reactor,
-            parts,
-            threads,
-            self._hub,
-            storage.lists.lists,
-            self._deliveries,
-            raise_file_limit(),
-        )
+        self._site = self._make_site(settings)
+        self._possible = raise_file_limit()
+        self._worker: Worker | None = None
+        self._fleet: Fleet | None = None
+        if settings.workers:
+            self._fleet = self._make_fleet()
+        else:
+            self._worker = Worker(
+                settings,
+                reactor,
+                parts,
+                threads,
+                self._hub,
+                storage.lists.lists,
+                self._deliveries,
+                self._possible,
+            )
         self._tls: CertificateOptions | None = None
         self._sockets: list[socket] = []
+        self._web_socket: socket | None = None
         self._web: IListeningPort | None = None
         self._starting: Deferred[None] | None = None
 
-    def _make_site(self, threads: Threads) -> ReviewSite:
-        settings, storage = self._settings, self._storage
+    def _make_deliveries(self, settings: Settings) -> Mapping[str, IDelivery]:
+        parts = self._parts
+        made = make_deliveries(
+            settings, self._reactor, parts.files, self._threads, parts.wall_clock
+        )
+        return {name: parts.delivery(delivery) for name, delivery in made.items()}
+
+    def _make_fleet(self) -> Fleet:
+        hub, storage = self._hub, self._storage
+
+        def beginning(settings: Settings) -> Beginning:
+            entries = storage.lists.lists.index.entries.values()
+            return Beginning(
+                settings,
+                tuple(entry for scopes in entries for entry in scopes.values()),
+                hub.has_room(),
+                *self._certificate(settings),
+            )
+
+        fleet = Fleet(self._reactor, served(hub, storage.spool, self._threads), beginning)
+        hub.room.changed = lambda is_enough: fleet.tell(ROOM, is_enough)
+        storage.lists.changed = lambda added, removed: fleet.ask(
+            RELISTED, Relisted(tuple(added), tuple(removed))
+        )
+        return fleet
+
+    def _make_site(self, settings: Settings) -> ReviewSite:
+        storage = self._storage
         web = settings.web
         return make_site(
             web=web,
@@ -126,7 +188,7 @@ class Gateway(Service):
             accounts=storage.accounts,
             log_ins=LogIns(storage.database, storage.now, web.idle_seconds, web.session_seconds),
             first_administrator=self._first_administrator,
-            threads=threads,
+            threads=self._threads,
             reactor=self._reactor,
             now=storage.now,
             learner=storage.learning,
@@ -142,10 +204,13 @@ class Gateway(Service):
         @raise SystemExit: it is not possible; the message says why.
         """
         settings = self._settings
-        for address in [listener.address for listener in settings.listener] + [
-            settings.web.address
-        ]:
-            self._sockets.append(bind(address))
+        # Without a handler of ours the signal would end the process.
+        signal.signal(signal.SIGHUP, self._asked_to_reload)
+        if self._fleet is not None:
+            self._fleet.bind(settings)
+        else:
+            self._sockets = [bind(listener.address) for listener in settings.listener]
+        self._web_socket = bind(settings.web.address)
         if settings.tls.certificate is not None and settings.tls.key is not None:
             self._tls = server_context(settings.tls.certificate, settings.tls.key)
 
@@ -176,12 +241,11 @@ class Gateway(Service):
             raise SystemExit(f"mailgate: {error}") from error
 
     def _self_signed(self) -> CertificateOptions:
-        folder = self._settings.data / "tls"
-        now = datetime.fromtimestamp(self._parts.wall_clock(), UTC)
         try:
-            certificate, key, is_new = make_self_signed(folder, self._settings.hostname, now)
+            certificate, key, is_new = self._make_certificate()
             context = server_context(certificate, key)
         except (OSError, ValueError) as error:
+            folder = self._settings.data / "tls"
             raise SystemExit(
                 f"mailgate: the self-signed certificate in {folder} cannot be used: {error}. "
                 "Remove the files there, and another is made."
@@ -190,14 +254,31 @@ class Gateway(Service):
             self._parts.say(f"A self-signed certificate for STARTTLS was made: {certificate}")
         return context
 
+    def _make_certificate(self) -> tuple[Path, Path, bool]:
+        now = datetime.fromtimestamp(self._parts.wall_clock(), UTC)
+        settings = self._settings
+        return make_self_signed(settings.data / "tls", settings.hostname, now)
+
+    def _certificate(self, settings: Settings) -> tuple[Path, Path]:
+        """
+        Give the files with the certificate of a configuration and its key.
+        """
+        if settings.tls.certificate is not None and settings.tls.key is not None:
+            return settings.tls.certificate, settings.tls.key
+        certificate, key, _ = self._make_certificate()
+        return certificate, key
+
     async def _start(self) -> None:
         await self._hub.start()
-        await self._worker.start()
-        *mail, web = self._sockets
-        self._sockets.clear()
-        self._worker.listen(mail, self._tls)
-        self._web = self._reactor.adoptStreamPort(web.fileno(), web.family, self._site)
-        web.close()
+        if self._worker is not None:
+            await self._worker.start()
+            self._worker.listen(self._sockets, self._tls)
+            self._sockets = []
+        elif self._fleet is not None:
+            await self._fleet.start(self._settings)
+        assert self._web_socket is not None
+        with self._web_socket as web:
+            self._web = self._reactor.adoptStreamPort(web.fileno(), web.family, self._site)
         link = ""
         if await self._storage.accounts.count() == 0:
             link = self._first_administrator.new_link()
@@ -207,7 +288,7 @@ class Gateway(Service):
             "{event} {version}, {sessions} sessions are possible at a time",
             event="gateway.started",
             version=__version__,
-            sessions=self._worker.sessions,
+            sessions=min(self._possible, self._settings.limits.clients.connections),
         )
 
     def _not_started(self, failure: Failure) -> None:
@@ -218,7 +299,9 @@ class Gateway(Service):
         if isinstance(failure.value, CancelledError):
             return
         words = failure.getErrorMessage()
-        if isinstance(failure.value, (OSError, CannotListenError, InUse, SchemaTooNew)):
+        if isinstance(
+            failure.value, (OSError, CannotListenError, InUse, SchemaTooNew, WorkerFailed)
+        ):
             self.log.critical("{event} {words}", event="gateway.not_started", words=words)
         else:
             self.log.failure("{event}", failure, event="gateway.not_started")
@@ -242,6 +325,65 @@ class Gateway(Service):
         yield f"The review pages are at {settings.web.base_url}.{first}"
         yield f"Mail goes to {', '.join(map(_describe, settings.upstream.values()))}."
 
+    # -- reload ----------------------------------------------------------------------
+
+    def reload(self) -> Deferred[Sequence[str]]:
+        """
+        Take up the configuration anew: workers that know it take the place of those that do not,
+        who let nobody in any more and end once their clients have gone. Whatever is wrong with
+        it, the old ones go on.
+
+        @return: what has happened, in lines for a person; it fires once the new ones work.
+        @raise CommandError: nothing has changed; the words say why.
+        """
+        return self._turn.run(lambda: Deferred.fromCoroutine(self._reload()))
+
+    def _asked_to_reload(self, *_: Any) -> None:
+        def failed(failure: Failure) -> None:
+            if not failure.check(CommandError):
+                self.log.failure("{event}", failure, event="gateway.reload_failed")
+
+        self._reactor.callFromThread(lambda: self.reload().addErrback(failed))
+
+    async def _reload(self) -> Sequence[str]:
+        try:
+            return await self._take_up(await self._threads.run(self._read))
+        except (ConfigurationError, WorkerFailed, SystemExit) as error:
+            words = str(error).removeprefix("mailgate: ")
+            self.log.error(
+                "{event} the old configuration goes on: {words}",
+                event="gateway.not_reloaded",
+                words=words,
+            )
+            raise CommandError(f"nothing has changed: {words}") from error
+
+    async def _take_up(self, settings: Settings) -> Sequence[str]:
+        old, fleet = self._settings, self._fleet
+        if fleet is None or not settings.workers:
+            raise CommandError(
+                "with workers = 0 nothing can be reloaded, nor can that be changed; restart it"
+            )
+        await fleet.start(settings)
+        self._settings = settings
+        leaving, self._deliveries = self._deliveries, self._make_deliveries(settings)
+        self._routes = Routes(settings.route, self._deliveries)
+        for delivery in leaving.values():
+            delivery.close()
+        storage, commands = self._storage, self._hub.commands
+        storage.lists.domains = {domain for route in settings.route for domain in route.domains}
+        commands.policy = settings.policy
+        self._site = self._make_site(settings)
+        if self._web is not None:
+            cast(Any, self._web).factory = self._site
+        later = [name for name in AT_START_ONLY if getattr(settings, name) != getattr(old, name)]
+        if settings.web.address != old.web.address:
+            later.append("web.address")
+        self.log.info("{event} workers {pids}", event="gateway.reloaded", pids=fleet.generations[0])
+        lines = [f"{settings.workers} workers have the new configuration."]
+        if later:
+            lines.append(f"A restart is needed for what has changed in {', '.join(later)}.")
+        return lines
+
     # -- stop ------------------------------------------------------------------------
 
     def stopService(self) -> Deferred[None]:
@@ -258,13 +400,14 @@ class Gateway(Service):
         if starting is not None:
             starting.cancel()
             await self._ends("start", lambda: starting, over)
-        for bound in self._sockets:
+        for bound in filter(None, (*self._sockets, self._web_socket)):
             bound.close()
         # What comes in may still be held or queued while it ends, so the hub is the last.
         await self._ends("listening", self._stop_listening, over)
         await self._ends("mail under way", lambda: self._finish(over), over + CUT_SECONDS)
         await self._ends("upstreams", self._close_deliveries, over + CUT_SECONDS)
-        await self._ends("worker", self._worker.stop, over + CUT_SECONDS)
+        if self._worker is not None:
+            await self._ends("worker", self._worker.stop, over + CUT_SECONDS)
         await self._ends("hub", self._hub.stop, over + HUB_SECONDS)
         self._writer_pool.stop()
         self._file_pool.stop()
@@ -273,14 +416,21 @@ class Gateway(Service):
     def _stop_listening(self) -> Deferred[Any]:
         web, self._web = self._web, None
         ending = [] if web is None else [maybeDeferred(web.stopListening)]
-        return DeferredList([self._worker.stop_listening(), *ending])
+        if self._worker is not None:
+            ending.append(self._worker.stop_listening())
+        return DeferredList(ending)
 
     def _finish(self, over: float) -> Deferred[Any]:
         """
         Let the messages that come in, and those that leave the outbox, end until C{over}.
         """
         seconds = max(0.0, over - self._reactor.seconds())
-        return DeferredList([self._worker.finish(seconds), self._hub.finish(seconds)])
+        ending = [self._hub.finish(seconds)]
+        if self._worker is not None:
+            ending.append(self._worker.finish(seconds))
+        elif self._fleet is not None:
+            ending.append(self._fleet.stop(seconds))
+        return DeferredList(ending)
 
     def _close_deliveries(self) -> Deferred[Any]:
         return DeferredList([delivery.close() for delivery in self._deliveries.values()])

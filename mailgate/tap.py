@@ -48,7 +48,9 @@ class Options(BaseOptions):
         """
         try:
             named = self["config"]
-            self["settings"] = load(default_path() if named is None else Path(named))
+            path = default_path() if named is None else Path(named)
+            self["path"] = path.absolute()
+            self["settings"] = load(path)
         except ConfigurationError as error:
             raise UsageError(f"the configuration is wrong\n{error}") from error
 
@@ -62,7 +64,8 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor
 
     try:
-        gateway = make_gateway(options["settings"], reactor)
+        path = options["path"]
+        gateway = make_gateway(options["settings"], reactor, read=lambda: load(path))
     except ConfigurationError as error:
         raise SystemExit(f"mailgate: the configuration is wrong\n{error}") from error
     # All that is there now stays: the collector never has to look at it again.

@@ -147,6 +147,12 @@ class Worker:
         ports, self._ports = self._ports, []
         return DeferredList([maybeDeferred(port.stopListening) for port in ports])
 
+    def when_empty(self) -> Deferred[Any]:
+        """
+        Wait until all clients have gone by themselves.
+        """
+        return DeferredList([edge.when_empty() for edge in self._edges])
+
     def finish(self, seconds: float) -> Deferred[Any]:
         """
         Send away who has no message under way, and let the others end theirs for C{seconds}.

@@ -38,15 +38,17 @@ MAY_ALSO = {
     },
 }
 UNBOUND = {
-    "service",
-    "worker",
-    "parts",
-    "tap",
+    "__init__",
+    "__main__",
+    "child",
     "cli",
     "commands",
+    "fleet",
     "judging",
-    "__main__",
-    "__init__",
+    "parts",
+    "service",
+    "tap",
+    "worker",
 }
 """What puts everything together."""
 

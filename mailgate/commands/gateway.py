@@ -1,5 +1,5 @@
 """
-C{mailgate run}, C{check-config} and C{init}: from nothing to a gateway that runs.
+C{mailgate run}, C{reload}, C{check-config} and C{init}: from nothing to a gateway that runs.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from attrs import evolve
 from twisted.internet.task import Clock
 
 from mailgate.checks.known import Known
-from mailgate.commands.asking import config_path
+from mailgate.commands.asking import config_path, gateway
 from mailgate.commands.parsers import Arguments, Parsers
 from mailgate.config.load import INSTALLED, check, default_path, load
 from mailgate.config.model import Settings
@@ -36,6 +36,7 @@ def add_to(parsers: Parsers) -> None:
     parsers.command("run", run, "run --config etc/quickstart.toml")
     made = parsers.command("check-config", check_config, "check-config etc/mailgate.toml")
     made.add_argument("file", nargs="?", type=Path, metavar="FILE", help="instead of --config")
+    parsers.command("reload", reload, "reload")
     parsers.command("init", init, f"init --config {INSTALLED}")
 
 
@@ -49,6 +50,15 @@ def run(arguments: Arguments) -> int:
     load(path)
     sys.argv = ["twistd", "-n", "--pidfile=", "mailgate", "--config", str(path)]
     twistd.run()
+    return 0
+
+
+def reload(arguments: Arguments) -> int:
+    """
+    Let the gateway take up its changed configuration; comes back once it works.
+    """
+    with gateway(arguments) as ask:
+        say_all(ask("reload", {})["lines"])
     return 0
 
 

@@ -549,6 +549,9 @@ class Settings(Section):
     data: FilePath
     """The folder that holds everything that must survive."""
 
+    workers: Annotated[int, Field(ge=0, le=64)] = 1
+    """How many processes take mail in; 0: the hub does it itself, which is for tests."""
+
     listener: Annotated[tuple[Listener, ...], Field(min_length=1)]
     route: Annotated[tuple[Route, ...], Field(min_length=1)]
     upstream: Annotated[dict[Name, Upstream], Field(min_length=1)]

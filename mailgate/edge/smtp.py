@@ -666,6 +666,17 @@ class SmtpFactory(ServerFactory):
             for closed in waiting:
                 closed.callback(None)
 
+    def when_empty(self) -> Deferred[None]:
+        """
+        Wait until there is no connection.
+        """
+        empty: Deferred[None] = Deferred()
+        if self._open:
+            self._all_closed.append(empty)
+        else:
+            empty.callback(None)
+        return empty
+
     def finish(self, seconds: float) -> Deferred[None]:
         """
         End all connections: idle ones at once with 421, busy ones after their message.
@@ -673,11 +684,9 @@ class SmtpFactory(ServerFactory):
         Whatever is left after C{seconds} is cut, and what an upstream has not answered then is
         written down as not known.
         """
-        done: Deferred[None] = Deferred()
+        done = self.when_empty()
         if not self._open:
-            done.callback(None)
             return done
-        self._all_closed.append(done)
         reactor = self.services.reactor
         timers = [
             reactor.callLater(seconds, self._cut),

@@ -18,6 +18,7 @@ from twisted.logger import Logger
 
 from mailgate.classify.learning import Learner
 from mailgate.classify.store import Unusable
+from mailgate.config.model import Policy
 from mailgate.hub.storage import Storage
 from mailgate.knowledge.entry import Entry, EntryKind, EntryRefused, ListName, make_entry
 from mailgate.message.header import Headers
@@ -61,8 +62,12 @@ class Commands:
         @param outbox_changed: called when a copy in the outbox has become due.
         """
         self._now = storage.now
-        policy = storage.settings.policy
-        self._thresholds = {name: getattr(policy, name) for name in ("tag", "quarantine", "reject")}
+        self.policy = storage.settings.policy
+        """The thresholds that count."""
+
+        self.reload: Callable[[], Awaitable[Sequence[str]]] | None = None
+        """Takes the configuration up anew, and says what happened; set by the gateway."""
+
         self._messages = storage.messages
         self._outbox_changed = outbox_changed
         self._database = storage.database
@@ -92,6 +97,7 @@ class Commands:
             "user.add": self.user_add,
             "user.list": self.user_list,
             "trace": self.trace,
+            "reload": self.reload_,
         }
 
     def run(self, name: str, arguments: Mapping[str, Any]) -> Deferred[Answer]:
@@ -112,6 +118,14 @@ class Commands:
             raise
         except OSError as error:
             raise CommandError(f"the store failed: {error.strerror or error}") from error
+
+    async def reload_(self) -> Answer:
+        """
+        Take up the configuration anew.
+        """
+        if self.reload is None:
+            raise CommandError("there is nothing to reload: no gateway runs")
+        return {"lines": list(await self.reload())}
 
     # -- quarantine -------------------------------------------------------------------
 
@@ -143,7 +157,7 @@ class Commands:
             "held": _held(held),
             "header": header.decode("utf-8", "replace"),
             "history": await self._history([held.trace]),
-            "thresholds": self._thresholds,
+            "thresholds": _thresholds(self.policy),
         }
 
     async def quarantine_release(self, id: str, by: str) -> Answer:
@@ -383,7 +397,7 @@ class Commands:
             "records": records,
             **stored,
             "history": past,
-            "thresholds": self._thresholds,
+            "thresholds": _thresholds(self.policy),
         }
 
     async def _history(self, traces: Sequence[str]) -> Sequence[Answer]:
@@ -445,3 +459,7 @@ def _one_of(names: type[E], text: str) -> E:
 
 def _account(account: Account) -> Answer:
     return {"name": account.name, "created": account.created}
+
+
+def _thresholds(policy: Policy) -> Mapping[str, float]:
+    return {"tag": policy.tag, "quarantine": policy.quarantine, "reject": policy.reject}

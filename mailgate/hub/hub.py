@@ -71,11 +71,11 @@ class Hub:
         self.learning = storage.learning
         self.commands = Commands(storage, self.quarantine, self.outbox.kick)
         self._control = Control(IReactorUNIX(reactor), settings.data / "control", self.commands)
-        self._room = Room(settings.data, settings.limits.free_bytes, storage.threads)
+        self.room = Room(settings.data, settings.limits.free_bytes, storage.threads)
         self._jobs = Jobs(
             reactor,
             (
-                Job("free space", _ROOM_SECONDS, self._room.look),
+                Job("free space", _ROOM_SECONDS, self.room.look),
                 Job("purge of the quarantine", _HOUR, self.quarantine.purge),
                 Job("purge of the traces", _HOUR, self._traces.purge),
                 Job("purge of the history", _HOUR, self._purge_history),
@@ -147,7 +147,7 @@ class Hub:
         """
         Tell whether the disk had room for another message when it was last looked at.
         """
-        return self._room.is_enough
+        return self.room.is_enough
 
     # ---------------------------------------------------------------------------------
 
@@ -164,7 +164,7 @@ class Hub:
                 )
             await self.lists.load()
             await self.learning.open_at_start()
-            await self._room.look()
+            await self.room.look()
             self._control.start()
             await self.outbox.start()
         except BaseException:

@@ -5,6 +5,7 @@ Whether the disk has room for another message.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from twisted.internet.defer import Deferred
@@ -31,6 +32,9 @@ class Room:
         self.is_enough = True
         """Whether there was room when last looked."""
 
+        self.changed: Callable[[bool], None] = lambda is_enough: None
+        """Called when that has changed."""
+
     def look(self) -> Deferred[None]:
         """
         Look at the disk.
@@ -46,6 +50,7 @@ class Room:
         if is_enough == self.is_enough:
             return
         self.is_enough = is_enough
+        self.changed(is_enough)
         if is_enough:
             self.log.info("{event} {free} bytes are free again", event="disk.room", free=free)
         else:

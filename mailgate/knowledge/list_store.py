@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Collection, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from attrs import evolve
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
 from mailgate.knowledge.entry import SCOPE, Entry, EntryKind, EntryRefused, ListName
@@ -43,10 +43,14 @@ class ListStore:
         """
         self._database = database
         self._now = now
-        self._domains = domains
+        self.domains = domains
         self._most = most
         self.lists = Lists()
         """What counts, for the check; empty before L{load}."""
+
+        self.changed: Callable[[Sequence[Entry], Sequence[Entry]], Deferred[Any]]
+        self.changed = lambda added, removed: succeed(None)
+        """Called with a change; it counts everywhere when the Deferred fires."""
 
     def load(self) -> Deferred[None]:
         """
@@ -83,8 +87,7 @@ class ListStore:
                 raise EntryRefused(f"The lists are full: they hold {self._most:,} entries.")
             return stored
 
-        def committed(stored: Entry) -> Entry:
-            self._change(added=(stored,))
+        def committed(stored: Entry) -> Deferred[Entry]:
             self.log.info(
                 "{event} {id} {list} {value} by {by}",
                 event="list.added",
@@ -95,7 +98,7 @@ class ListStore:
                 scope=stored.scope,
                 by=stored.by,
             )
-            return stored
+            return self._change(stored, added=(stored,))
 
         return _regardless(self._database.write(work).addCallback(committed))
 
@@ -111,20 +114,20 @@ class ListStore:
             gone = _delete(connection, "id = ?", identity)
             return gone[0] if gone else None
 
-        def committed(gone: Entry | None) -> Entry | None:
-            if gone is not None:
-                self._change(removed=(gone,))
-                self.log.info(
-                    "{event} {id} {list} {value} by {by}",
-                    event="list.removed",
-                    id=gone.id,
-                    list=gone.list.value,
-                    kind=gone.kind.value,
-                    value=gone.value,
-                    scope=gone.scope,
-                    by=by,
-                )
-            return gone
+        def committed(gone: Entry | None) -> Entry | Deferred[Entry | None] | None:
+            if gone is None:
+                return None
+            self.log.info(
+                "{event} {id} {list} {value} by {by}",
+                event="list.removed",
+                id=gone.id,
+                list=gone.list.value,
+                kind=gone.kind.value,
+                value=gone.value,
+                scope=gone.scope,
+                by=by,
+            )
+            return self._change(gone, removed=(gone,))
 
         return _regardless(self._database.write(work).addCallback(committed))
 
@@ -134,11 +137,11 @@ class ListStore:
         """
         now = self._now()
 
-        def committed(gone: Sequence[Entry]) -> int:
-            if gone:
-                self._change(removed=gone)
-                self.log.info("{event} {number} entries", event="list.purged", number=len(gone))
-            return len(gone)
+        def committed(gone: Sequence[Entry]) -> int | Deferred[int]:
+            if not gone:
+                return 0
+            self.log.info("{event} {number} entries", event="list.purged", number=len(gone))
+            return self._change(len(gone), removed=gone)
 
         writing = self._database.write(lambda connection: _delete(connection, "expires <= ?", now))
         return _regardless(writing.addCallback(committed))
@@ -192,14 +195,20 @@ class ListStore:
 
     def _check(self, entry: Entry, now: float) -> None:
         domain = entry.scope.rpartition("@")[2]
-        if domain and domain not in self._domains:
+        if domain and domain not in self.domains:
             raise EntryRefused(f"Whom it is for must be {SCOPE}; {domain} is none of your domains.")
         if entry.has_ended(now):
             raise EntryRefused("The end of an entry must lie ahead.")
 
-    def _change(self, added: Sequence[Entry] = (), removed: Sequence[Entry] = ()) -> None:
+    def _change(
+        self, result: T, added: Sequence[Entry] = (), removed: Sequence[Entry] = ()
+    ) -> Deferred[T]:
+        """
+        Give C{result} once the change counts everywhere.
+        """
         # Writes are answered in the order of their commits, so memory and disk stay the same.
         self.lists.index = self.lists.index.changed(added, removed)
+        return self.changed(added, removed).addCallback(lambda _: result)
 
 
 def _regardless(changing: Deferred[T]) -> Deferred[T]:

@@ -214,7 +214,7 @@ class HubTests(SynchronousTestCase):
         hub = self.make(limits={"free_bytes": 1 << 60})
         self.start(hub)
         self.assertFalse(hub.has_room())
-        hub._room._minimum = 1
+        hub.room._minimum = 1
         self.reactor.advance(10)
         self.assertTrue(hub.has_room())
 

@@ -1,0 +1,166 @@
+"""
+A worker as a process of its own: C{python -m mailgate.child}, started by the hub alone.
+
+Its standard input is nothing, what it writes to its output is told by the hub, descriptor 3 is
+the link to the hub, and those from 4 on are the listening sockets. Everything else comes over the
+link. Without the hub it ends at once: what it has not kept, its clients still have.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import pickle
+import signal
+from collections.abc import Mapping
+from socket import AF_UNIX, socket
+from typing import Any
+
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.protocol import Factory
+from twisted.logger import ILogObserver, Logger, globalLogBeginner
+from twisted.python.threadpool import ThreadPool
+from zope.interface import provider
+
+from mailgate.delivery.deadline import ends_within
+from mailgate.delivery.routes import make_deliveries
+from mailgate.edge.files import raise_file_limit
+from mailgate.edge.tls import server_context
+from mailgate.hub.border import RemoteHub
+from mailgate.hub.link import Link
+from mailgate.hub.orders import (
+    FIRST_SOCKET,
+    LINK,
+    RELISTED,
+    RETIRE,
+    ROOM,
+    SAID,
+    START,
+    STOP,
+    Beginning,
+    Relisted,
+    said,
+)
+from mailgate.interfaces import IDelivery
+from mailgate.knowledge.lists import Lists
+from mailgate.parts import Parts
+from mailgate.store.threads import Threads
+from mailgate.tap import YOUNG
+from mailgate.worker import Worker
+
+FILE_THREADS = 10
+
+
+class Child:
+    """
+    The worker of this process, and how the hub leads it.
+    """
+
+    log = Logger()
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+        self._pool = ThreadPool(0, FILE_THREADS, "mailgate files")
+        self._hub = RemoteHub()
+        self._lists = Lists()
+        self._deliveries: Mapping[str, IDelivery] = {}
+        self._worker: Worker | None = None
+
+    def run(self) -> None:
+        """
+        Do what the hub says until it is gone.
+        """
+        link = Link(
+            {
+                START: lambda order: Deferred.fromCoroutine(self._start(pickle.loads(order))),
+                ROOM: self._room,
+                RELISTED: self._relisted,
+                RETIRE: lambda seconds: Deferred.fromCoroutine(self._retire(seconds)),
+                STOP: lambda seconds: Deferred.fromCoroutine(self._stop(seconds)),
+            }
+        )
+        self._hub.link = link
+        link.lost.addCallback(lambda _: self._end())
+        factory = Factory.forProtocol(lambda: link)
+        factory.noisy = False
+        self._reactor.adoptStreamConnection(LINK, AF_UNIX, factory)
+        os.close(LINK)
+
+        @provider(ILogObserver)
+        def tell(event: Mapping[str, Any]) -> None:
+            # A thread may log as well, and only the reactor's may write.
+            self._reactor.callFromThread(link.tell, SAID, said(event))
+
+        globalLogBeginner.beginLoggingTo([tell], redirectStandardIO=False)
+        self._pool.start()
+        self._reactor.run(installSignalHandlers=False)
+
+    def _end(self) -> None:
+        # Whatever still runs in threads is of no use to anybody any more.
+        os._exit(0)
+
+    async def _start(self, beginning: Beginning) -> None:
+        settings, parts = beginning.settings, Parts()
+        threads = Threads(self._reactor, self._pool)
+        self._hub.room = beginning.has_room
+        self._lists.index = self._lists.index.changed(added=beginning.entries)
+        self._deliveries = make_deliveries(
+            settings, self._reactor, parts.files, threads, parts.wall_clock
+        )
+        worker = self._worker = Worker(
+            settings,
+            self._reactor,
+            parts,
+            threads,
+            self._hub,
+            self._lists,
+            self._deliveries,
+            raise_file_limit(),
+        )
+        await worker.start()
+        sockets = [socket(fileno=FIRST_SOCKET + at) for at in range(len(settings.listener))]
+        worker.listen(sockets, server_context(beginning.certificate, beginning.key))
+        gc.freeze()
+        gc.set_threshold(YOUNG, *gc.get_threshold()[1:])
+
+    def _room(self, has_room: bool) -> None:
+        self._hub.room = has_room
+
+    def _relisted(self, change: Relisted) -> None:
+        self._lists.index = self._lists.index.changed(change.added, change.removed)
+
+    async def _retire(self, seconds: float) -> None:
+        """
+        Let nobody in any more, and wait until everybody has gone.
+        """
+        assert self._worker is not None
+        await self._worker.stop_listening()
+        await ends_within(self._reactor, self._worker.when_empty(), seconds)
+
+    async def _stop(self, seconds: float) -> None:
+        """
+        Let nobody in any more, and end the sessions.
+        """
+        worker = self._worker
+        if worker is None:
+            return
+        await worker.stop_listening()
+        await worker.finish(seconds)
+        await DeferredList([delivery.close() for delivery in self._deliveries.values()])
+        await worker.stop()
+
+
+def main() -> None:
+    """
+    Be a worker.
+    """
+    # What ends the hub ends the workers in their order; a terminal and systemd tell all at once.
+    for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ignored, signal.SIG_IGN)
+    from twisted.internet import reactor
+
+    Child(reactor).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""
+What the hub asks of a worker, and what a worker tells of itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+from twisted.logger import LogLevel, formatEvent, globalLogPublisher
+
+from mailgate.config.model import Settings
+from mailgate.hub.link import Method
+from mailgate.knowledge.entry import Entry
+
+LINK = 3
+"""The worker's descriptor for the link."""
+
+FIRST_SOCKET = 4
+"""Its descriptor for the first listening socket."""
+
+
+@frozen
+class Beginning:
+    """
+    What a worker is told at its start.
+    """
+
+    settings: Settings
+    entries: tuple[Entry, ...]
+    """Of the allow and block lists."""
+
+    has_room: bool
+    certificate: Path
+    key: Path
+
+
+@frozen
+class Relisted:
+    """
+    A change of the allow and block lists.
+    """
+
+    added: tuple[Entry, ...]
+    removed: tuple[Entry, ...]
+
+
+@frozen
+class Said:
+    """
+    An event of a worker's log.
+    """
+
+    time: float
+    """Seconds since the epoch."""
+
+    level: str
+    namespace: str
+    event: str
+    """Its name, or C{""}."""
+
+    text: str
+    """All of it in words, with the traceback where there is one."""
+
+
+START = Method("start", bytes, None)
+"""Begin to work; the answer comes when clients are let in. It takes a pickled L{Beginning}: the hub
+may tell a worker anything, and it is only that way round."""
+
+ROOM = Method("room", bool)
+RELISTED = Method("relisted", Relisted, None)
+RETIRE = Method("retire", float, None)
+"""Let nobody in any more; answered when all have gone, or after so many seconds."""
+
+STOP = Method("stop", float, None)
+"""Let nobody in any more, end the sessions within so many seconds, and write what waits."""
+
+SAID = Method("said", Said)
+
+
+def said(event: Mapping[str, Any]) -> Said:
+    """
+    Give an event of the log as it crosses the border.
+    """
+    level = event.get("log_level", LogLevel.info)
+    text = formatEvent(dict(event))
+    failure = event.get("log_failure")
+    if failure is not None:
+        text = f"{text}\n{failure.getTraceback()}"
+    return Said(
+        event.get("log_time", 0.0),
+        level.name,
+        str(event.get("log_namespace", "")),
+        str(event.get("event", "")),
+        text,
+    )
+
+
+def repeat(told: Said, worker: int) -> None:
+    """
+    Put an event of a worker into the log of this process.
+    """
+    globalLogPublisher(
+        {
+            "log_time": told.time,
+            "log_level": LogLevel.levelWithName(told.level),
+            "log_namespace": told.namespace,
+            "log_format": "{text}",
+            "event": told.event,
+            "text": told.text,
+            "worker": worker,
+        }
+    )

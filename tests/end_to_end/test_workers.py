@@ -1,0 +1,264 @@
+"""
+Workers as processes: they die, are replaced, and give way to others at a reload.
+"""
+
+import os
+import re
+import signal
+import smtplib
+import threading
+import time
+from email.message import EmailMessage
+from pathlib import Path
+
+from tests.end_to_end.case import EndToEndTestCase
+from tests.end_to_end.gateway import free_port
+
+RELOADS = int(os.environ.get("MAILGATE_TEST_RELOADS", "8"))
+
+
+def message(identity):
+    """
+    Make a message that can be found again.
+    """
+    made = EmailMessage()
+    made["From"] = "Ada <ada@example.org>"
+    made["To"] = "bob@example.com"
+    made["Message-ID"] = f"<{identity}@example.org>"
+    made["Subject"] = "about the meeting"
+    made.set_content("See you there.\n")
+    return made
+
+
+def workers(gateway):
+    """
+    Give the processes that the gateway has started.
+    """
+    path = Path(f"/proc/{gateway.process.pid}/task/{gateway.process.pid}/children")
+    return {int(pid) for pid in path.read_text().split()}
+
+
+class Sender(threading.Thread):
+    """
+    A client that sends one message after the other until it is told to stop, two on each
+    connection.
+    """
+
+    def __init__(self, port, name):
+        super().__init__()
+        self.port = port
+        self.label = name
+        self.is_over = threading.Event()
+        self.sent = []
+        self.errors = []
+
+    def run(self):
+        """
+        Send.
+        """
+        while not self.is_over.is_set():
+            try:
+                with smtplib.SMTP("127.0.0.1", self.port, timeout=30) as client:
+                    for _ in range(2):
+                        identity = f"{self.label}-{len(self.sent)}"
+                        client.send_message(message(identity))
+                        self.sent.append(identity)
+            except (OSError, smtplib.SMTPException) as error:
+                self.errors.append(repr(error))
+
+
+class WorkerTests(EndToEndTestCase):
+    """
+    Tests with two workers.
+    """
+
+    def start(self, **keywords):
+        """
+        Start a gateway with two workers.
+        """
+        gateway = self.gateway(top="workers = 2", **keywords).start()
+        self.eventually(lambda: "gateway.started" in gateway.said(), "it does not start")
+        return gateway
+
+    def send(self, gateway, identity, port=None):
+        """
+        Send one message.
+        """
+        with smtplib.SMTP("127.0.0.1", port or gateway.smtp_port, timeout=30) as client:
+            client.send_message(message(identity))
+
+    def test_f13_worker_dies(self):
+        """
+        A worker that is killed costs its own connections only, and another one takes its place.
+        """
+        gateway = self.start()
+        before = workers(gateway)
+        self.assertEqual(len(before), 2)
+        clients = [smtplib.SMTP("127.0.0.1", gateway.smtp_port, timeout=30) for _ in range(12)]
+        self.addCleanup(lambda: [client.close() for client in clients])
+        os.kill(min(before), signal.SIGKILL)
+        self.eventually(lambda: "killed by SIGKILL" in gateway.said(), "nobody saw it die")
+        alive = 0
+        for number, client in enumerate(clients):
+            try:
+                client.send_message(message(f"kept-{number}"))
+                alive += 1
+            except smtplib.SMTPException:
+                continue
+        self.eventually(
+            lambda: len(workers(gateway)) == 2 and not workers(gateway) & {min(before)},
+            "no other worker was started",
+        )
+        self.send(gateway, "after")
+        self.assertEqual(len(gateway.delivered()), alive + 1)
+        self.assertEqual(gateway.stop(), 0 if gateway.process.returncode == 0 else -15)
+
+    def test_without_the_hub(self):
+        """
+        When the hub dies, so do its workers, and a new hub can take their addresses.
+        """
+        gateway = self.start()
+        before = workers(gateway)
+        gateway.kill()
+
+        def gone():
+            return all(not Path(f"/proc/{pid}").exists() for pid in before)
+
+        self.eventually(gone, "workers without a hub stay")
+        gateway.start()
+        self.send(gateway, "after")
+        self.assertEqual(len(gateway.delivered()), 1)
+
+    def test_held_across_the_border(self):
+        """
+        A message that is held lies in the quarantine, and is released from there.
+        """
+        gateway = self.start(tables="[policy]\ntag = -9\nquarantine = -8\nreject = 90\n")
+        self.send(gateway, "held")
+        (held,) = gateway.held()
+        self.assertEqual(held["subject"], "about the meeting")
+        self.assertIn("released", gateway.run("quarantine", "release", held["id"]).stdout.lower())
+        self.eventually(gateway.delivered, "what was released does not arrive")
+
+    def test_f14_reload_under_load(self):
+        """
+        Reloads while mail comes in drop no connection and lose no message.
+        """
+        gateway = self.start()
+        senders = [Sender(gateway.smtp_port, f"s{number}") for number in range(4)]
+        for sender in senders:
+            sender.start()
+            self.addCleanup(sender.is_over.set)
+        seen = workers(gateway)
+        sizes = []
+        for number in range(RELOADS):
+            done = gateway.run("reload")
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr + gateway.said())
+            seen |= workers(gateway)
+            if number >= RELOADS // 2:
+                status = Path(f"/proc/{gateway.process.pid}/status").read_text()
+                sizes.append(int(re.search(r"VmRSS:\s+(\d+)", status)[1]))
+        for sender in senders:
+            sender.is_over.set()
+            sender.join(60)
+        self.assertEqual([error for sender in senders for error in sender.errors], [])
+        sent = [identity for sender in senders for identity in sender.sent]
+        self.assertGreater(len(sent), RELOADS)
+        self.assertGreaterEqual(len(seen), 2 * RELOADS)
+        arrived = b"".join(gateway.delivered())
+        found = re.findall(rb"(?m)^Message-ID: <([^@]+)@", arrived)
+        self.assertEqual(sorted(found), sorted(identity.encode() for identity in sent))
+        self.assertLess(max(sizes) - min(sizes), 30_000, sizes)
+
+    def test_reload_while_it_starts(self):
+        """
+        A reload that is asked for while the first workers start is carried out after that.
+        """
+        gateway = self.gateway(top="workers = 1").start()
+        more = free_port()
+        with gateway.config.open("a") as file:
+            file.write(f'[[listener]]\nname = "more"\naddress = "127.0.0.1:{more}"\n')
+        os.kill(gateway.process.pid, signal.SIGHUP)
+        self.eventually(lambda: "gateway.reloaded" in gateway.said(), "it is not taken up")
+        self.send(gateway, "there", port=more)
+
+    def test_wrong_configuration(self):
+        """
+        A wrong configuration changes nothing, and the words name the key and what is allowed.
+        """
+        gateway = self.start()
+        before = workers(gateway)
+        right = gateway.config.read_text()
+        gateway.config.write_text(right.replace("workers = 2", "workers = 200"))
+        os.kill(gateway.process.pid, signal.SIGHUP)
+        self.eventually(lambda: "gateway.not_reloaded" in gateway.said(), "nothing is said")
+        self.assertRegex(gateway.said(), r"workers.*64")
+        self.assertEqual(gateway.run("reload").returncode, 2)
+        self.assertEqual(workers(gateway), before)
+        gateway.config.write_text(right)
+        self.send(gateway, "after")
+
+    def test_address_in_use(self):
+        """
+        So does an address that somebody else has.
+        """
+        gateway = self.start()
+        before = workers(gateway)
+        taken = self.upstream()
+        with gateway.config.open("a") as file:
+            file.write(f'[[listener]]\nname = "more"\naddress = "127.0.0.1:{taken.port}"\n')
+        done = gateway.run("reload")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(f"cannot listen on 127.0.0.1:{taken.port}", done.stderr)
+        self.assertEqual(workers(gateway), before)
+        self.send(gateway, "after")
+
+    def test_new_configuration(self):
+        """
+        What has changed counts after the reload: listeners, routes, checks, the number of workers.
+        """
+        gateway = self.start()
+        more = free_port()
+        text = gateway.config.read_text().replace("workers = 2", "workers = 1")
+        text = text.replace('"example.net"', '"example.net", "more.example.com"')
+        text += f'[[listener]]\nname = "more"\naddress = "127.0.0.1:{more}"\n'
+        gateway.config.write_text(text)
+        os.kill(gateway.process.pid, signal.SIGHUP)
+        self.eventually(lambda: "gateway.reloaded" in gateway.said(), "it is not taken up")
+        with smtplib.SMTP("127.0.0.1", more, timeout=30) as client:
+            client.sendmail("ada@example.org", ["eve@more.example.com"], "Subject: x\n\nx\n")
+        self.assertEqual(len(gateway.delivered()), 1)
+        self.eventually(lambda: len(workers(gateway)) == 1, "the old workers stay")
+
+    def test_old_clients_stay(self):
+        """
+        A client that is there at a reload can go on, for as long as the gateway drains.
+        """
+        gateway = self.start()
+        with smtplib.SMTP("127.0.0.1", gateway.smtp_port, timeout=30) as client:
+            client.send_message(message("before"))
+            self.assertEqual(gateway.run("reload").returncode, 0)
+            client.send_message(message("afterwards"))
+        self.assertEqual(len(gateway.delivered()), 2)
+
+    def test_idle_are_told(self):
+        """
+        SIGTERM tells idle clients of every worker 421, and the gateway ends.
+        """
+        gateway = self.start()
+        clients = [smtplib.SMTP("127.0.0.1", gateway.smtp_port, timeout=30) for _ in range(6)]
+        self.addCleanup(lambda: [client.close() for client in clients])
+        began = time.monotonic()
+        gateway.stop()
+        self.assertEqual([client.getreply()[0] for client in clients], [421] * 6)
+        self.assertLess(time.monotonic() - began, 20)
+
+    def test_one_process(self):
+        """
+        With workers = 0 there is nothing that could be reloaded, and it is said.
+        """
+        gateway = self.gateway(top="workers = 0").start()
+        done = gateway.run("reload")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("workers = 0", done.stderr)
+        self.send(gateway, "after")
