@@ -2,7 +2,9 @@
 # make test     install with the test extras, then the whole suite
 # make lint     ruff and mypy
 # make docs     the pages of docs/ as a web site in build/docs, without a single warning
-# make soak     the long tests: crashes at every point, many times and at random
+# make fuzz     hostile bytes for whatever reads them, for a minute (FUZZ_SECONDS=60)
+# make soak     the long tests: crashes at every point, many times and at random; then 20 minutes
+#               of fuzzing
 # make clean    remove what the others have made (not var/, which holds mail)
 
 PYTHON ?= python3
@@ -10,7 +12,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 RECIPE := setup.cfg pyproject.toml
 
-.PHONY: install run test lint docs soak clean
+FUZZ_SECONDS := 60
+
+.PHONY: install run test lint docs fuzz soak clean
 
 install: $(VENV)/installed
 
@@ -28,8 +32,12 @@ lint: $(VENV)/installed-dev
 docs: $(VENV)/installed-docs
 	$(BIN)/python -m sphinx -q -W --keep-going -d build/doctrees docs build/docs
 
+fuzz: $(VENV)/installed-fuzz
+	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
+
 soak: $(VENV)/installed-test
 	MAILGATE_SOAK=1 $(BIN)/python -m twisted.trial tests.end_to_end.test_crash
+	$(MAKE) fuzz FUZZ_SECONDS=1200
 
 clean:
 	rm -rf $(VENV) _trial_temp* build dist *.egg-info .mypy_cache .ruff_cache .hypothesis \
@@ -47,6 +55,10 @@ $(VENV)/installed-test: $(RECIPE) | $(VENV)/bin/python
 
 $(VENV)/installed-dev: $(RECIPE) | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,dev]'
+	touch $@ $(VENV)/installed $(VENV)/installed-test
+
+$(VENV)/installed-fuzz: $(RECIPE) | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,fuzz]'
 	touch $@ $(VENV)/installed $(VENV)/installed-test
 
 $(VENV)/installed-docs: $(RECIPE) | $(VENV)/bin/python

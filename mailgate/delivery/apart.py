@@ -49,13 +49,9 @@ class SettlementApart(Settlement):
         for recipient in recipients:
             if recipient not in self.replies:
                 self._answer((recipient,), self._local_error(), "deferred")
-        outcome = self._outcome(self._summary())
-        return Outcome(
-            outcome.reply,
-            outcome.copies,
-            outcome.notes,
-            tuple(self.replies[recipient] for recipient in recipients),
-        )
+        replies = tuple(self.replies[recipient] for recipient in recipients)
+        outcome = self._outcome(self._summary(replies))
+        return Outcome(outcome.reply, outcome.copies, outcome.notes, replies)
 
     async def _settle_all(self) -> None:
         for verdict in self.verdicts:
@@ -87,7 +83,7 @@ class SettlementApart(Settlement):
         try:
             await self._hold(holds, is_provisional=False)
         except (OSError, TimeoutError) as error:
-            self._answer(recipients, self._not_stored(error).reply, "deferred")
+            self._answer(recipients, self._storage_trouble(error), "deferred")
         else:
             for recipient in recipients:
                 self.replies[recipient] = self._accepted()
@@ -113,11 +109,10 @@ class SettlementApart(Settlement):
             self.replies[recipient] = reply
             self._note(recipient, outcome, str(reply))
 
-    def _summary(self) -> Reply:
+    def _summary(self, replies: Sequence[Reply]) -> Reply:
         """
-        Give 250 where anybody was served, else the worst reply.
+        Give 250 where anybody was served, else the first of the worst replies.
         """
-        replies = list(self.replies.values())
         if any(reply.is_positive for reply in replies):
             return self._accepted()
         return next((reply for reply in replies if reply.is_permanent), replies[0])

@@ -344,13 +344,20 @@ class Settlement:
 
     def _not_stored(self, error: Exception) -> Outcome:
         """
-        Let the sender come again for what could not be stored.
+        Let the sender come again, as not everything could be stored.
+        """
+        return self._deferred(self._storage_trouble(error))
+
+    def _storage_trouble(self, error: Exception) -> Reply:
+        """
+        Log what could not be stored, the exception that is being handled; give what the client
+        hears of it.
         """
         trace = self.envelope.trace
         self.log.failure("{event} for {trace}", event="hold.failed", trace=trace)
         if not self.is_delivered and isinstance(error, OSError) and error.errno in _FULL:
-            return self._deferred(Reply(452, "4.3.1", f"no room at the moment ({trace})"))
-        return self._deferred(self._local_error())
+            return Reply(452, "4.3.1", f"no room at the moment ({trace})")
+        return self._local_error()
 
     def has_broken(self) -> Outcome:
         """

@@ -338,7 +338,8 @@ class SmtpServer(Protocol):
                 self._is_watching_data = True
                 self._watch(DATA_SECONDS)
             return True
-        if self._is_first and len(self._buffer) >= _BEGINNING:
+        if self._is_first and (len(self._buffer) >= _BEGINNING or b"\n" in self._buffer):
+            # None of them has a line end in it, so a line may be shorter.
             self._is_first = False
             if self._buffer.startswith(OTHER_BEGINNINGS):
                 self.end(NOT_SMTP)

@@ -26,7 +26,8 @@ _DOMAIN = rf"{_LABEL}(?:\.{_LABEL})*|\[[!-Z^-~]+\]"
 _MAILBOX = re.compile(rf"({_LOCAL})@({_DOMAIN})")
 _SOURCE_ROUTE = re.compile(rf"@(?:{_DOMAIN})(?:,@(?:{_DOMAIN}))*:")
 _PATH = re.compile(r"<([^<>\"]*(?:\"(?:[^\"\\]|\\.)*\"[^<>\"]*)*)>")
-_PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~\x80-\U0010ffff]+))?")
+# A keyword is named in the reply that refuses it, and a line of a reply has 512 bytes.
+_PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]{0,63})(?:=([!-<>-~\x80-\U0010ffff]+))?")
 _VERB = re.compile(r"[A-Za-z]{3,20}")
 _GREETING = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}")
 _CHUNK_SIZE = re.compile(r"[0-9]{1,20}")

@@ -61,11 +61,11 @@ class Scene:
         """
         return self.upstreams[int(recipient.host[1])]
 
-    def dispatch(self):
+    def dispatch(self, alone=False):
         """
         Begin to settle the message.
         """
-        return self.dispatcher.dispatch(ENVELOPE, message(), self.verdicts, WITHIN)
+        return self.dispatcher.dispatch(ENVELOPE, message(), self.verdicts, WITHIN, alone)
 
     def steps(self):
         """

@@ -2,10 +2,15 @@
 Tests of L{mailgate.delivery.body}: messages that are read while they go out.
 """
 
+from hypothesis import example, given
+from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
 
-from mailgate.message.message import HEAD_LIMIT
+from mailgate.delivery.body import Unclean, encode
+from mailgate.message.message import HEAD_LIMIT, MemoryMessage
 from tests.delivery.client import NOT_REACHED, ClientCase
+from tests.wire.test_data import PIECES, plain_reading, strays
 
 
 class SlowMessage:
@@ -38,6 +43,30 @@ class SlowMessage:
             done.errback(chunk)
         else:
             done.callback(chunk)
+
+
+class FromMemoryTests(SynchronousTestCase):
+    """
+    Messages that go out in one go.
+    """
+
+    @given(st.lists(PIECES, max_size=6))
+    @example([b"a\r", b"\n.\r", b"\n"])
+    @example([b"a\r\n.", b".\r"])
+    def test_every_division(self, chunks):
+        """
+        However a message is divided into chunks, it goes out so that it is read as it was, or
+        not at all where it has a bare CR, a bare LF or a NUL.
+        """
+        whole = b"".join(chunks)
+        message = MemoryMessage(tuple(chunks), prepended=b"Top: 1\r\n")
+        if strays(whole) != (0, 0, 0):
+            self.assertRaises(Unclean, encode, message)
+            return
+        content = b"Top: 1\r\n" + whole
+        if not content.endswith(b"\r\n"):
+            content += b"\r\n"
+        self.assertEqual(plain_reading(b"".join(encode(message))), (content, b""))
 
 
 class FromDiskTests(ClientCase):
@@ -85,6 +114,33 @@ class FromDiskTests(ClientCase):
         self.message.read(2)
         self.assertEqual(self.resume(), b"c\r\n.\r\n")
         self.assertIsNone(self.wire.transport.producer)
+        self.wire.finish()
+        self.assertEqual(self.words(answer), ["250 2.0.0 taken"])
+
+    @given(st.lists(PIECES, min_size=1, max_size=5))
+    @example([b"a\r", b"\n.\r", b"\n"])
+    @example([b"a\r\n.", b".\r"])
+    def test_every_division(self, chunks):
+        """
+        However a message is divided into chunks, it goes out so that it is read as it was, or
+        is broken off before its end where it has a bare CR, a bare LF or a NUL.
+        """
+        self.greet()
+        answer = self.send(*chunks)
+        for at in range(len(chunks)):
+            self.message.read(at)
+        out = b""
+        while not self.wire.is_closed and self.wire.transport.producer is not None:
+            out += self.resume()
+        whole = b"".join(chunks)
+        if strays(whole) != (0, 0, 0):
+            self.assertBroken(answer, "550 5.6.0 bare CR, bare LF or NUL in the message")
+            self.assertIsNone(plain_reading(out))
+            return
+        content = self.message.prepended + whole
+        if not content.endswith(b"\r\n"):
+            content += b"\r\n"
+        self.assertEqual(plain_reading(out), (content, b""))
         self.wire.finish()
         self.assertEqual(self.words(answer), ["250 2.0.0 taken"])
 

@@ -94,22 +94,44 @@ class AttackTests(EndToEndTestCase):
 
     def test_a04_dot_stuffing(self):
         """
-        Messages of 2^n +- 2 bytes up to 1 MiB, full of dotted lines, arrive byte for byte.
+        Messages of exactly 2^n +- 2 bytes up to 1 MiB, full of dotted lines, arrive byte for
+        byte, by DATA and by BDAT.
         """
         upstream = self.upstream()
         gateway = self.gateway(upstream.port).start()
         client = self.talk(gateway)
-        pattern = b".\r\n..\r\nx\r\n.y\r\n" * 80_000
-        for power in range(5, 21):
-            for difference in range(-2, 3):
-                size = 2**power + difference
-                body = b"Subject: s\r\n\r\n" + pattern[: size - 15].rstrip(b"\r")
-                body = body[:-2].replace(b"\r\n\n", b"\r\n") if body.endswith(b"\n\n") else body
-                whole = body if body.endswith(b"\r\n") else body.rstrip(b"\r\n") + b"\r\n"
-                client.envelope()
-                client.say(whole.replace(b"\r\n.", b"\r\n..") + b".\r\n")
-                self.assertTrue(client.reply().startswith("250"), size)
-                self.assertTrue(upstream.messages.pop()[2].endswith(whole), size)
+        client.ask("EHLO client.example.org\n")
+        pattern = b"Subject: s\r\n\r\n" + b".\r\n..\r\nx\r\n.y\r\n" * 80_000
+        for size in (
+            2**power + difference for power in range(5, 21) for difference in range(-2, 3)
+        ):
+            whole = pattern[: size - 2]
+            if whole.endswith(b"\r"):
+                whole = whole[:-1] + b"x"
+            whole += b"\r\n"
+            self.assertEqual(len(whole), size)
+            for send_message in (self.by_data, self.by_bdat):
+                client.ask("MAIL FROM:<sender@example.org>\n")
+                client.ask("RCPT TO:<ada@example.com>\n")
+                self.assertTrue(send_message(client, whole).startswith("250 2.0.0 "), size)
+                self.assertTrue(upstream.messages.pop()[2].endswith(b"\r\n" + whole), size)
+
+    def by_data(self, client, content):
+        """
+        Send a message by DATA, and give the reply to it.
+        """
+        client.ask("DATA\n")
+        return client.ask(content.replace(b"\r\n.", b"\r\n..") + b".\r\n")
+
+    def by_bdat(self, client, content):
+        """
+        Send a message in two chunks of about the same size, and give the reply to the last.
+        """
+        half = len(content) // 2
+        client.say(b"BDAT %d\r\n%b" % (half, content[:half]))
+        client.say(b"BDAT %d LAST\r\n%b" % (len(content) - half, content[half:]))
+        client.reply()
+        return client.reply()
 
     def test_a14_envelope_injection(self):
         """

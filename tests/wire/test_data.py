@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailgate.wire.data import DataReader, DotStuffer
+from mailgate.wire.data import ChunkReader, DataReader, DotStuffer, LineEndMender
 
 PIECES = st.lists(
     st.sampled_from([b"\r", b"\n", b".", b"\0", b"a", b"\r\n", b"\r\n.", b"text of a line"]),
@@ -47,6 +47,14 @@ def clean(data):
     Make every line end CRLF.
     """
     return data.replace(b"\r\n", b"\n").replace(b"\r", b"").replace(b"\n", b"\r\n")
+
+
+def strays(data):
+    """
+    Count the bare CR, the bare LF and the NUL in bytes.
+    """
+    without = data.replace(b"\r\n", b"")
+    return without.count(b"\r"), without.count(b"\n"), without.count(b"\0")
 
 
 def read(pieces):
@@ -109,10 +117,7 @@ class DataReaderTests(SynchronousTestCase):
         if given_back != whole:
             # The content itself held CR LF . CR LF split over a stray; the reader has seen less.
             whole = given_back
-        without = whole.replace(b"\r\n", b"")
-        self.assertEqual(reader.bare_cr, without.count(b"\r"))
-        self.assertEqual(reader.bare_lf, without.count(b"\n"))
-        self.assertEqual(reader.nul, whole.count(b"\0"))
+        self.assertEqual((reader.bare_cr, reader.bare_lf, reader.nul), strays(whole))
 
     def test_a03_smuggling(self):
         """
@@ -132,6 +137,75 @@ class DataReaderTests(SynchronousTestCase):
         """
         reader, _, _ = read([b"x\r\n.\r\n"])
         self.assertRaises(ValueError, reader.feed, b"more")
+
+
+class ChunkReaderTests(SynchronousTestCase):
+    """
+    Tests of the chunks of BDAT.
+    """
+
+    @given(st.lists(st.tuples(PIECES, st.booleans()), min_size=1, max_size=6), CUTS)
+    @example([(b"a\r", False), (b"", False), (b"\nb\r", False)], [1])
+    def test_every_chunking(self, chunks, lengths):
+        """
+        However a message is divided into chunks, and these cut, the bytes are given as they are,
+        each stray is counted once, and what follows a chunk is given back.
+        """
+        reader = ChunkReader()
+        given_back = b""
+        for number, (chunk, is_followed) in enumerate(chunks, 1):
+            reader.announce(len(chunk), number == len(chunks))
+            rest = b"NOOP\r\n" if is_followed else b""
+            behind = b""
+            for piece in cut(chunk + rest, lengths):
+                given_back += reader.feed(piece)
+                behind += reader.rest
+            self.assertEqual(behind, rest)
+            self.assertTrue(reader.is_between)
+            self.assertEqual(reader.finished, number == len(chunks))
+        whole = b"".join(chunk for chunk, _ in chunks)
+        self.assertEqual((given_back, reader.size), (whole, len(whole)))
+        self.assertEqual((reader.bare_cr, reader.bare_lf, reader.nul), strays(whole))
+        self.assertEqual(reader.is_clean, strays(whole) == (0, 0, 0))
+
+    def test_out_of_turn(self):
+        """
+        No chunk is announced within another, or behind the last.
+        """
+        reader = ChunkReader()
+        reader.announce(2, False)
+        reader.feed(b"a")
+        self.assertFalse(reader.is_between)
+        self.assertRaises(ValueError, reader.announce, 1, True)
+        reader.feed(b"b")
+        reader.announce(0, True)
+        self.assertRaises(ValueError, reader.announce, 0, True)
+
+
+class LineEndMenderTests(SynchronousTestCase):
+    """
+    Tests of line ends that are mended.
+    """
+
+    @given(PIECES, CUTS)
+    @example(b"\r\r\n\n\r", [1])
+    def test_every_cut(self, content, lengths):
+        """
+        However the bytes are cut, each bare CR and each bare LF becomes CRLF, and nothing else
+        is changed.
+        """
+        mender = LineEndMender()
+        mended = b"".join(map(mender.feed, cut(content, lengths))) + mender.finish()
+        plain = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        self.assertEqual(mended, plain.replace(b"\n", b"\r\n"))
+        self.assertEqual(strays(mended)[:2], (0, 0))
+
+    def test_nothing_to_do(self):
+        """
+        Bytes with whole line ends are given back themselves, not a copy.
+        """
+        chunk = b"a line\r\nanother one\r\n"
+        self.assertIs(LineEndMender().feed(chunk), chunk)
 
 
 class DotStufferTests(SynchronousTestCase):
@@ -168,6 +242,31 @@ class DotStufferTests(SynchronousTestCase):
             again, content, _ = read([wire[: len(before)], wire[len(before) :]])
             self.assertTrue(again.finished)
             self.assertEqual(content.removesuffix(b"\r\n"), (before + after).removesuffix(b"\r\n"))
+
+    def test_a04_a_dot_at_every_offset(self):
+        """
+        A dot that begins a line at any offset from 0 to 70,000 is doubled on the way out and
+        taken away on the way in, by DATA and by BDAT, and nothing else is; with a cut between
+        two bytes before it and two bytes behind it.
+        """
+        line = b"." + b"x" * 8 + b"\r\n"
+        for offset in range(70_001):
+            before = b"\r\n".rjust(offset, b"x") if offset > 1 else b"x" * offset
+            content = before + line
+            # A single byte before the dot is no line end.
+            expected = before + (b"" if offset == 1 else b".") + line + b".\r\n"
+            at = max(0, offset - 2 + offset % 5)
+            stuffer = DotStuffer()
+            wire = stuffer.encode(content[:at]) + stuffer.encode(content[at:]) + stuffer.finish()
+            self.assertEqual(wire, expected, offset)
+            reader, given_back, rest = read([wire[:at], wire[at:]])
+            self.assertEqual((given_back, rest, reader.bare_lf), (content, b"", 0), offset)
+            chunks = ChunkReader()
+            chunks.announce(at, False)
+            given_back = chunks.feed(content[:at])
+            chunks.announce(len(content) - at, True)
+            given_back += chunks.feed(content[at:])
+            self.assertEqual((given_back, chunks.finished), (content, True), offset)
 
     def test_nothing_to_do(self):
         """

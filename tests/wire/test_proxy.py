@@ -110,6 +110,16 @@ PIECES = [
 ]
 """What a stream may be put together from."""
 
+ADDRESSES = st.ip_addresses()
+PORT_NUMBERS = st.integers(0, 65535)
+
+
+def canonical(address):
+    """
+    Write an address as a header holds it.
+    """
+    return str(getattr(address, "ipv4_mapped", None) or address)
+
 
 def read(*pieces):
     """
@@ -154,6 +164,26 @@ class ProxyReaderTests(SynchronousTestCase):
         for data in BAD:
             self.assertIsInstance(read(data), str, repr(data))
             self.assertEqual(read(data + b"\r\nEHLO x\r\n"), read(data), data)
+
+    @given(
+        st.tuples(ADDRESSES, ADDRESSES).filter(lambda pair: pair[0].version == pair[1].version),
+        st.tuples(PORT_NUMBERS, PORT_NUMBERS),
+        st.binary(max_size=40),
+        st.binary(max_size=40),
+    )
+    def test_round_trip(self, addresses, ports, tlvs, rest):
+        """
+        Every two addresses and ports come through, in either version, and what follows them too.
+        """
+        version = addresses[0].version
+        names = [canonical(address) for address in addresses]
+        header = ProxyHeader(names[0], ports[0], names[1], ports[1])
+        line = f"PROXY TCP{version} {addresses[0]} {addresses[1]} {ports[0]} {ports[1]}\r\n"
+        self.assertEqual(read(line.encode() + rest), (header, rest))
+        packed = b"".join(address.packed for address in addresses)
+        packed += b"".join(port.to_bytes(2, "big") for port in ports)
+        data = binary(0x21, 0x11 if version == 4 else 0x21, packed + tlvs)
+        self.assertEqual(read(data + rest), (header, rest))
 
     def test_incomplete(self):
         """

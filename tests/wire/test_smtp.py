@@ -2,6 +2,7 @@
 Tests of the grammar of commands.
 """
 
+import re
 import string
 from ipaddress import ip_address
 
@@ -13,6 +14,7 @@ from mailgate.wire.smtp import (
     Command,
     Refused,
     literal_address,
+    parse_bdat,
     parse_command,
     parse_greeting,
     parse_mail,
@@ -74,6 +76,49 @@ class CommandTests(SynchronousTestCase):
         Any bytes give a command or a refusal, never another exception.
         """
         refusal(parse_command, line + b"\r\n")
+
+
+class BdatTests(SynchronousTestCase):
+    """
+    Tests of the argument of BDAT.
+    """
+
+    @given(st.integers(0, 10**20 - 1), st.sampled_from(["", " LAST", " last", " Last"]))
+    def test_taken(self, size, last):
+        """
+        A number of bytes is read, and whether the chunk is the last.
+        """
+        self.assertEqual(parse_bdat(f"{size}{last}"), (size, bool(last)))
+
+    @given(st.text(max_size=12))
+    def test_any_text(self, text):
+        """
+        Any other text is refused with 501.
+        """
+        expected = re.fullmatch(r"[0-9]{1,20}( [Ll][Aa][Ss][Tt])?", text)
+        self.assertEqual(refusal(parse_bdat, text), None if expected else (501, "5.5.4"))
+
+    def test_refused(self):
+        """
+        What a size could be mistaken for is refused.
+        """
+        for text in (
+            "",
+            "-1",
+            "+1",
+            "0x10",
+            "1 ",
+            " 1",
+            "1  LAST",
+            "1 LAST LAST",
+            "LAST",
+            "1 LAS",
+            "1 LAST1",
+            "1\n",
+            "1" * 21,
+            "\N{ARABIC-INDIC DIGIT ONE}",
+        ):
+            self.assertEqual(refusal(parse_bdat, text), (501, "5.5.4"), text)
 
 
 class PathTests(SynchronousTestCase):
@@ -156,6 +201,16 @@ class PathTests(SynchronousTestCase):
         """
         path = parse_mail("FROM: <a@b.example> SIZE=100 body=8BITMIME SMTPUTF8")
         self.assertEqual(path.parameters, {"SIZE": "100", "BODY": "8BITMIME", "SMTPUTF8": ""})
+
+    def test_long_keyword(self):
+        """
+        No keyword is so long that the reply that names it would be longer than a line may be
+        (RFC 5321 section 4.5.3.1.5).
+        """
+        self.assertEqual(parse_mail(f"FROM:<> {'a' * 64}").parameters, {"A" * 64: ""})
+        for length in (65, 2000):
+            for text in (f"FROM:<> {'a' * length}", f"FROM:<> {'a' * length}=1"):
+                self.assertEqual(refusal(parse_mail, text), (501, "5.5.4"))
 
 
 class GreetingTests(SynchronousTestCase):

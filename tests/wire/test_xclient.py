@@ -14,6 +14,7 @@ from mailgate.wire.xclient import (
     parse_xclient,
     parse_xforward,
 )
+from mailgate.wire.xtext import encode
 
 BAD = [
     "",
@@ -49,6 +50,36 @@ BAD = [
     "PORT=+D9+A3",
 ]
 """What both commands refuse."""
+
+
+UNKNOWN = st.sampled_from([None, ""])
+HOSTS = UNKNOWN | st.from_regex(r"[a-z0-9]([a-z0-9._-]{0,20}[a-z0-9])?", fullmatch=True)
+PORTS = st.none() | st.integers(0, 65535)
+ADDRESSES = UNKNOWN | st.ip_addresses().map(
+    lambda address: str(getattr(address, "ipv4_mapped", None) or address)
+)
+NAMES = UNKNOWN | st.text(min_size=1, max_size=12).filter(
+    lambda text: text.isprintable() and text.upper() not in ("[UNAVAILABLE]", "[TEMPUNAVAIL]")
+)
+WORDS = UNKNOWN | st.text(
+    st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=12
+).filter(lambda text: text.upper() not in ("[UNAVAILABLE]", "[TEMPUNAVAIL]"))
+
+
+def written(attributes, names):
+    """
+    Write attributes as a mail server of ours does.
+    """
+    words = []
+    for name in names:
+        value = getattr(attributes, name.lower())
+        if value is None:
+            continue
+        if name in ("ADDR", "DESTADDR") and ":" in value:
+            value = f"IPV6:{value}"
+        # 0 is what an unknown port is read as.
+        words.append(f"{name}={encode(str(value)) if value else '[UNAVAILABLE]'}")
+    return " ".join(words)
 
 
 class ParseTests(SynchronousTestCase):
@@ -104,6 +135,43 @@ class ParseTests(SynchronousTestCase):
                 source="LOCAL",
             ),
         )
+
+    @given(
+        st.builds(
+            ClientAttributes,
+            name=HOSTS,
+            addr=ADDRESSES,
+            port=PORTS,
+            proto=st.sampled_from([None, "", "SMTP", "ESMTP"]),
+            helo=HOSTS | st.just("[IPv6:2001:db8::1]"),
+            login=NAMES,
+            destaddr=ADDRESSES,
+            destport=PORTS,
+        ).filter(ClientAttributes().__ne__)
+    )
+    def test_xclient_round_trip(self, attributes):
+        """
+        Whatever may be said with XCLIENT is read as it was meant.
+        """
+        self.assertEqual(parse_xclient(written(attributes, XCLIENT_NAMES)), attributes)
+
+    @given(
+        st.builds(
+            ClientAttributes,
+            name=HOSTS,
+            addr=ADDRESSES,
+            port=PORTS,
+            proto=WORDS.map(lambda word: word and word.upper()),
+            helo=HOSTS,
+            ident=WORDS,
+            source=st.sampled_from([None, "", "LOCAL", "REMOTE"]),
+        ).filter(ClientAttributes().__ne__)
+    )
+    def test_xforward_round_trip(self, attributes):
+        """
+        Whatever may be said with XFORWARD is read as it was meant.
+        """
+        self.assertEqual(parse_xforward(written(attributes, XFORWARD_NAMES)), attributes)
 
     def test_not_said(self):
         """

@@ -1,0 +1,268 @@
+"""
+The readers of the wire and of messages, each with what must hold for any bytes.
+
+A target takes the bytes of one input and raises when something does not hold: L{Broken}, or
+whatever a reader raised that it must not.
+"""
+
+from contextlib import suppress
+from ipaddress import ip_address
+
+from attrs import astuple
+
+from mailgate.delivery.answer import passed_on
+from mailgate.delivery.body import LineEnds, Unclean, encode
+from mailgate.message import mime
+from mailgate.message.header import Headers, decode
+from mailgate.message.mailbox import list_id, mailboxes
+from mailgate.message.message import MemoryMessage
+from mailgate.message.urls import parse_link, spans_of_links
+from mailgate.wire import xtext
+from mailgate.wire.base64 import b64encode, strict_b64decode
+from mailgate.wire.data import ChunkReader, DotStuffer, LineEndMender
+from mailgate.wire.parameters import (
+    MAIL_KEYWORDS,
+    RCPT_KEYWORDS,
+    mail_parameters,
+    rcpt_parameters,
+)
+from mailgate.wire.replies import read_ehlo
+from mailgate.wire.saslprep import saslprep
+from mailgate.wire.scram import ClientFinal, ClientFirst, ScramError, ScramVerifier
+from mailgate.wire.smtp import (
+    literal_address,
+    parse_bdat,
+    parse_command,
+    parse_greeting,
+    parse_mail,
+    parse_rcpt,
+)
+from mailgate.wire.xclient import parse_xclient, parse_xforward
+from tests.fuzz.conversation import Conversations
+from tests.fuzz.oracle import check, choice_of, pieces, value_of
+from tests.wire import test_data, test_proxy, test_replies
+from tests.wire.test_data import plain_reading, strays
+
+OFFERED = frozenset((*MAIL_KEYWORDS.values(), *RCPT_KEYWORDS.values()))
+
+
+def command(data):
+    """
+    A command is refused with 500, or can be printed; each argument is refused, or is read anew
+    as the same from what an upstream would be told.
+    """
+    choice, line = choice_of(data)
+    read = value_of(parse_command, line + b"\r\n", bool(choice & 1), codes=(500,))
+    if read is None:
+        return
+    check(read.verb.isascii() and read.verb.isalpha() and read.verb.isupper(), read)
+    argument = read.argument
+    check(argument.isprintable(), read)
+    chunk = value_of(parse_bdat, argument)
+    check(chunk is None or 0 <= chunk[0] < 10**20, chunk)
+    value_of(parse_greeting, argument)
+    literal_address(argument)
+    path = value_of(parse_mail, argument, codes=(501, 550))
+    if path is not None:
+        said = value_of(mail_parameters, path.parameters, OFFERED, codes=(501, 555))
+        told = {}
+        if said is not None and said.envid:
+            told["ENVID"] = said.envid
+        _see_told(parse_mail, "FROM", path.address, told)
+    path = value_of(parse_rcpt, argument, codes=(501, 550))
+    if path is not None:
+        said = value_of(rcpt_parameters, path.parameters, OFFERED, codes=(501, 555))
+        told = {}
+        if said is not None and said.notify:
+            told["NOTIFY"] = said.notify
+        if said is not None and said.orcpt:
+            told["ORCPT"] = said.orcpt
+        _see_told(parse_rcpt, "TO", path.address, told)
+
+
+def _see_told(parse, keyword, address, told):
+    words = "".join(f" {name}={value}" for name, value in told.items())
+    anew = parse(f"{keyword}:<{address}>{words}")
+    check((anew.address, anew.parameters) == (address, told), address, told, anew)
+    check(address.host == address.host.lower() and str(address).isprintable(), address)
+
+
+def data(data):
+    """
+    The end of DATA, its content and its stray bytes are those of a plain reading, however the
+    bytes are cut, and the content goes out as it came in.
+    """
+    choice, wire = choice_of(data)
+    outcomes = []
+    for cut in ([wire], pieces(wire, choice)):
+        reader, content, rest = test_data.read(cut)
+        counts = reader.bare_cr, reader.bare_lf, reader.nul
+        outcomes.append((content, reader.finished, reader.finished and rest, counts, reader.size))
+    check(outcomes[0] == outcomes[1], outcomes)
+    content, finished, rest, counts, size = outcomes[0]
+    expected = plain_reading(wire)
+    check(finished == (expected is not None), wire)
+    check(size == len(content), size)
+    if expected is not None:
+        check((content, rest) == expected, content, rest)
+        check(counts == strays(content), counts)
+        stuffer = DotStuffer()
+        stuffed = b"".join(map(stuffer.encode, pieces(content, choice))) + stuffer.finish()
+        check(plain_reading(stuffed) == (content, b""), stuffed)
+
+
+def chunks(data):
+    """
+    The content of BDAT is given as it is, its stray bytes are counted in any chunking, line
+    ends are mended in any, and only what is clean goes out, so that it is read as it was.
+    """
+    choice, content = choice_of(data)
+    cut = pieces(content, choice)
+    reader, mender, ends = ChunkReader(), LineEndMender(), LineEnds()
+    read = mended = b""
+    is_clean = True
+    for chunk in cut:
+        reader.announce(len(chunk), False)
+        block = reader.feed(chunk + b"rest")
+        check(reader.rest == b"rest" or not chunk, reader.rest)
+        read += block
+        mended += mender.feed(block)
+        try:
+            ends.feed(block)
+        except Unclean:
+            is_clean = False
+    reader.announce(0, True)
+    mended += mender.finish()
+    cr, lf, nul = strays(content)
+    check((read, reader.finished, reader.size) == (content, True, len(content)), read)
+    check((reader.bare_cr, reader.bare_lf, reader.nul) == (cr, lf, nul), content)
+    check(strays(mended) == (0, 0, nul), mended)
+    check(mended.split(b"\r\n") == _lines(content), mended)
+    message = MemoryMessage(tuple(cut))
+    try:
+        ends.finish()
+        wire = b"".join(encode(message))
+    except Unclean:
+        is_clean = False
+    check(is_clean == reader.is_clean, content)
+    if is_clean:
+        whole = content if content.endswith(b"\r\n") or not content else content + b"\r\n"
+        check(plain_reading(wire) == (whole, b""), wire)
+
+
+def _lines(content):
+    return content.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+
+
+def proxy(data):
+    """
+    A header of the PROXY protocol gives proper addresses and what came behind it, however the
+    bytes are cut.
+    """
+    choice, data = choice_of(data)
+    whole = test_proxy.read(data)
+    check(test_proxy.read(*pieces(data, choice)) == whole, whole)
+    if isinstance(whole, tuple):
+        header, _ = whole
+        for address in filter(None, (header.source, header.destination)):
+            check(str(ip_address(address)) == address, header)
+        check(bool(header.source) == bool(header.destination), header)
+        check(0 <= header.source_port < 65536 and 0 <= header.destination_port < 65536, header)
+
+
+def xclient(data):
+    """
+    XCLIENT and XFORWARD are refused with 501, or give what can be printed; xtext is refused, or
+    is written so that it is read as the same.
+    """
+    argument = data.decode("utf-8", "replace")
+    for parse in (parse_xclient, parse_xforward):
+        said = value_of(parse, argument)
+        for value in filter(None, astuple(said) if said is not None else ()):
+            check(str(value).isprintable(), said)
+        if said is not None:
+            for address in filter(None, (said.addr, said.destaddr)):
+                check(str(ip_address(address)) == address, said)
+            check(all((port or 0) in range(65536) for port in (said.port, said.destport)), said)
+    try:
+        text = xtext.decode(argument)
+    except ValueError:
+        return
+    check(xtext.decode(xtext.encode(text)) == text, text)
+
+
+def replies(data):
+    """
+    The replies of an upstream are the same however the bytes are cut, hold printable ASCII, and
+    can be passed on as one reply each.
+    """
+    choice, data = choice_of(data)
+    whole = test_replies.parse(data)
+    check(test_replies.parse(*pieces(data, choice)) == whole, whole)
+    for reply in whole[0]:
+        check(200 <= reply.code < 600, reply)
+        check(reply.text.isascii() and reply.text.replace("\n", "").isprintable(), reply)
+        size = read_ehlo(reply).size
+        check(size is None or size > 0, size)
+        if 300 <= reply.code < 400:
+            # Never passed on: it is asked for, or nonsense.
+            continue
+        told = passed_on(reply)
+        wire = told.encode()
+        check(all(len(line) <= 512 for line in wire.splitlines(keepends=True)), wire)
+        again, error, is_amid = test_replies.parse(wire)
+        check((len(again), error, is_amid) == (1, "", False), wire)
+        check((again[0].code, again[0].enhanced) == (told.code, told.enhanced), wire)
+
+
+def log_in(data):
+    """
+    What a client says to log in is refused as it must be, or read; base64 and verifiers have one
+    form.
+    """
+    for parse in (ClientFirst.parse, ClientFinal.parse):
+        with suppress(ScramError):
+            parse(data)
+    with suppress(ValueError):
+        check(b64encode(strict_b64decode(data)) == data, data)
+    text = data.decode("utf-8", "replace")
+    with suppress(ScramError):
+        check(str(ScramVerifier.parse(text)) == text, text)
+    with suppress(ValueError):
+        check(saslprep(text) != "", text)
+
+
+def message(data):
+    """
+    The reader of messages never raises, keeps its limits, and names places that exist.
+    """
+    limits = mime.Limits(depth=5, parts=20, text=2000, lines=100, names=5)
+    headers = Headers.parse(data)
+    for values in headers.fields.values():
+        for value in values:
+            decode(value)
+            mailboxes(value, 10)
+            list_id(value)
+    parsed = mime.read(data, limits)
+    check(len(parsed.parts) <= limits.parts, len(parsed.parts))
+    for part in parsed.parts:
+        check(0 <= part.begin <= part.end <= len(data), part)
+        check(part.depth <= limits.depth and len(part.names) <= limits.names, part)
+        mime.decoded(part, data, limits.text)
+    check(sum(len(text.characters) for text in parsed.texts) <= limits.text, parsed.texts)
+    text = parsed.text
+    for begin, end in spans_of_links(text):
+        check(0 <= begin < end <= len(text), begin, end)
+        parse_link(text[begin:end])
+
+
+def targets(folder):
+    """
+    Give all targets by their names.
+
+    @param folder: an empty one, for spool files.
+    """
+    return {
+        each.__name__: each
+        for each in (command, data, chunks, proxy, xclient, replies, log_in, message)
+    } | {"conversation": Conversations(folder)}
