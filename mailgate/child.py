@@ -29,6 +29,7 @@ from mailgate.edge.tls import server_context
 from mailgate.hub.border import RemoteHub
 from mailgate.hub.link import Link
 from mailgate.hub.orders import (
+    COUNTED,
     FIRST_SOCKET,
     LINK,
     RELISTED,
@@ -38,10 +39,11 @@ from mailgate.hub.orders import (
     START,
     STOP,
     Beginning,
+    Count,
     Relisted,
     said,
 )
-from mailgate.interfaces import IDelivery
+from mailgate.interfaces import Counted, IDelivery
 from mailgate.knowledge.lists import Lists
 from mailgate.parts import Parts
 from mailgate.store.threads import Threads
@@ -75,6 +77,7 @@ class Child:
                 START: lambda order: Deferred.fromCoroutine(self._start(pickle.loads(order))),
                 ROOM: self._room,
                 RELISTED: self._relisted,
+                COUNTED: self._counted,
                 RETIRE: lambda seconds: Deferred.fromCoroutine(self._retire(seconds)),
                 STOP: lambda seconds: Deferred.fromCoroutine(self._stop(seconds)),
             }
@@ -116,7 +119,10 @@ class Child:
             self._lists,
             self._deliveries,
             raise_file_limit(),
+            lambda what, client, name: self._hub.link.tell(COUNTED, Count(what, client, name)),
         )
+        for client in beginning.clients:
+            worker.counted_elsewhere(Counted.ADMITTED, client)
         await worker.start()
         sockets = [socket(fileno=FIRST_SOCKET + at) for at in range(len(settings.listener))]
         worker.listen(sockets, server_context(beginning.certificate, beginning.key))
@@ -125,6 +131,10 @@ class Child:
 
     def _room(self, has_room: bool) -> None:
         self._hub.room = has_room
+
+    def _counted(self, count: Count) -> None:
+        if self._worker is not None:
+            self._worker.counted_elsewhere(count.what, count.client, count.name)
 
     def _relisted(self, change: Relisted) -> None:
         self._lists.index = self._lists.index.changed(change.added, change.removed)

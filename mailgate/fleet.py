@@ -4,7 +4,7 @@ The workers, generation after generation: a reload is a new one beside the old.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from socket import socket
 from typing import Any
 
@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 from mailgate.config.model import Settings
 from mailgate.delivery.deadline import ends_within
 from mailgate.edge.binding import bind
+from mailgate.hub.counting import Counting
 from mailgate.hub.generation import Generation
 from mailgate.hub.link import Method
 from mailgate.hub.orders import Beginning
@@ -43,6 +44,7 @@ class Fleet:
         self._reactor = reactor
         self._served = served
         self._beginning = beginning
+        self._counting = Counting()
         self._sockets: dict[str, socket] = {}
         self._addresses: Sequence[str] = ()
         self._current: Generation | None = None
@@ -99,6 +101,12 @@ class Fleet:
         self._unbind(())
         return DeferredList(ending)
 
+    def clients(self) -> Collection[str]:
+        """
+        Give the clients of all workers, once for each connection.
+        """
+        return self._counting.clients()
+
     @property
     def generations(self) -> Sequence[Sequence[int]]:
         """
@@ -119,6 +127,7 @@ class Fleet:
             [self._sockets[address] for address in addresses],
             lambda: self._beginning(settings),
             self._served,
+            self._counting,
         )
         old = self._current
         self._current = generation

@@ -8,7 +8,7 @@ has to be waited for, since most calls need not wait and a Deferred costs more t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, Union
 
@@ -482,6 +482,36 @@ class IHub(Interface):
         """
         Tell whether the disk has room for another message (asked at MAIL; 452 4.3.1 if not).
         """
+
+
+class Counted(StrEnum):
+    """
+    What one worker counts of its clients and the others have to count too.
+    """
+
+    ADMITTED = "admitted"
+    """A connection."""
+
+    RELEASED = "released"
+    UNKNOWN = "unknown"
+    """A recipient that does not exist."""
+
+    JUNK = "junk"
+    """A command that brings nothing forward."""
+
+    LOGGING_IN = "logging in"
+    LOGIN_UNDECIDED = "login undecided"
+    LOGGED_IN = "logged in"
+
+
+Share = Callable[[Counted, str, str], None]
+"""Tells the other workers of it: what, of which client, and to which account for log-ins."""
+
+
+def share_with_nobody(what: Counted, client: str, name: str) -> None:
+    """
+    Be the only one who counts.
+    """
 
 
 class ILearner(Interface):

@@ -163,6 +163,7 @@ class Gateway(Service):
                 settings,
                 tuple(entry for scopes in entries for entry in scopes.values()),
                 hub.has_room(),
+                tuple(fleet.clients()),
                 *self._certificate(settings),
             )
 

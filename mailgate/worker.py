@@ -33,7 +33,14 @@ from mailgate.edge.tarpit import Tarpit
 from mailgate.hub.jobs import Job, Jobs
 from mailgate.hub.learning import FOLDER
 from mailgate.hub.storage import SPOOL
-from mailgate.interfaces import IDelivery, IHub, IThreads
+from mailgate.interfaces import (
+    Counted,
+    IDelivery,
+    IHub,
+    IThreads,
+    Share,
+    share_with_nobody,
+)
 from mailgate.judging import make_pipeline
 from mailgate.knowledge.lists import Lists
 from mailgate.message.spool import Spool
@@ -66,12 +73,14 @@ class Worker:
         lists: Lists,
         deliveries: Mapping[str, IDelivery],
         possible: int,
+        share: Share = share_with_nobody,
     ) -> None:
         """
         @param threads: where files are read and written.
         @param lists: what people allow and block, as it is at any moment.
         @param deliveries: the upstreams by their names.
         @param possible: how many sessions the machine allows.
+        @param share: tells the other workers what is counted of clients.
         @raise ConfigurationError: the checks cannot be brought into an order.
         @raise SystemExit: the file of authorities cannot be used.
         """
@@ -86,6 +95,8 @@ class Worker:
         rewriter = HeaderRewriter(settings.policy.subject_mark, settings.hostname)
         self._people = self._make_people(threads)
         clients = settings.limits.clients
+        self._connections = ConnectionLimits(clients, reactor, possible, share)
+        self._attempts = Attempts(clients, reactor, share)
         self._services = Services(
             hostname=settings.hostname,
             limits=settings.limits,
@@ -99,11 +110,9 @@ class Worker:
             reactor=reactor,
             wall_clock=parts.wall_clock,
             tls=None,
-            connections=ConnectionLimits(clients, reactor, possible),
+            connections=self._connections,
             authentication=(
-                None
-                if self._people is None
-                else Authentication(self._people, Attempts(clients, reactor))
+                None if self._people is None else Authentication(self._people, self._attempts)
             ),
             tarpit=self._tarpit(),
         )
@@ -139,6 +148,13 @@ class Worker:
             self._edges.append(edge)
             self._ports.append(self._reactor.adoptStreamPort(bound.fileno(), bound.family, edge))
             bound.close()
+
+    def counted_elsewhere(self, what: Counted, client: str, name: str = "") -> None:
+        """
+        Count what another worker has counted.
+        """
+        self._connections.elsewhere(what, client)
+        self._attempts.elsewhere(what, client, name)
 
     def stop_listening(self) -> Deferred[Any]:
         """

@@ -14,6 +14,7 @@ from twisted.logger import Logger
 from mailgate.config.model import ClientLimits
 from mailgate.config.values import parse_network
 from mailgate.edge.windows import SlidingWindow
+from mailgate.interfaces import Counted, Share, share_with_nobody
 from mailgate.reply import Reply
 from mailgate.wire.network import address_of, is_within, network_of
 from mailgate.wire.saslprep import name_key
@@ -40,7 +41,13 @@ class Attempts:
 
     log = Logger()
 
-    def __init__(self, settings: ClientLimits, clock: IReactorTime) -> None:
+    def __init__(
+        self, settings: ClientLimits, clock: IReactorTime, share: Share = share_with_nobody
+    ) -> None:
+        """
+        @param share: tells others who count as well.
+        """
+        self._share = share
         self._exempt = tuple(map(parse_network, settings.exempt_networks))
         self._addresses = SlidingWindow(clock, settings.failures_per_address, SECONDS, KEYS)
         self._accounts = SlidingWindow(clock, settings.failures_per_account, SECONDS, KEYS)
@@ -76,26 +83,49 @@ class Attempts:
         """
         reply = self.refusal(client, name)
         if reply is None:
-            address = self._address(client)
-            if address is not None:
-                self._addresses.add(address)
-            self._accounts.add(name_key(name))
+            self._begin(client, name)
+            self._share(Counted.LOGGING_IN, client, name)
         return reply
 
     def take_back(self, client: str, name: str) -> None:
         """
         Forget an attempt of which it could not be found out whether it was right.
         """
-        address = self._address(client)
-        if address is not None:
-            self._addresses.take_back(address)
-        self._accounts.take_back(name_key(name))
+        self._take_back(client, name)
+        self._share(Counted.LOGIN_UNDECIDED, client, name)
 
     def succeeded(self, client: str, name: str) -> None:
         """
         Forget an attempt that was right, and remember from where.
         """
-        self.take_back(client, name)
+        self._succeeded(client, name)
+        self._share(Counted.LOGGED_IN, client, name)
+
+    def elsewhere(self, what: Counted, client: str, name: str) -> None:
+        """
+        Count what another worker has counted.
+        """
+        if what is Counted.LOGGING_IN:
+            self._begin(client, name)
+        elif what is Counted.LOGIN_UNDECIDED:
+            self._take_back(client, name)
+        elif what is Counted.LOGGED_IN:
+            self._succeeded(client, name)
+
+    def _begin(self, client: str, name: str) -> None:
+        address = self._address(client)
+        if address is not None:
+            self._addresses.add(address)
+        self._accounts.add(name_key(name))
+
+    def _take_back(self, client: str, name: str) -> None:
+        address = self._address(client)
+        if address is not None:
+            self._addresses.take_back(address)
+        self._accounts.take_back(name_key(name))
+
+    def _succeeded(self, client: str, name: str) -> None:
+        self._take_back(client, name)
         self._known.add((self._address(client), name_key(name)))
 
     def _is_besieged(self, address: bytes | None, key: str) -> bool:

@@ -16,6 +16,7 @@ from twisted.logger import Logger
 from mailgate.config.model import ClientLimits
 from mailgate.config.values import parse_network
 from mailgate.edge.windows import SlidingWindow
+from mailgate.interfaces import Counted, Share, share_with_nobody
 from mailgate.reply import Reply
 from mailgate.wire.network import address_of, is_within, network_of
 
@@ -45,12 +46,18 @@ class ConnectionLimits:
     log = Logger()
 
     def __init__(
-        self, settings: ClientLimits, clock: IReactorTime, possible: int | None = None
+        self,
+        settings: ClientLimits,
+        clock: IReactorTime,
+        possible: int | None = None,
+        share: Share = share_with_nobody,
     ) -> None:
         """
         @param possible: how many connections the machine allows, or C{None}: no less than the
             settings do.
+        @param share: tells others who count as well.
         """
+        self._share = share
         self._settings = settings
         most = settings.connections
         self._most = most if possible is None else min(most, possible)
@@ -85,25 +92,16 @@ class ConnectionLimits:
             if reply is not None:
                 self._tell(client, network_of(address), reply)
                 return reply
-            key, network = address.packed, network_of(address)
-            self._open_by[key] = self._open_by.get(key, 0) + 1
-            self._open_by[network] = self._open_by.get(network, 0) + 1
-            self._address_rate.add(key)
-            self._network_rate.add(network)
-        self._open += 1
+        self._admitted(address)
+        self._share(Counted.ADMITTED, client, "")
         return None
 
     def release(self, client: str) -> None:
         """
         Forget a connection that was admitted.
         """
-        self._open -= 1
-        address = self._counted(client)
-        if address is not None:
-            for key in (address.packed, network_of(address)):
-                self._open_by[key] -= 1
-                if not self._open_by[key]:
-                    del self._open_by[key]
+        self._released(self._counted(client))
+        self._share(Counted.RELEASED, client, "")
 
     def unknown_recipient(self, client: str) -> Reply | None:
         """
@@ -114,6 +112,7 @@ class ConnectionLimits:
         address = self._counted(client)
         if address is None:
             return None
+        self._share(Counted.UNKNOWN, client, "")
         return self._count(self._unknown, client, network_of(address), TOO_MANY_UNKNOWN)
 
     def junk_command(self, client: str) -> Reply | None:
@@ -125,7 +124,39 @@ class ConnectionLimits:
         address = self._counted(client)
         if address is None:
             return None
+        self._share(Counted.JUNK, client, "")
         return self._count(self._junk, client, address.packed, TOO_MUCH_JUNK)
+
+    def elsewhere(self, what: Counted, client: str) -> None:
+        """
+        Count what another worker has counted.
+        """
+        address = self._counted(client)
+        if what is Counted.ADMITTED:
+            self._admitted(address)
+        elif what is Counted.RELEASED:
+            self._released(address)
+        elif address is not None and what is Counted.UNKNOWN:
+            self._unknown.add(network_of(address))
+        elif address is not None and what is Counted.JUNK:
+            self._junk.add(address.packed)
+
+    def _admitted(self, address: IPv4Address | IPv6Address | None) -> None:
+        self._open += 1
+        if address is not None:
+            key, network = address.packed, network_of(address)
+            self._open_by[key] = self._open_by.get(key, 0) + 1
+            self._open_by[network] = self._open_by.get(network, 0) + 1
+            self._address_rate.add(key)
+            self._network_rate.add(network)
+
+    def _released(self, address: IPv4Address | IPv6Address | None) -> None:
+        self._open -= 1
+        if address is not None:
+            for key in (address.packed, network_of(address)):
+                self._open_by[key] -= 1
+                if not self._open_by[key]:
+                    del self._open_by[key]
 
     def _counted(self, client: str) -> IPv4Address | IPv6Address | None:
         """

@@ -19,8 +19,10 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from mailgate.delivery.deadline import ends_within
+from mailgate.hub.counting import Counting
 from mailgate.hub.link import Link, Method
 from mailgate.hub.orders import (
+    COUNTED,
     FIRST_SOCKET,
     LINK,
     RETIRE,
@@ -126,13 +128,16 @@ class Generation:
         sockets: Sequence[socket],
         beginning: Callable[[], Beginning],
         served: Mapping[Method, Callable[[Any], Any]],
+        counting: Counting,
     ) -> None:
         """
         @param number: how many workers.
         @param sockets: one for each listener; they stay open here.
         @param beginning: gives what a worker is told at its start, as it is then.
         @param served: what a worker may ask of the hub.
+        @param counting: makes known to all what each of them counts.
         """
+        self._counting = counting
         self._reactor = reactor
         self._number = number
         self._sockets = sockets
@@ -226,8 +231,16 @@ class Generation:
         ours, theirs = socketpair(AF_UNIX)
         ours.setblocking(False)
         theirs.setblocking(False)
-        link = Link({**self._served, SAID: lambda told: self._said(told, process)})
+        link = Link(
+            {
+                **self._served,
+                SAID: lambda told: self._said(told, process),
+                COUNTED: lambda count: self._counting.counted(link, count),
+            }
+        )
         process = Process(link)
+        self._counting.begin(link)
+        link.lost.addCallback(lambda _: self._counting.end(link))
         self._processes.add(process)
         factory = Factory.forProtocol(lambda: link)
         factory.noisy = False

@@ -13,6 +13,7 @@ from twisted.logger import LogLevel, formatEvent, globalLogPublisher
 
 from mailgate.config.model import Settings
 from mailgate.hub.link import Method
+from mailgate.interfaces import Counted
 from mailgate.knowledge.entry import Entry
 
 LINK = 3
@@ -33,6 +34,9 @@ class Beginning:
     """Of the allow and block lists."""
 
     has_room: bool
+    clients: tuple[str, ...]
+    """Those that have a connection to another worker, once for each."""
+
     certificate: Path
     key: Path
 
@@ -45,6 +49,20 @@ class Relisted:
 
     added: tuple[Entry, ...]
     removed: tuple[Entry, ...]
+
+
+@frozen
+class Count:
+    """
+    Something of a client that all workers count.
+    """
+
+    what: Counted
+    client: str
+    """Its IP address."""
+
+    name: str = ""
+    """The account, for log-ins."""
 
 
 @frozen
@@ -76,6 +94,9 @@ RETIRE = Method("retire", float, None)
 
 STOP = Method("stop", float, None)
 """Let nobody in any more, end the sessions within so many seconds, and write what waits."""
+
+COUNTED = Method("counted", Count)
+"""What one worker has counted, and the others shall count too: said to the hub, and by it."""
 
 SAID = Method("said", Said)
 

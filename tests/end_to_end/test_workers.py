@@ -129,6 +129,31 @@ class WorkerTests(EndToEndTestCase):
         self.send(gateway, "after")
         self.assertEqual(len(gateway.delivered()), 1)
 
+    def test_limits_are_for_all(self):
+        """
+        A client may have no more connections to two workers than to one, whether they have been
+        there since before a reload or not; those of a dead worker count no more.
+        """
+        limits = "[limits.clients]\nexempt_networks = []\nconnections_per_address = 4\n"
+        gateway = self.start(tables=limits)
+        clients = []
+        self.addCleanup(lambda: [client.close() for client in clients])
+
+        def greeting():
+            client = smtplib.SMTP(timeout=30)
+            code, _ = client.connect("127.0.0.1", gateway.smtp_port)
+            (clients if code == 220 and len(clients) < 4 else []).append(client)
+            return code
+
+        self.eventually(lambda: greeting() == 220 and len(clients) == 4, "they cannot connect")
+        self.eventually(lambda: greeting() == 421, "a fifth is let in")
+        self.assertEqual(gateway.run("reload").returncode, 0)
+        self.eventually(lambda: greeting() == 421, "a fifth is let in after the reload")
+        for client in clients:
+            client.close()
+        clients.clear()
+        self.eventually(lambda: greeting() == 220, "nobody is let in any more")
+
     def test_held_across_the_border(self):
         """
         A message that is held lies in the quarantine, and is released from there.
