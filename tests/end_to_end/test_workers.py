@@ -87,7 +87,7 @@ class WorkerTests(EndToEndTestCase):
         with smtplib.SMTP("127.0.0.1", port or gateway.smtp_port, timeout=30) as client:
             client.send_message(message(identity))
 
-    def test_f13_worker_dies(self):
+    def test_f16_worker_dies(self):
         """
         A worker that is killed costs its own connections only, and another one takes its place.
         """
@@ -207,7 +207,7 @@ class WorkerTests(EndToEndTestCase):
         self.eventually(lambda: "gateway.reloaded" in gateway.said(), "it is not taken up")
         self.send(gateway, "there", port=more)
 
-    def test_wrong_configuration(self):
+    def test_f14_wrong_configuration(self):
         """
         A wrong configuration changes nothing, and the words name the key and what is allowed.
         """
@@ -266,7 +266,7 @@ class WorkerTests(EndToEndTestCase):
             client.send_message(message("afterwards"))
         self.assertEqual(len(gateway.delivered()), 2)
 
-    def test_idle_are_told(self):
+    def test_f15_idle_are_told(self):
         """
         SIGTERM tells idle clients of every worker 421, and the gateway ends.
         """
