@@ -96,4 +96,9 @@ def _release(ask: Ask, identity: str) -> None:
 
 def _delete(ask: Ask, identity: str, is_spam: bool) -> None:
     answer = ask("quarantine.delete", {"id": identity, "by": person(), "spam": is_spam})
-    say(f"{identity} {'deleted' if answer['deleted'] else 'is not there any more'}")
+    if not answer["deleted"]:
+        say(f"{identity} is not there any more")
+    elif is_spam:
+        say(f"{identity} deleted, taught as spam")
+    else:
+        say(f"{identity} deleted")

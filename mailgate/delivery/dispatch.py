@@ -54,6 +54,8 @@ class Dispatcher:
         if all(recipient.domain for verdict in verdicts for recipient in verdict.recipients):
             return self._settle(envelope, message, verdicts, within, alone)
         settled = self._in_full(verdicts)
+        if envelope.wishes:
+            envelope = self._with_wishes_in_full(envelope, verdicts)
         settling = self._settle(envelope, message, settled, within, alone)
         return settling.addCallback(self._told_to_all, settled, verdicts)
 
@@ -102,6 +104,16 @@ class Dispatcher:
             if recipients:
                 in_full.append(evolve(verdict, recipients=tuple(recipients)))
         return in_full
+
+    def _with_wishes_in_full(self, envelope: Envelope, verdicts: Sequence[Verdict]) -> Envelope:
+        """
+        Let those who were named without a domain keep what was said of notices for them.
+        """
+        wishes = dict(envelope.wishes)
+        for recipient in (r for verdict in verdicts for r in verdict.recipients):
+            if wish := envelope.wish_of(recipient):
+                wishes.setdefault(self.full_address(recipient).owner, wish)
+        return evolve(envelope, wishes=wishes)
 
     def _told_to_all(
         self, outcome: Outcome, settled: Sequence[Verdict], named: Sequence[Verdict]

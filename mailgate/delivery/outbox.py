@@ -17,9 +17,10 @@ from twisted.python.failure import Failure
 from mailgate.config.model import Outbox as Settings
 from mailgate.delivery.deadline import ends_within
 from mailgate.interfaces import IDelivery, IMessage, IRewriter, IThreads, Outgoing
-from mailgate.message.envelope import Envelope, Session, new_id
-from mailgate.message.received import received_header
+from mailgate.message.envelope import Envelope, new_id
+from mailgate.message.received import fields_of_ours
 from mailgate.message.spool import FileMessage
+from mailgate.message.stored import envelope_of
 from mailgate.reply import Reply
 from mailgate.store import history, outbox
 from mailgate.store.messages import Messages, StoredMessage
@@ -138,8 +139,9 @@ class Outbox:
                 verdict = Verdict(copy.action, copy.findings, copy.total, (copy.recipient,))
                 first_try = now + (self._settings.retry_seconds[0] if copy.reason else 0)
                 identity = new_id()
+                wish = envelope.wish_of(copy.recipient)
                 outbox.add(
-                    connection, identity, stored, verdict, now, first_try, reason=copy.reason
+                    connection, identity, stored, verdict, wish, now, first_try, reason=copy.reason
                 )
                 ids.append(identity)
             return ids
@@ -249,12 +251,12 @@ class Outbox:
         if upstream is None:
             return NO_ROUTE
         trace = row.message.trace
-        envelope = _envelope(row.message)
-        # What is stored is as it was received, without the header that the edge had added.
-        received = received_header(self._hostname, envelope, [row.recipient])
+        envelope = envelope_of(row.message, row.recipient, row.wish)
         try:
-            stored = (await self._open(row.message)).prepend(received)
-            message = self._rewriter.apply(trace, row.verdict, stored)
+            stored = await self._open(row.message)
+            # What is stored is as it was received, without the fields that the edge had added.
+            ours = fields_of_ours(self._hostname, envelope, [row.recipient], stored.headers)
+            message = self._rewriter.apply(trace, row.verdict, stored.prepend(ours))
             try:
                 if not self._is_running:
                     return STOPPED
@@ -366,28 +368,6 @@ class Outbox:
                     loose.add(row.message.id)
 
         return self._messages.change(work)
-
-
-def _envelope(stored: StoredMessage) -> Envelope:
-    session = Session(
-        id=stored.session,
-        listener=stored.listener,
-        role=stored.role,
-        client=stored.client,
-        port=stored.port,
-        started=stored.started,
-        helo=stored.helo,
-        is_esmtp=stored.is_esmtp,
-        tls=stored.tls,
-    )
-    return Envelope(
-        session=session,
-        trace=stored.trace,
-        sender=stored.sender,
-        received=stored.received,
-        size=stored.declared,
-        body=stored.body,
-    )
 
 
 def _nothing() -> None:

@@ -53,13 +53,14 @@ class Authentication:
         """
         return [name for name in MECHANISMS if name != scram.NAME or self._accounts.has_scram]
 
-    def begin(self, client: str) -> LogIn:
+    def begin(self, client: str, session: str) -> LogIn:
         """
         Begin a log-in.
 
         @param client: the client's IP address.
+        @param session: the id of its session, for events.
         """
-        return LogIn(self._accounts, self._attempts, client, self.mechanisms())
+        return LogIn(self._accounts, self._attempts, client, session, self.mechanisms())
 
 
 class LogIn:
@@ -70,13 +71,32 @@ class LogIn:
     log = Logger()
 
     def __init__(
-        self, accounts: IAccounts, attempts: Attempts, client: str, offered: Sequence[str]
+        self,
+        accounts: IAccounts,
+        attempts: Attempts,
+        client: str,
+        session: str,
+        offered: Sequence[str],
     ) -> None:
         self._accounts = accounts
         self._attempts = attempts
         self._client = client
+        self._session = session
         self._offered = offered
         self._mechanism: Mechanism
+        self._name: str | None = None
+
+    @property
+    def account(self) -> str:
+        """
+        Name who it wants to be, or C{""} where it has not come so far.
+
+        A name that nobody has may be a password in the wrong place: it is not written down.
+        """
+        if self._name is None:
+            return ""
+        known = self._accounts.find(self._name)
+        return "nobody of ours" if known is None else known.name
 
     def start(self, argument: str) -> MaybeDeferred[Progress]:
         """
@@ -110,6 +130,7 @@ class LogIn:
     def _follow(self, step: Step) -> MaybeDeferred[Progress]:
         if isinstance(step, Challenge):
             return step
+        self._name = step.name
         if isinstance(step, Lookup):
             return Deferred.fromCoroutine(self._look_up(step))
         refusal = self._attempts.begin(self._client, step.name)
@@ -146,12 +167,11 @@ class LogIn:
         if account is not None:
             self._attempts.succeeded(self._client, name)
             return account
-        # A name that nobody has may be a password in the wrong place: it is not written down.
-        known = self._accounts.find(name)
         self.log.info(
             "{event} {client} as {account}",
             event="login.refused",
             client=self._client,
-            account="nobody of ours" if known is None else known.name,
+            account=self.account,
+            session=self._session,
         )
         return DENIED

@@ -76,6 +76,8 @@ IDLE_COMMANDS = frozenset(("NOOP", "RSET", "VRFY", "EXPN", "HELP", "EHLO", "HELO
 
 
 _USUAL_COMMANDS = 10
+_LOG_INS = 20
+"""Failed log-ins of a session that its record tells one by one."""
 
 
 class Conversation:
@@ -98,6 +100,10 @@ class Conversation:
         self._idle_commands = 0
         self._log_in: LogIn | None = None
         self._account: Account | None = None
+        self._refused_log_ins: list[str] = []
+        self._refused_log_ins_more = 0
+        self._last_refusal: Reply | None = None
+        """What the last failed log-in was answered with, until it is recorded."""
         self._forwarded = ""
         self._is_let_in = False  # by the rights of a Unix socket's file
         self._began = 0.0
@@ -170,7 +176,8 @@ class Conversation:
         """
 
         def refuse(seconds: float) -> None:
-            self._record_session(reply, verdict, held_up=seconds)
+            heard = None if self._connection.is_gone else reply
+            self._record_session(heard, verdict, held_up=seconds)
             self._connection.reply(reply)
             if closes:
                 self._connection.close()
@@ -208,6 +215,9 @@ class Conversation:
         """
         self.mailing.lost()
         self._judge.close()
+        if self._last_refusal is not None and not self.session.account:
+            # It has sent nothing, so that no transaction tells of it.
+            self._record_session(self._last_refusal)
 
     def ends(self, reply: Reply) -> None:
         """
@@ -363,21 +373,29 @@ class Conversation:
             ]
         return lines
 
-    def _record_session(self, reply: Reply, *verdicts: Verdict, held_up: float = 0.0) -> None:
+    def _record_session(
+        self, reply: Reply | None, *verdicts: Verdict, held_up: float = 0.0
+    ) -> None:
         """
-        Record that the client was turned away outside of a transaction.
+        Record that the client was turned away outside of a transaction, and how it tried to log in.
 
+        @param reply: what it was told, or C{None} where it was gone by then.
         @param held_up: for how many seconds it has waited in the tarpit.
         """
         session = self.session
+        notes = self._refused_log_ins
+        if self._refused_log_ins_more:
+            notes.append(f"{self._refused_log_ins_more} more log-ins failed")
+        self._refused_log_ins, self._refused_log_ins_more, self._last_refusal = [], 0, None
         record = Record(
             trace=session.id,
             session=session,
             started=session.started,
             seconds=self._services.reactor.seconds() - self._began,
-            reply="" if self._connection.is_gone else str(reply),
+            reply="" if reply is None else str(reply),
             verdicts=verdicts,
             durations={"tarpit": held_up} if held_up else {},
+            notes=tuple(notes),
         )
         record_safely(self._services.hub, record, self.log)
 
@@ -430,7 +448,7 @@ class Conversation:
         elif self._connection.has_waiting:
             self._connection.end(OUT_OF_TURN)
         else:
-            log_in = authentication.begin(self.session.client)
+            log_in = authentication.begin(self.session.client, self.session.id)
             self._wait_for(log_in, log_in.start(argument))
 
     def _wait_for(self, log_in: LogIn, progress: MaybeDeferred[Progress]) -> None:
@@ -452,7 +470,16 @@ class Conversation:
             self.session = evolve(self.session, account=progress.name)
             self._connection.send(LOGGED_IN.encode())
         else:
+            self._note_refusal(log_in, progress)
             self._connection.reply(progress)
+
+    def _note_refusal(self, log_in: LogIn, reply: Reply) -> None:
+        self._last_refusal = reply
+        if len(self._refused_log_ins) < _LOG_INS:
+            who = f" as {log_in.account}" if log_in.account else ""
+            self._refused_log_ins.append(f"log-in{who} failed: {reply}")
+        else:
+            self._refused_log_ins_more += 1
 
     # -- what trusted clients tell -------------------------------------------------------
 

@@ -9,7 +9,6 @@ and what becomes of a message is decided elsewhere.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from email.utils import formatdate
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -36,7 +35,7 @@ from mailgate.interfaces import (
     Outcome,
 )
 from mailgate.message.envelope import Envelope, Session, new_id
-from mailgate.message.received import received_header
+from mailgate.message.received import fields_of_ours
 from mailgate.message.record import Copy, Record
 from mailgate.message.spool import Spool
 from mailgate.reply import Reply
@@ -499,7 +498,10 @@ class Mailing:
             return
         services, transaction = self._services, self._open
         self._reception = None
-        transaction.message = message = spooled.prepend(self._headers_of_ours(spooled))
+        ours = fields_of_ours(
+            services.hostname, transaction.envelope, transaction.recipients, spooled.headers
+        )
+        transaction.message = message = spooled.prepend(ours)
         reply = self._examine(message)
         if reply is not None:
             self._refuse(reply)
@@ -511,21 +513,6 @@ class Mailing:
             self._settle(message, verdicts, began)
 
         self._connection.when(transaction.judge.message(message), judged)
-
-    def _headers_of_ours(self, message: IMessage) -> bytes:
-        """
-        Give the Received header and, on submission, what the message lacks (RFC 6409 section 8).
-        """
-        services, transaction = self._services, self._open
-        envelope = transaction.envelope
-        header = received_header(services.hostname, envelope, transaction.recipients)
-        if envelope.session.is_trusted:
-            fields = message.headers.fields
-            if "date" not in fields:
-                header += f"Date: {formatdate(envelope.received, localtime=True)}\r\n".encode()
-            if "message-id" not in fields:
-                header += f"Message-ID: <{envelope.trace}@{services.hostname}>\r\n".encode()
-        return header
 
     def _examine(self, message: IMessage) -> Reply | None:
         """

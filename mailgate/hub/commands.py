@@ -156,7 +156,7 @@ class Commands:
         return {
             "held": _held(held),
             "header": header.decode("utf-8", "replace"),
-            "history": await self._history([held.trace]),
+            "history": await self._history([held.message.trace]),
             "thresholds": _thresholds(self.policy),
         }
 
@@ -369,10 +369,9 @@ class Commands:
     async def trace(self, id: str) -> Answer:
         """
         Give all that is known of a transaction, or of those of a session, or of the one by
-        which a held message came.
+        which a held message came, also where that is gone.
         """
-        held = await self._quarantine.get(id)
-        identity = id if held is None else held.trace
+        identity = await self._quarantine.trace_of(id) or id
         records = await self._traces.find(identity)
 
         def work(connection: sqlite3.Connection) -> Answer:
@@ -420,7 +419,17 @@ def _no_copy(identity: str) -> CommandError:
 
 
 def _held(held: HeldMessage) -> Answer:
-    return asdict(held) | {"recipient": str(held.recipient), "sender": str(held.sender)}
+    message = held.message
+    return (
+        asdict(message)
+        | asdict(held)
+        | asdict(held.wish)
+        | {
+            "message": message.id,
+            "sender": str(message.sender),
+            "recipient": str(held.recipient),
+        }
+    )
 
 
 def _queued(row: OutboxRow) -> Answer:

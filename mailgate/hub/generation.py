@@ -20,7 +20,7 @@ from twisted.python.failure import Failure
 
 from mailgate.delivery.deadline import ends_within
 from mailgate.hub.counting import Counting
-from mailgate.hub.link import Link, Method
+from mailgate.hub.link import Link, LinkLost, Method
 from mailgate.hub.orders import (
     COUNTED,
     FIRST_SOCKET,
@@ -225,7 +225,10 @@ class Generation:
             raise WorkerFailed(f"a worker was not ready after {START_SECONDS:g} seconds")
         if failures:
             process.kill()
-            raise WorkerFailed(f"a worker cannot start: {failures[0].getErrorMessage()}")
+            why = failures[0].getErrorMessage()
+            if failures[0].check(LinkLost):
+                why = "it has died; the log tells what it wrote (worker.wrote)"
+            raise WorkerFailed(f"a worker cannot start: {why}")
 
     def _spawn(self) -> Process:
         ours, theirs = socketpair(AF_UNIX)

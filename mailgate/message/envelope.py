@@ -14,6 +14,7 @@ from mailgate.wire.address import Address
 from mailgate.wire.parameters import RcptParameters
 
 _NONE: Mapping[str, RcptParameters] = MappingProxyType({})
+_NO_WISH = RcptParameters()
 TRUSTED_ROLES = frozenset(("internal", "submission", "submissions"))
 """Roles of listeners for people and machines of ours."""
 
@@ -120,6 +121,12 @@ class Envelope:
 
     wishes: Mapping[str, RcptParameters] = field(default=_NONE, hash=False)
     """What was said of notices for single recipients, by their owner (RFC 3461)."""
+
+    def wish_of(self, recipient: Address) -> RcptParameters:
+        """
+        Give what was said of notices for C{recipient}.
+        """
+        return self.wishes.get(recipient.owner, _NO_WISH)
 
     @property
     def protocol(self) -> str:

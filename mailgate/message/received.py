@@ -1,5 +1,6 @@
 """
-The Received header that is added to whatever goes through here (RFC 5321 section 4.4).
+The header fields that are added to whatever goes through here: Received (RFC 5321 section 4.4)
+and, to what people and machines of ours send, the Date and Message-ID that it lacks.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from collections.abc import Sequence
 from email.utils import formatdate
 
 from mailgate.message.envelope import Envelope
+from mailgate.message.header import Headers
 from mailgate.wire.address import Address
 
 
@@ -29,3 +31,20 @@ def received_header(hostname: str, envelope: Envelope, recipients: Sequence[Addr
         f"\tid {envelope.trace}{receiver};\r\n"
         f"\t{formatdate(envelope.received, localtime=True)}\r\n"
     ).encode()
+
+
+def fields_of_ours(
+    hostname: str, envelope: Envelope, recipients: Sequence[Address], headers: Headers
+) -> bytes:
+    """
+    Give the Received header and, on submission, what the message lacks (RFC 6409 section 8).
+
+    @param headers: those that the message came with.
+    """
+    lines = received_header(hostname, envelope, recipients)
+    if envelope.session.is_trusted:
+        if "date" not in headers.fields:
+            lines += f"Date: {formatdate(envelope.received, localtime=True)}\r\n".encode()
+        if "message-id" not in headers.fields:
+            lines += f"Message-ID: <{envelope.trace}@{hostname}>\r\n".encode()
+    return lines

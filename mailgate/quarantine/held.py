@@ -68,7 +68,10 @@ class Quarantine:
 
         def insert(connection: sqlite3.Connection, stored: str) -> Sequence[str]:
             now = self._now()
-            return [rows.add(connection, stored, hold, state, now) for hold in holds]
+            return [
+                rows.add(connection, stored, hold, envelope.wish_of(hold.recipient), state, now)
+                for hold in holds
+            ]
 
         working = self._messages.keep(envelope, message, insert)
         return undone_when_cancelled(working, self.relinquish)
@@ -118,7 +121,7 @@ class Quarantine:
             gone = rows.purge(connection, before, _AT_A_TIME)
             for held in gone:
                 self._note(connection, held, "quarantine.purged", "removed, as its time was over")
-                loose.add(held.message)
+                loose.add(held.message.id)
             return len(gone)
 
         total = number = await self._messages.change(work)
@@ -168,6 +171,18 @@ class Quarantine:
         """
         return self._database.read(lambda connection: rows.get(connection, identity))
 
+    def trace_of(self, identity: str) -> Deferred[str | None]:
+        """
+        Give the trace of a held message, also where it was deleted or its time was over, or
+        C{None} where nothing is known of it.
+        """
+
+        def work(connection: sqlite3.Connection) -> str | None:
+            held = rows.get(connection, identity)
+            return history.trace_of(connection, identity) if held is None else held.message.trace
+
+        return self._database.read(work)
+
     def open(self, identity: str) -> Deferred[IMessage | None]:
         """
         Give the bytes of a held or released message as they were received.
@@ -182,8 +197,9 @@ class Quarantine:
         if held is None:
             return None
         blobs = self._messages.blobs
-        beginning = await blobs.beginning(held.message)
-        return FileMessage(blobs.path(held.message), held.size, beginning, self._threads)
+        stored = held.message
+        beginning = await blobs.beginning(stored.id)
+        return FileMessage(blobs.path(stored.id), stored.size, beginning, self._threads)
 
     def release(self, identity: str, by: str) -> Deferred[bool]:
         """
@@ -199,7 +215,14 @@ class Quarantine:
             if held is not None:
                 verdict = Verdict(Action.ACCEPT, held.findings, held.total, (held.recipient,))
                 outbox.add(
-                    connection, new_id(), held.message, verdict, now, now, released_from=held.id
+                    connection,
+                    new_id(),
+                    held.message.id,
+                    verdict,
+                    held.wish,
+                    now,
+                    now,
+                    released_from=held.id,
                 )
                 self._note(connection, held, "quarantine.released", f"released by {by}")
             return held
@@ -247,7 +270,8 @@ class Quarantine:
         self, connection: sqlite3.Connection, held: HeldMessage, event: str, text: str
     ) -> None:
         words = f"copy {held.id} for {held.owner} {text}"
-        history.note(connection, held.trace, self._now(), event, words)
+        history.note(connection, held.message.trace, self._now(), event, words, held.id)
 
     def _tell(self, event: str, held: HeldMessage, by: str) -> None:
-        self.log.info("{event} {id} by {by}", event=event, id=held.id, trace=held.trace, by=by)
+        trace = held.message.trace
+        self.log.info("{event} {id} by {by}", event=event, id=held.id, trace=trace, by=by)

@@ -16,9 +16,11 @@ from mailgate.interfaces import Hold
 from mailgate.message.envelope import new_id
 from mailgate.store import findings
 from mailgate.store.database import LAST_NUMBER, select
+from mailgate.store.messages import StoredMessage
 from mailgate.store.outbox import OutboxRow
 from mailgate.verdict import Action, Kind
 from mailgate.wire.address import Address
+from mailgate.wire.parameters import RcptParameters
 
 
 class State(StrEnum):
@@ -41,12 +43,15 @@ class HeldMessage:
     number: int
     """Rises with each held message; the newest has the highest. The cursor of listings."""
 
-    message: str
-    """The id of the stored message; copies for several recipients share one."""
+    message: StoredMessage
+    """Copies for several recipients share one."""
 
     state: State
     kind: Kind
     recipient: Address
+    wish: RcptParameters
+    """What was said of notices for the recipient (RFC 3461)."""
+
     owner: str
     """Whom the recipient's address belongs to."""
 
@@ -67,29 +72,6 @@ class HeldMessage:
     acted_by: str
     """Who released it, or C{""}."""
 
-    trace: str
-    session: str
-    listener: str
-    role: str
-    client: str
-    """The IP address of the client."""
-
-    port: int
-    started: float
-    """When the session began."""
-
-    helo: str
-    is_esmtp: bool
-    tls: str
-    sender: Address
-    received: float
-    size: int
-    from_header: str
-    """The From header, decoded and cut; C{""} where there is none. So are the next two."""
-
-    subject: str
-    message_id: str
-
     @classmethod
     def of(cls, row: sqlite3.Row) -> HeldMessage:
         """
@@ -98,10 +80,11 @@ class HeldMessage:
         return cls(
             id=row["id"],
             number=row["number"],
-            message=row["message"],
+            message=StoredMessage.of(row),
             state=State(row["state"]),
             kind=Kind(row["kind"]),
             recipient=Address(row["recipient_local"], row["recipient_domain"]),
+            wish=RcptParameters(row["notify"], row["orcpt"]),
             owner=row["owner"],
             action=Action(row["action"]),
             total=row["total"],
@@ -110,29 +93,21 @@ class HeldMessage:
             held=row["held"],
             acted=row["acted"],
             acted_by=row["acted_by"],
-            trace=row["trace"],
-            session=row["session"],
-            listener=row["listener"],
-            role=row["role"],
-            client=row["client"],
-            port=row["port"],
-            started=row["started"],
-            helo=row["helo"],
-            is_esmtp=bool(row["is_esmtp"]),
-            tls=row["tls"],
-            sender=Address(row["sender_local"], row["sender_domain"]),
-            received=row["received"],
-            size=row["size"],
-            from_header=row["from_header"],
-            subject=row["subject"],
-            message_id=row["message_id"],
         )
 
 
-def add(connection: sqlite3.Connection, message: str, hold: Hold, state: State, now: float) -> str:
+def add(
+    connection: sqlite3.Connection,
+    message: str,
+    hold: Hold,
+    wish: RcptParameters,
+    state: State,
+    now: float,
+) -> str:
     """
     Hold a copy of the stored message C{message}.
 
+    @param wish: what was said of notices for the recipient.
     @return: the id of the held message.
     """
     return _insert(
@@ -141,6 +116,7 @@ def add(connection: sqlite3.Connection, message: str, hold: Hold, state: State, 
         state,
         hold.kind,
         hold.recipient,
+        wish,
         hold.verdict.action,
         hold.verdict.total,
         hold.verdict.findings,
@@ -164,6 +140,7 @@ def add_undeliverable(
         State.HELD,
         Kind.UNDELIVERABLE,
         row.recipient,
+        row.wish,
         row.action,
         row.total,
         row.findings,
@@ -178,6 +155,7 @@ def _insert(
     state: State,
     kind: Kind,
     recipient: Address,
+    wish: RcptParameters,
     action: Action,
     total: float,
     evidence: Sequence[Finding],
@@ -187,8 +165,8 @@ def _insert(
     identity = new_id()
     connection.execute(
         "INSERT INTO held (id, message, state, kind, owner, recipient_local, recipient_domain,"
-        " action, total, findings, reason, held, words)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " notify, orcpt, action, total, findings, reason, held, words)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             identity,
             message,
@@ -197,6 +175,8 @@ def _insert(
             recipient.owner,
             recipient.local,
             recipient.domain,
+            wish.notify,
+            wish.orcpt,
             action,
             total,
             findings.encode(evidence),

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from mailgate.message.envelope import Session
 from mailgate.message.record import Copy, Record
+from mailgate.message.stored import session_of
 from mailgate.quarantine.rows import HeldMessage
 from mailgate.verdict import Verdict
 
@@ -20,33 +20,22 @@ def records_of(messages: Iterable[HeldMessage]) -> Sequence[Record]:
     """
     transactions: dict[str, list[HeldMessage]] = {}
     for held in messages:
-        transactions.setdefault(held.trace, []).append(held)
+        transactions.setdefault(held.message.trace, []).append(held)
     return [_record(copies) for copies in transactions.values()]
 
 
 def _record(copies: Sequence[HeldMessage]) -> Record:
-    first = copies[0]
-    session = Session(
-        id=first.session,
-        listener=first.listener,
-        role=first.role,
-        client=first.client,
-        port=first.port,
-        started=first.started,
-        helo=first.helo,
-        is_esmtp=first.is_esmtp,
-        tls=first.tls,
-    )
+    message = copies[0].message
     return Record(
-        trace=first.trace,
-        session=session,
-        started=first.received,
+        trace=message.trace,
+        session=session_of(message),
+        started=message.received,
         seconds=0.0,
         reply="",
-        sender=str(first.sender),
-        size=first.size,
-        message_id=first.message_id,
-        subject=first.subject,
+        sender=str(message.sender),
+        size=message.size,
+        message_id=message.message_id,
+        subject=message.subject,
         copies=tuple(Copy(str(held.recipient), "held", held.reason, held.id) for held in copies),
         verdicts=tuple(
             Verdict(held.action, held.findings, held.total, (held.recipient,), kind=held.kind)

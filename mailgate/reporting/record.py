@@ -49,6 +49,7 @@ def _record(record: Record) -> dict[str, Any]:
         "helo": _cut(session.helo),
         "protocol": session.protocol,
         "tls": session.tls,
+        "account": _cut(session.account),
         "sender": None if record.sender is None else _cut(record.sender),
         "size": record.size,
         "message_id": _cut(record.message_id),

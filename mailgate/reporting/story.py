@@ -54,6 +54,8 @@ def tell_record(record: Fields, thresholds: Policy | None) -> Iterator[str]:
         yield f"Transaction {record['trace']} of session {record['session']}"
     yield f"  Began    {moment(record['started'])}, took {record['seconds']:.3f} s"
     yield from _client(record, record["protocol"])
+    if record.get("account"):
+        yield f"  Account  {record['account']}"
     if record["sender"] is not None:
         yield f"  Sender   <{record['sender']}>"
     if record["message_id"]:

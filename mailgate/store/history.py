@@ -26,11 +26,26 @@ class Note:
     """It in words; a sentence without its full stop."""
 
 
-def note(connection: sqlite3.Connection, trace: str, at: float, event: str, text: str) -> None:
+def note(
+    connection: sqlite3.Connection, trace: str, at: float, event: str, text: str, held: str = ""
+) -> None:
     """
     Write down that something happened to the message of a transaction.
+
+    @param held: the id of the held message that it happened to, or C{""}.
     """
-    connection.execute("INSERT INTO history VALUES (?, ?, ?, ?)", (trace, at, event, text))
+    connection.execute("INSERT INTO history VALUES (?, ?, ?, ?, ?)", (trace, at, event, text, held))
+
+
+def trace_of(connection: sqlite3.Connection, held: str) -> str | None:
+    """
+    Give the trace of a held message to which something has happened, or C{None} where nothing is
+    known of it. It need not be there any more.
+    """
+    found = connection.execute(
+        "SELECT trace FROM history WHERE held = ? AND held <> '' LIMIT 1", (held,)
+    ).fetchone()
+    return None if found is None else str(found[0])
 
 
 def notes(connection: sqlite3.Connection, trace: str) -> Sequence[Note]:

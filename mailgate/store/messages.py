@@ -66,6 +66,17 @@ class StoredMessage:
     from_header: str
     subject: str
     message_id: str
+    account: str
+    """As whom the client had logged in, or C{""}."""
+
+    utf8: bool
+    """Whether addresses and header fields may be UTF-8 (RFC 6531)."""
+
+    ret: str
+    """How much a notice shall hold (RFC 3461), or C{""}."""
+
+    envid: str
+    """The sender's own name for the transaction (RFC 3461), or C{""}."""
 
     @classmethod
     def of(cls, row: sqlite3.Row) -> StoredMessage:
@@ -92,6 +103,10 @@ class StoredMessage:
             from_header=row["from_header"],
             subject=row["subject"],
             message_id=row["message_id"],
+            account=row["account"],
+            utf8=bool(row["utf8"]),
+            ret=row["ret"],
+            envid=row["envid"],
         )
 
 
@@ -217,6 +232,10 @@ def _insert(
         _storable(summary.from_header),
         _storable(summary.subject),
         _storable(summary.message_id),
+        session.account,
+        envelope.utf8,
+        envelope.ret,
+        envelope.envid,
     )
     connection.execute(f"INSERT INTO messages VALUES ({', '.join('?' * len(values))})", values)
 

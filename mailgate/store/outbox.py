@@ -15,6 +15,7 @@ from mailgate.store.database import LAST_NUMBER, select
 from mailgate.store.messages import StoredMessage
 from mailgate.verdict import Action, Verdict
 from mailgate.wire.address import Address
+from mailgate.wire.parameters import RcptParameters
 
 
 @frozen
@@ -29,6 +30,9 @@ class OutboxRow:
 
     message: StoredMessage
     recipient: Address
+    wish: RcptParameters
+    """What was said of notices for the recipient (RFC 3461)."""
+
     action: Action
     total: float
     findings: tuple[Finding, ...]
@@ -62,6 +66,7 @@ class OutboxRow:
             number=row["number"],
             message=StoredMessage.of(row),
             recipient=Address(row["recipient_local"], row["recipient_domain"]),
+            wish=RcptParameters(row["notify"], row["orcpt"]),
             action=Action(row["action"]),
             total=row["total"],
             findings=findings.decode(row["findings"]),
@@ -79,6 +84,7 @@ def add(
     identity: str,
     message: str,
     verdict: Verdict,
+    wish: RcptParameters,
     now: float,
     first_try: float,
     released_from: str = "",
@@ -86,17 +92,21 @@ def add(
 ) -> None:
     """
     Queue a copy of the stored message C{message} for the one recipient of C{verdict}.
+
+    @param wish: what was said of notices for the recipient.
     """
     (recipient,) = verdict.recipients
     connection.execute(
-        "INSERT INTO outbox (id, message, recipient_local, recipient_domain, action, total,"
-        " findings, released_from, reason, queued, next_try)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO outbox (id, message, recipient_local, recipient_domain, notify, orcpt, action,"
+        " total, findings, released_from, reason, queued, next_try)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             identity,
             message,
             recipient.local,
             recipient.domain,
+            wish.notify,
+            wish.orcpt,
             verdict.action,
             verdict.total,
             findings.encode(verdict.findings),

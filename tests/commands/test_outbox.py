@@ -9,6 +9,7 @@ from mailgate.commands import asking
 from mailgate.store import outbox
 from mailgate.store.threads import immediate_result
 from mailgate.verdict import Action, Verdict
+from mailgate.wire.parameters import RcptParameters
 from tests.commands.case import CommandLineCase, Terminal
 from tests.storage import BOB, ENVELOPE, message
 
@@ -25,9 +26,9 @@ class OutboxTests(CommandLineCase):
 
         def insert(connection, stored):
             for identity in ids:
-                verdict = Verdict(Action.TAG, (), 5.5, (BOB,))
+                verdict, wish = Verdict(Action.TAG, (), 5.5, (BOB,)), RcptParameters()
                 reason = "451 4.3.0 later"
-                outbox.add(connection, identity, stored, verdict, 0.0, 3e9, reason=reason)
+                outbox.add(connection, identity, stored, verdict, wish, 0.0, 3e9, reason=reason)
 
         self.stored(
             lambda storage: immediate_result(storage.messages.keep(ENVELOPE, message(), insert))

@@ -131,11 +131,14 @@ class QuarantineTests(CommandLineCase):
 
     def test_delete(self):
         """
-        A deletion removes the message; a second one says so.
+        A deletion removes the message, and says whether it taught; a second one says that there
+        was nothing.
         """
-        (identity,) = self.hold()
-        self.assertIn("deleted", self.say("quarantine", "delete", identity))
-        self.assertIn("not there", self.say("quarantine", "delete", identity))
+        for options, words in (((), "deleted"), (("--spam",), "deleted, taught as spam")):
+            (identity,) = self.hold()
+            delete = ("quarantine", "delete", *options, identity)
+            self.assertEqual(self.say(*delete), f"{identity} {words}\n")
+            self.assertEqual(self.say(*delete), f"{identity} is not there any more\n")
 
     def test_unknown(self):
         """

@@ -16,10 +16,12 @@ from mailgate.hub.link import Link
 from mailgate.hub.storage import Storage
 from mailgate.interfaces import IHub, IRewriter, Outgoing
 from mailgate.message.spool import FileMessage
+from mailgate.message.stored import envelope_of
 from mailgate.store import outbox
 from mailgate.store.files import Files
 from mailgate.store.threads import ImmediateThreads
 from mailgate.verdict import Action, Kind
+from mailgate.wire.parameters import RcptParameters
 from tests.hub.joined import join
 from tests.recording import Journal, RecordingFiles, recording_connect
 from tests.reporting.records import RECORD
@@ -27,6 +29,7 @@ from tests.storage import (
     ADA,
     BOB,
     ENVELOPE,
+    SESSION,
     TEXT,
     WallClock,
     hold,
@@ -35,6 +38,7 @@ from tests.storage import (
     temporary_folder,
 )
 
+WISH = RcptParameters("FAILURE,DELAY", "rfc822;ada@example.com")
 STORING = [
     "sync_directory",
     "create",
@@ -127,7 +131,7 @@ def hub_contract(make):
             found = [await self.quarantine.get(identity) for identity in ids]
             self.assertEqual([each.recipient for each in found], [ADA, BOB])
             self.assertEqual([each.kind for each in found], [Kind.SPAM, Kind.BULK])
-            self.assertEqual([each.trace for each in found], [ENVELOPE.trace] * 2)
+            self.assertEqual([each.message.trace for each in found], [ENVELOPE.trace] * 2)
 
         async def test_hold_of_spool_file(self):
             """
@@ -197,6 +201,31 @@ def hub_contract(make):
             self.assertEqual(
                 [(row.id, row.recipient) for row in reversed(rows)], [(ids[0], ADA), (ids[1], BOB)]
             )
+
+        async def test_what_was_said(self):
+            """
+            What is held and what is queued keeps what was said at MAIL, and of each recipient what
+            was said at its RCPT.
+            """
+            await self.start()
+            said = evolve(
+                ENVELOPE,
+                session=evolve(SESSION, account="ada"),
+                utf8=True,
+                ret="HDRS",
+                envid="QQ314159",
+                wishes={ADA.owner: WISH},
+            )
+            await self.hub.hold(said, message(), [hold(ADA), hold(BOB)], False)
+            copies = [Outgoing(to, Action.TAG, 5.5, "451 not now") for to in (ADA, BOB)]
+            await self.hub.enqueue(said, message(), copies)
+            for kept in (
+                await self.quarantine.list(),
+                await self.subject.storage.database.read(outbox.newest),
+            ):
+                bob, ada = (envelope_of(row.message, row.recipient, row.wish) for row in kept)
+                self.assertEqual(ada, said)
+                self.assertEqual(bob, evolve(said, wishes={}))
 
         async def test_record(self):
             """

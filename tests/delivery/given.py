@@ -40,6 +40,7 @@ class ScriptedDelivery:
 
     within: float | None = None
     messages: list = field(factory=list)
+    envelopes: list = field(factory=list)
     answers: list = field(factory=list)
 
     def deliver(self, envelope, recipients, message, within=None):
@@ -49,6 +50,7 @@ class ScriptedDelivery:
         self.steps.append(("deliver", self.name, tuple(map(str, recipients))))
         self.within = within
         self.messages.append(message)
+        self.envelopes.append(envelope)
         if self.is_waiting:
             return Deferred.fromCoroutine(self._wait())
         if isinstance(self.replies, BaseException):

@@ -370,7 +370,7 @@ class DeliveryTests(OutboxCase):
             self.upstream.answer(NEVER)
         (held,) = self.held()
         self.assertEqual(
-            (held.kind, held.recipient, held.reason, held.trace),
+            (held.kind, held.recipient, held.reason, held.message.trace),
             (Kind.UNDELIVERABLE, ADA, "550 5.1.1 nobody of that name", ENVELOPE.trace),
         )
         self.assertEqual((self.rows(), len(self.files())), ([], 1))

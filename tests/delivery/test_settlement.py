@@ -15,10 +15,11 @@ from mailgate.interfaces import IDispatcher
 from mailgate.reply import Reply
 from mailgate.verdict import Action, Kind, Verdict
 from mailgate.wire.address import Address
+from mailgate.wire.parameters import RcptParameters
 from tests.delivery.given import LATER, LOST, NEVER, TAKEN, UNREACHED, FakeHub, MarkingRewriter
 from tests.delivery.scene import WITHIN, Scene
 from tests.pipeline.events import events
-from tests.storage import ENVELOPE, FINDINGS
+from tests.storage import ENVELOPE, FINDINGS, message
 
 TRACE = ENVELOPE.trace
 BARE = Address("postmaster", "")
@@ -177,6 +178,17 @@ class SettlementTests(SynchronousTestCase):
         outcome = self.successResultOf(scene.dispatch())
         self.assertEqual(scene.hub.steps, [("deliver", "up0", ("postmaster@g0.example",))])
         self.assertEqual(outcome.copies[0].recipient, "postmaster@g0.example")
+
+    def test_postmaster_and_notices(self):
+        """
+        What was said of notices for C{postmaster} is said for the one that is meant.
+        """
+        wish = RcptParameters("NEVER")
+        scene = self.postmasters([(TAKEN,)], (Action.ACCEPT, BARE))
+        envelope = evolve(ENVELOPE, wishes={BARE.owner: wish})
+        self.successResultOf(scene.dispatcher.dispatch(envelope, message(), scene.verdicts, WITHIN))
+        (given,) = scene.upstreams[0].envelopes
+        self.assertEqual(given.wish_of(FULL), wish)
 
     def postmasters(self, groups, *verdicts):
         """

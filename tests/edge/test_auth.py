@@ -110,7 +110,7 @@ class AuthenticationTests(SynchronousTestCase):
         """
         Log in, and give what comes of it.
         """
-        log_in = self.authentication.begin(client)
+        log_in = self.authentication.begin(client, "sess-sess-sess")
         progress = self.result(log_in.start(argument))
         for answer in answers:
             self.assertIsInstance(progress, Challenge)
@@ -128,7 +128,7 @@ class AuthenticationTests(SynchronousTestCase):
         """
         Log in with SCRAM, and give what comes of it.
         """
-        log_in = self.authentication.begin(client)
+        log_in = self.authentication.begin(client, "sess-sess-sess")
         first = f"n={name},r=abc"
         word = b64encode(f"n,,{first}".encode()).decode()
         progress = self.result(log_in.start(f"scram-sha-256 {word}"))
@@ -188,10 +188,10 @@ class AuthenticationTests(SynchronousTestCase):
         for argument in ("PLAIN =", "PLAIN ???", "LOGIN =", "SCRAM-SHA-256 =", "PLAIN \xe9"):
             self.assertEqual(self.log_in(argument).code, 501)
         for line in (b"*\r\n", b"???\r\n", b"\xff\r\n", b"\r\n"):
-            log_in = self.authentication.begin("192.0.2.7")
+            log_in = self.authentication.begin("192.0.2.7", "sess-sess-sess")
             log_in.start("PLAIN")
             self.assertEqual(log_in.respond(line).code, 501)
-        log_in = self.authentication.begin("192.0.2.7")
+        log_in = self.authentication.begin("192.0.2.7", "sess-sess-sess")
         log_in.start("PLAIN")
         self.assertEqual(log_in.respond(b"A" * 1_000_000 + b"\r\n").code, 500)
         self.assertEqual(self.accounts.asked, 0)
@@ -230,7 +230,7 @@ class AuthenticationTests(SynchronousTestCase):
         """
         A proof that is right says nothing to one who has failed too often meanwhile.
         """
-        log_in = self.authentication.begin("192.0.2.7")
+        log_in = self.authentication.begin("192.0.2.7", "sess-sess-sess")
         challenge = self.result(
             log_in.start("SCRAM-SHA-256 " + b64encode(b"n,,n=ada,r=a").decode())
         )
@@ -249,7 +249,9 @@ class AuthenticationTests(SynchronousTestCase):
         word = b64encode(b"\0ada\0wrong").decode()
         results = []
         for _ in range(50):
-            progress = self.authentication.begin("192.0.2.7").start(f"PLAIN {word}")
+            progress = self.authentication.begin("192.0.2.7", "sess-sess-sess").start(
+                f"PLAIN {word}"
+            )
             if isinstance(progress, Deferred):
                 progress.addCallback(results.append)
             else:
@@ -291,6 +293,7 @@ class AuthenticationTests(SynchronousTestCase):
         self.assertEqual({event["event"] for event in events}, {"login.refused"})
         self.assertEqual([event["account"] for event in events], ["Ada", "nobody of ours", "Ada"])
         self.assertEqual(events[0]["client"], "192.0.2.7")
+        self.assertEqual(events[0]["session"], "sess-sess-sess")
         self.assertNotIn("secret", repr(events))
 
     def test_replies_tell_nothing(self):

@@ -16,6 +16,7 @@ from mailgate.edge.auth import Authentication
 from mailgate.interfaces import Account, Outcome
 from mailgate.message.record import Copy
 from mailgate.reply import Reply
+from mailgate.reporting.record import from_json, to_json
 from mailgate.store.files import Files
 from mailgate.store.threads import ImmediateThreads
 from tests.edge.harness import Edge, Transport
@@ -139,6 +140,82 @@ class LogInTests(ListenerCase):
         for _ in range(10):
             self.assertTrue(edge.say(f"AUTH PLAIN {wrong}\n").startswith("535"))
         self.assertTrue(edge.say(f"AUTH PLAIN {right}\n").startswith("454 4.7.0"))
+
+    def only_record(self, edge):
+        """
+        End the session, and give the one record that there is.
+        """
+        edge.lose()
+        (record,) = edge.hub.records
+        self.assertEqual(record.trace, record.session.id)
+        self.assertEqual(record.session.client, "192.0.2.7")
+        return record
+
+    def test_failures_are_recorded(self):
+        """
+        A session with nothing but failed log-ins leaves a trace: who it wanted to be, as far as
+        that is one of ours, and what it was told; never a password, nor a name that may be one.
+        """
+        edge = self.people()
+        self.secure(edge)
+        edge.say("AUTH DIGEST-MD5\n")
+        for login in (b"\0ada\0guess", b"\0hunter2\0guess"):
+            edge.say(f"AUTH PLAIN {b64encode(login).decode()}\n")
+        edge.say("QUIT\n")
+        self.assertEqual(edge.hub.records, [])
+        record = self.only_record(edge)
+        self.assertEqual(record.reply, "535 5.7.8 name or password is wrong")
+        self.assertEqual(
+            record.notes,
+            (
+                "log-in failed: 504 5.5.4 no such mechanism",
+                "log-in as ada failed: 535 5.7.8 name or password is wrong",
+                "log-in as nobody of ours failed: 535 5.7.8 name or password is wrong",
+            ),
+        )
+        for secret in ("guess", "hunter2", b64encode(b"\0ada\0guess").decode()):
+            self.assertNotIn(secret, to_json(record))
+
+    def test_failures_end_the_session(self):
+        """
+        A session that is ended for its failed log-ins has one record, which tells them.
+        """
+        edge = self.people()
+        self.secure(edge)
+        wrong = b64encode(b"\0ada\0guess").decode()
+        for _ in range(edge.limits.errors):
+            edge.say(f"AUTH PLAIN {wrong}\n")
+        record = self.only_record(edge)
+        self.assertEqual(record.reply[:9], "421 4.7.0")
+        self.assertEqual(len(record.notes), edge.limits.errors)
+
+    def test_many_failures(self):
+        """
+        Of very many failures in one session the first are told, and the number of the others.
+        """
+        edge = self.people()
+        edge.limits = Limits(errors=1000)
+        edge.connect()
+        self.secure(edge)
+        for _ in range(50):
+            edge.say("AUTH DIGEST-MD5\n")
+        record = self.only_record(edge)
+        self.assertEqual(len(record.notes), 21)
+        self.assertEqual(record.notes[-1], "30 more log-ins failed")
+
+    def test_failure_and_success(self):
+        """
+        Whoever logs in at last leaves no trace but that of its transactions, which has the account.
+        """
+        edge = self.people()
+        self.secure(edge)
+        for login in (b"\0ada\0guess", b"\0ada\0secret"):
+            edge.say(f"AUTH PLAIN {b64encode(login).decode()}\n")
+        edge.say("MAIL FROM:<ada@example.com>\nRSET\n")
+        edge.lose()
+        (record,) = edge.hub.records
+        self.assertNotEqual(record.trace, record.session.id)
+        self.assertEqual(from_json(to_json(record))["account"], "ada")
 
     def test_date_and_message_id(self):
         """

@@ -14,6 +14,7 @@ from mailgate.quarantine.trace import LOST
 from mailgate.store import outbox
 from mailgate.store.database import StoreError
 from mailgate.verdict import Action, Kind, Verdict
+from mailgate.wire.parameters import RcptParameters
 from tests.pipeline.events import events
 from tests.reporting.records import RECORD
 from tests.storage import (
@@ -69,8 +70,8 @@ class CommandsTests(SynchronousTestCase):
         """
 
         def insert(connection, stored):
-            verdict = Verdict(Action.TAG, (), 5.5, (BOB,))
-            outbox.add(connection, "queu-queu-queu", stored, verdict, NOW, NOW, reason=reason)
+            verdict, wish = Verdict(Action.TAG, (), 5.5, (BOB,)), RcptParameters()
+            outbox.add(connection, "queu-queu-queu", stored, verdict, wish, NOW, NOW, reason=reason)
 
         self.successResultOf(self.storage.messages.keep(envelope(trace), message(), insert))
 
@@ -363,12 +364,17 @@ class CommandsTests(SynchronousTestCase):
 
     def test_trace_of_deleted(self):
         """
-        After all else is gone the history still tells who deleted the message.
+        After all else is gone the history still tells who deleted the message, and its id still
+        leads to the trace.
         """
         (identity,) = self.hold()
         self.successResultOf(self.quarantine.delete(identity, "ada"))
-        answer = self.run_command("trace", id=ENVELOPE.trace)
-        self.assertEqual([note["event"] for note in answer["history"]], ["quarantine.deleted"])
+        for name in (ENVELOPE.trace, identity):
+            answer = self.run_command("trace", id=name)
+            self.assertEqual([note["event"] for note in answer["history"]], ["quarantine.deleted"])
+        self.storage.traces.record(RECORD)
+        (record,) = self.run_command("trace", id=identity)["records"]
+        self.assertEqual(record["trace"], RECORD.trace)
 
     def test_trace_unknown(self):
         """

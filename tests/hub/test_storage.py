@@ -65,7 +65,7 @@ class SweepTests(SynchronousTestCase):
         (kept,) = self.successResultOf(quarantine.hold(ENVELOPE, message(), (hold(),), False))
         (storage.spool / "left").write_bytes(b"half a message")
         held = self.successResultOf(quarantine.get(kept))
-        storage.blobs.path(held.message).with_suffix(".new").write_bytes(b"no row")
+        storage.blobs.path(held.message.id).with_suffix(".new").write_bytes(b"no row")
         with events() as told:
             self.successResultOf(storage.sweep())
         self.assertEqual([(e["event"], e["number"]) for e in told], [("store.swept", 2)])
@@ -80,8 +80,9 @@ class SweepTests(SynchronousTestCase):
         quarantine = storage.quarantine(lambda: None)
         (identity,) = self.successResultOf(quarantine.hold(ENVELOPE, message(), (hold(),), False))
         held = self.successResultOf(quarantine.get(identity))
-        storage.blobs.path(held.message).unlink()
+        storage.blobs.path(held.message.id).unlink()
         with events() as told:
             self.successResultOf(storage.sweep())
-        self.assertEqual([(e["event"], e["id"]) for e in told], [("store.missing", held.message)])
+        missing = [("store.missing", held.message.id)]
+        self.assertEqual([(e["event"], e["id"]) for e in told], missing)
         self.failureResultOf(quarantine.open(identity), OSError)

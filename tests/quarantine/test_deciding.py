@@ -134,7 +134,7 @@ class DecisionTests(SynchronousTestCase):
         A message whose file is gone can be deleted as spam; nothing is learned, and it is told.
         """
         identity = self.world.hold()
-        self.world.storage.blobs.path(self.world.held(identity).message).unlink()
+        self.world.storage.blobs.path(self.world.held(identity).message.id).unlink()
         self.assertEqual(self.decide("delete_as_spam", identity), Done(1, 0))
         self.assertIsNone(self.world.held(identity))
         self.assertEqual(self.learner.learned, [])

@@ -120,16 +120,17 @@ class HoldTests(QuarantineCase):
             (held.action, held.total, held.findings, held.reason, held.held),
             (Action.QUARANTINE, 8.5, FINDINGS, "", NOW),
         )
+        of = held.message
         self.assertEqual(
-            (held.trace, held.sender, held.received, held.size),
+            (of.trace, of.sender, of.received, of.size),
             (ENVELOPE.trace, ENVELOPE.sender, NOW, len(TEXT)),
         )
         self.assertEqual(
-            (held.session, held.listener, held.client, held.port, held.helo, held.tls),
+            (of.session, of.listener, of.client, of.port, of.helo, of.tls),
             (SESSION.id, "mx", "192.0.2.7", 40001, SESSION.helo, SESSION.tls),
         )
         self.assertEqual(
-            (held.from_header, held.subject, held.message_id),
+            (of.from_header, of.subject, of.message_id),
             ("Eve <eve@example.org>", "caf\N{LATIN SMALL LETTER E WITH ACUTE}", "<1@e>"),
         )
         self.assertEqual((held.acted, held.acted_by), (None, ""))
@@ -187,8 +188,8 @@ class HoldTests(QuarantineCase):
             self.quarantine.hold(ENVELOPE, MemoryMessage((text,)), (hold(),), False)
         )
         held = self.get(identity)
-        self.assertLessEqual(len(held.subject), 500)
-        held.subject.encode("utf-8")
+        self.assertLessEqual(len(held.message.subject), 500)
+        held.message.subject.encode("utf-8")
 
     def test_reason(self):
         """

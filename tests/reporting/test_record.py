@@ -36,6 +36,7 @@ class RecordTests(SynchronousTestCase):
                 "helo": "client.example.org",
                 "protocol": "ESMTPS",
                 "tls": "TLSv1.3 TLS_AES_256_GCM_SHA384",
+                "account": "",
                 "sender": "sender@example.org",
                 "size": 4096,
                 "message_id": "<1@e>",

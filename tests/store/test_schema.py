@@ -4,13 +4,47 @@ Tests of L{mailgate.store.schema}.
 
 import sqlite3
 
+from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
+from mailgate.message.stored import envelope_of
+from mailgate.quarantine import rows
+from mailgate.store import history, outbox
 from mailgate.store.schema import Migration, SchemaTooNew, migrate, migrations
+from tests.storage import ADA, ENVELOPE
 
 FIRST = Migration(1, "first", "CREATE TABLE a (x TEXT); INSERT INTO a VALUES ('kept');")
 SECOND = Migration(2, "second", "ALTER TABLE a ADD COLUMN y TEXT DEFAULT 'new';")
 BROKEN = Migration(2, "broken", "CREATE TABLE b (x TEXT); INSERT INTO nowhere VALUES (1);")
+
+BEFORE_THE_ENVELOPE = """
+INSERT INTO messages VALUES (
+    'aa01', 60, 'trac-trac-trac', 'sess-sess-sess', 'mx', 'mx', '192.0.2.7', 40001, 1799999999.0,
+    'client.example.org', 1, 'TLSv1.3 TLS_AES_256_GCM_SHA384', 'sender', 'Example.ORG',
+    1800000000.0, 500, '8BITMIME', 'Eve <eve@example.org>', 'Hello', '<1@e>'
+);
+INSERT INTO held (
+    id, message, state, kind, owner, recipient_local, recipient_domain, action, total, findings,
+    reason, held, words
+) VALUES (
+    'held-held-held', 'aa01', 'held', 'spam', 'ada@example.com', 'ada', 'Example.com',
+    'quarantine', 8.5, '[]', '', 1800000000.0, 'hello'
+);
+INSERT INTO outbox (
+    id, message, recipient_local, recipient_domain, action, total, findings, released_from,
+    reason, queued, next_try
+) VALUES (
+    'queu-queu-queu', 'aa01', 'ada', 'Example.com', 'tag', 5.5, '[]', '', '451 later',
+    1800000000.0, 1800000300.0
+);
+INSERT INTO history VALUES
+    ('trac-trac-trac', 1.0, 'quarantine.deleted',
+     'copy gone-gone-gone for ada@example.com deleted by ada'),
+    ('trac-trac-trac', 2.0, 'outbox.deleted',
+     'copy queu-queu-gone for ada@example.com deleted from the outbox by ada'),
+    ('trac-trac-trac', 3.0, 'outbox.delivered', 'delivered to ada@example.com: 250 taken');
+"""
+"""What a store of the fourth schema may hold."""
 
 
 class MigrateTests(SynchronousTestCase):
@@ -72,3 +106,30 @@ class MigrationsTests(SynchronousTestCase):
         self.assertEqual(migrate(connection, steps), len(steps))
         self.assertEqual(steps[0].name, "spine")
         self.assertEqual(connection.execute("PRAGMA integrity_check").fetchall(), [("ok",)])
+
+    def test_from_before_the_envelope(self):
+        """
+        What was kept before there was all of the envelope is there still, with nothing said; and
+        a held message that was deleted then is found by its id.
+        """
+        connection = sqlite3.connect(":memory:", isolation_level=None)
+        self.addCleanup(connection.close)
+        steps = migrations()
+        migrate(connection, steps[:4])
+        connection.executescript(BEFORE_THE_ENVELOPE)
+        migrate(connection, steps)
+        held = rows.get(connection, "held-held-held")
+        queued = outbox.get(connection, "queu-queu-queu")
+        self.assertEqual((held.recipient, queued.recipient), (ADA, ADA))
+        self.assertEqual((held.total, queued.reason), (8.5, "451 later"))
+        for copy in (held, queued):
+            self.assertEqual(
+                envelope_of(copy.message, copy.recipient, copy.wish), evolve(ENVELOPE, wishes={})
+            )
+        self.assertEqual(history.trace_of(connection, "gone-gone-gone"), ENVELOPE.trace)
+        self.assertIsNone(history.trace_of(connection, "queu-queu-gone"))
+        self.assertIsNone(history.trace_of(connection, ""))
+        self.assertEqual(
+            [note.event for note in history.notes(connection, ENVELOPE.trace)],
+            ["quarantine.deleted", "outbox.deleted", "outbox.delivered"],
+        )

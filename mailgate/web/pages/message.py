@@ -105,7 +105,7 @@ class MessagePage:
             is_held=held.state is State.HELD,
             kind=words.KINDS[held.kind],
             certainty=words.certainty(held, self._policy),
-            sender=words.person(held.from_header, str(held.sender)),
+            sender=words.person(held.message.from_header, str(held.message.sender)),
             reasons=_reasons(held),
             rail=weights.Rail.of(held.total, self._policy) if is_weighed else None,
             sides=weights.draw(held.findings),
@@ -124,7 +124,7 @@ class MessagePage:
             removed=held.held + self._keep_days * _DAY,
             following=following[0] if following else None,
             teaches=self._decisions.teaches and is_weighed,
-            things=senders.things(parsed.headers, held.sender),
+            things=senders.things(parsed.headers, held.message.sender),
             scopes=senders.scopes(held.recipient),
             days=DAYS,
             problem=problem,
@@ -193,7 +193,7 @@ class MessagePage:
         """
         message = await self._open(held)
         try:
-            return senders.things(Headers.parse(message.head(HEAD_LIMIT)), held.sender)
+            return senders.things(Headers.parse(message.head(HEAD_LIMIT)), held.message.sender)
         finally:
             message.close()
 
@@ -203,7 +203,7 @@ class MessagePage:
             kind="message/rfc822",
             headers=(
                 *DOWNLOAD,
-                ("Content-Disposition", attachment(held.subject or held.id, ".eml")),
+                ("Content-Disposition", attachment(held.message.subject or held.id, ".eml")),
             ),
             message=await self._open(held),
         )

@@ -167,8 +167,8 @@ class QuarantinePage:
     def _row(self, held: HeldMessage) -> _Row:
         return _Row(
             id=held.id,
-            subject=held.subject,
-            sender=words.person(held.from_header, str(held.sender)),
+            subject=held.message.subject,
+            sender=words.person(held.message.from_header, str(held.message.sender)),
             recipient=str(held.recipient),
             reason=words.reason(held),
             kind=words.KINDS[held.kind],

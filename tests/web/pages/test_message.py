@@ -310,7 +310,7 @@ class OneMessage(SynchronousTestCase):
         """
         identity = self.world.hold()
         blobs = self.world.storage.blobs
-        blobs.path(self.world.held(identity).message).unlink()
+        blobs.path(self.world.held(identity).message.id).unlink()
         self.assertEqual(self.browser.get(f"/quarantine/{identity}").code, 503)
         self.assertEqual(self.browser.get(f"/quarantine/{identity}/raw").code, 503)
         self.assertEqual(len(self.flushLoggedErrors(OSError)), 2)
@@ -580,7 +580,7 @@ class Download(SynchronousTestCase):
         for the whole.
         """
         identity = self.world.hold(b"Subject: x\r\n\r\n" + b"x" * 3 * 1024 * 1024)
-        path = self.world.storage.blobs.path(self.world.held(identity).message)
+        path = self.world.storage.blobs.path(self.world.held(identity).message.id)
         with path.open("r+b") as file:
             file.truncate(2 * 1024 * 1024)
         channel, transport = self.world.connect()

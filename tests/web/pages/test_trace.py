@@ -120,7 +120,7 @@ class TraceTests(SynchronousTestCase):
         record itself was lost.
         """
         identity = self.world.hold()
-        trace = self.world.held(identity).trace
+        trace = self.world.held(identity).message.trace
         page = self.page(f"/trace/{trace}")
         self.assertIn("race itself is not there", page)
         self.assertIn(f'href="/quarantine/{identity}"', page)
