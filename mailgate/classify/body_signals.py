@@ -112,14 +112,13 @@ def _target(link: Link, found: list[str]) -> None:
 
 
 def _hidden(reading: Reading, found: list[str]) -> None:
-    pages = reading.pages
-    if sum([page.splits for page in pages]) >= 2:
+    page = reading.page
+    if page.splits >= 2:
         found.append("split_by_hidden")
-    if True in [page.has_white_text for page in pages]:
+    if page.has_white_text:
         found.append("white_text")
-    hidden = [each for page in pages for each in page.hidden]
-    if hidden:
-        _hidden_text(hidden, reading.body, found)
+    if page.hidden:
+        _hidden_text(page.hidden, reading.body, found)
     if not (reading.plain.isascii() and reading.shown.isascii()):
         text = f"{reading.plain}\n{reading.shown}"
         if any(character in text for character in ZERO_WIDTH):
@@ -163,15 +162,16 @@ def _make(reading: Reading, found: list[str]) -> None:
         found.append("html")
         if not reading.is_plain:
             found.append("html_only")
-        if not any(page.has_root for page in reading.pages):
+        page = reading.page
+        if not page.has_root:
             found.append("no_html_tag")
-        if any(page.ends >= 2 for page in reading.pages):
+        if page.ends >= 2:
             found.append("two_html_ends")
-        if sum(page.references for page in reading.pages) > 60:
+        if page.references > 60:
             found.append("many_references")
-        if any(page.forms for page in reading.pages):
+        if page.forms:
             found.append("form")
-        if any(page.scripts for page in reading.pages):
+        if page.scripts:
             found.append("script")
         if reading.is_plain and _says_the_same(reading):
             found.append("text_matches_html")
@@ -218,12 +218,11 @@ def _says_the_same(reading: Reading) -> bool:
 
 def _pictures(reading: Reading, found: list[str]) -> None:
     shown = len(reading.plain.strip()) + len(reading.shown.strip())
-    images = sum(page.images for page in reading.pages)
     if shown < 10 and not reading.parsed.attachments:
         found.append("empty")
     if reading.web and shown < 300:
         found.append("short_with_link")
-    if not images:
+    if not reading.page.images:
         return
     if reading.web and shown < 50:
         found.append("image_link_tiny")
@@ -235,7 +234,7 @@ def _pictures(reading: Reading, found: list[str]) -> None:
     ):
         return
     found.append("image_bare")
-    if any(anchor.has_image for page in reading.pages for anchor in page.anchors):
+    if any(anchor.has_image for anchor in reading.page.anchors):
         found.append("linked_image_bare")
 
 

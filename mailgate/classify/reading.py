@@ -95,11 +95,11 @@ class Reading:
     is_plain: bool
     """Whether there is any."""
 
-    pages: tuple[Page, ...]
-    """Its HTML."""
+    is_html: bool
+    """Whether there is HTML."""
 
-    shown: str
-    """What the HTML shows, as it stands there."""
+    page: Page
+    """All of it, as one page; an empty one where there is none."""
 
     words: Words
     """Those of the subject, of the plain text, and those that the HTML shows."""
@@ -130,11 +130,11 @@ class Reading:
         return self.parsed.headers
 
     @property
-    def is_html(self) -> bool:
+    def shown(self) -> str:
         """
-        Tell whether there is HTML.
+        Give what the HTML shows, as it stands there.
         """
-        return self.pages != ()
+        return self.page.text
 
     def is_of_sender(self, domain: str) -> bool:
         """
@@ -149,10 +149,10 @@ def read(parsed: Parsed) -> Reading:
     """
     headers = parsed.headers
     plain, pages = _texts(parsed)
+    joined = Page.joined(pages)
     links: dict[str, Link] = {}
-    for page in pages:
-        for anchor in page.anchors:
-            _add(anchor.target, links)
+    for anchor in joined.anchors:
+        _add(anchor.target, links)
     plain_words, shown_words = _prepared(plain, links), ""
     for page in pages:
         shown_words += "\n" + _prepared(page.text, links)
@@ -166,17 +166,16 @@ def read(parsed: Parsed) -> Reading:
     title_words = words.index(title_bytes)
     plain_bytes = title_bytes + 1 + len(plain_words.encode("utf-8", "replace"))
     sources: dict[str, Link] = {}
-    for page in pages:
-        for source in page.sources:
-            _add(source, sources)
+    for source in joined.sources:
+        _add(source, sources)
     return Reading(
         parsed,
         Mailbox.parse(next(iter(headers.values("from")), b"")),
         subject,
         plain,
         plain != "" and not plain.isspace(),
-        pages,
-        "\n".join([page.text for page in pages]),
+        pages != (),
+        joined,
         words,
         words.between(0, title_words),
         words.between(title_words, len(words)),

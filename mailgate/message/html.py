@@ -12,6 +12,7 @@ block, where most rules are for one kind of screen only.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from html import unescape
 
 from attrs import frozen
@@ -97,10 +98,32 @@ class Page:
     """Whether there is an C{<html>}."""
 
     ends: int
-    """How many C{</html>} there are."""
+    """How many C{</html>} there are; of several pages, in that with the most."""
 
     references: int
     """Characters written as numbers (C{&#...;})."""
+
+    @classmethod
+    def joined(cls, pages: Sequence[Page]) -> Page:
+        """
+        Give some pages as one.
+        """
+        if len(pages) == 1:
+            return pages[0]
+        return cls(
+            "\n".join(page.text for page in pages),
+            tuple(each for page in pages for each in page.hidden),
+            tuple(each for page in pages for each in page.anchors),
+            tuple(each for page in pages for each in page.sources),
+            sum(page.images for page in pages),
+            sum(page.forms for page in pages),
+            sum(page.scripts for page in pages),
+            sum(page.splits for page in pages),
+            any(page.has_white_text for page in pages),
+            any(page.has_root for page in pages),
+            max((page.ends for page in pages), default=0),
+            sum(page.references for page in pages),
+        )
 
 
 _BREAK, _VOID, _LINK, _IMAGE, _FORM, _ROOT, _FONT, _CELL = (1 << bit for bit in range(8))

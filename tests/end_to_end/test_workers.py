@@ -6,13 +6,15 @@ import os
 import re
 import signal
 import smtplib
+import socket
+import subprocess
 import threading
 import time
 from email.message import EmailMessage
 from pathlib import Path
 
 from tests.end_to_end.case import EndToEndTestCase
-from tests.end_to_end.gateway import free_port
+from tests.end_to_end.gateway import free_port, needs
 
 RELOADS = int(os.environ.get("MAILGATE_TEST_RELOADS", "8"))
 
@@ -265,6 +267,57 @@ class WorkerTests(EndToEndTestCase):
             self.assertEqual(gateway.run("reload").returncode, 0)
             client.send_message(message("afterwards"))
         self.assertEqual(len(gateway.delivered()), 2)
+
+    def test_f15_end_under_load(self):
+        """
+        Whatever was answered with 250 when SIGTERM comes is there, once.
+        """
+        gateway = self.start()
+        senders = [Sender(gateway.smtp_port, f"e{number}") for number in range(4)]
+        for sender in senders:
+            sender.start()
+            self.addCleanup(sender.is_over.set)
+        self.eventually(lambda: sum(len(each.sent) for each in senders) > 40, "nothing is sent")
+        gateway.stop()
+        for sender in senders:
+            sender.is_over.set()
+            sender.join(60)
+        sent = {identity.encode() for sender in senders for identity in sender.sent}
+        found = re.findall(rb"(?m)^Message-ID: <([^@]+)@", b"".join(gateway.delivered()))
+        self.assertEqual(sent - set(found), set())
+        self.assertEqual(len(found), len(set(found)))
+
+    def test_f16_no_descriptors(self):
+        """
+        When a worker cannot open another file or connection, clients are closed or wait, and as
+        soon as it can again, mail goes on.
+        """
+        (prlimit,) = needs(self, "prlimit")
+        gateway = self.gateway(top="workers = 1").start()
+        self.eventually(lambda: "gateway.started" in gateway.said(), "it does not start")
+        (worker,) = workers(gateway)
+        subprocess.run([prlimit, f"--pid={worker}", "--nofile=60:60"], check=True)
+        clients = []
+        try:
+            place = ("127.0.0.1", gateway.smtp_port)
+            clients.extend(socket.create_connection(place, 30) for _ in range(120))
+            # Those whom it has accepted are served all the same.
+            self.assertEqual(clients[0].recv(3), b"220")
+        finally:
+            for client in clients:
+                client.close()
+        self.eventually(lambda: self.is_sent(gateway), "mail does not go on")
+        self.assertEqual(workers(gateway), {worker})
+
+    def is_sent(self, gateway):
+        """
+        Try to send a message.
+        """
+        try:
+            self.send(gateway, "after")
+        except (OSError, smtplib.SMTPException):
+            return False
+        return True
 
     def test_f15_idle_are_told(self):
         """
