@@ -54,7 +54,7 @@ class Job:
             self.subject.facts[self.step.name] = answer
             return
         name = self.step.name
-        findings = tuple(finding.seen_by(name) for finding in answer)
+        findings = tuple([finding.seen_by(name) for finding in answer])
         if findings:
             self.subject.results[name] = Result(name, findings)
 

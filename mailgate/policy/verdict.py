@@ -96,14 +96,18 @@ class Policy:
         Before C{END} only a refusal or a deferral is decided; the rest is still C{accept}. The
         total counts from the first RCPT on.
         """
-        findings = tuple(
-            finding for result in results for finding in _counted(result, self.rules[result.check])
-        )
-        total = total_of(findings)
         spare = recipient is not None and is_protected(recipient)
-        wishes = [
-            wish for result in results for wish in _wishes(result, self.rules[result.check], spare)
-        ]
+        seen: list[Finding] = []
+        wishes: list[_Wish] = []
+        for result in results:
+            rule = self.rules[result.check]
+            if rule.mode is CheckMode.OBSERVE:
+                seen.extend(map(_observed, result.findings))
+            else:
+                seen.extend(result.findings)
+                wishes.extend(_wishes(result, rule, spare))
+        findings = tuple(seen)
+        total = total_of(findings)
         if phase >= Phase.RCPT:
             reasons = tuple(f.public for f in findings if f.public and f.score > 0)
             kind = _heaviest_kind(findings)
@@ -170,16 +174,10 @@ def _heaviest_kind(findings: Iterable[Finding]) -> Kind:
     return (heaviest and heaviest.score > 0 and heaviest.kind) or Kind.SPAM
 
 
-def _counted(result: Result, rule: Check) -> Iterable[Finding]:
-    """
-    Give the findings as they count: those of a check that is only observed count nothing.
-    """
-    if rule.mode is not CheckMode.OBSERVE:
-        return result.findings
-    return [_observed(finding) for finding in result.findings]
-
-
 def _observed(finding: Finding) -> Finding:
+    """
+    Give a finding as it counts where it is only observed: nothing.
+    """
     if not finding.score:
         return finding
     detail = f"{finding.detail} (Only observed; it would count {finding.score:g}.)"
@@ -187,12 +185,12 @@ def _observed(finding: Finding) -> Finding:
 
 
 def _wishes(result: Result, rule: Check, spare: bool) -> Iterable[_Wish]:
-    if rule.mode is CheckMode.OBSERVE:
-        return
     if result.has_failed and rule.on_error is not OnError.IGNORE:
         yield _Wish(Action(rule.on_error.value), Kind.UNSCANNABLE)
+    if rule.mode is not CheckMode.ENFORCE:
+        return
     against = [f for f in result.findings if f.score > 0 and f.is_enforced]
-    if rule.mode is CheckMode.ENFORCE and against:
+    if against:
         action = Action(rule.action.value)
         if spare and action is Action.DEFER:
             return
