@@ -25,7 +25,6 @@ from zope.interface import provider
 from mailgate.delivery.deadline import ends_within
 from mailgate.delivery.routes import make_deliveries
 from mailgate.edge.files import raise_file_limit
-from mailgate.edge.tls import server_context
 from mailgate.hub.border import RemoteHub
 from mailgate.hub.link import Link
 from mailgate.hub.orders import (
@@ -123,9 +122,10 @@ class Child:
         )
         for client in beginning.clients:
             worker.counted_elsewhere(Counted.ADMITTED, client)
+        worker.certificates.load()
         await worker.start()
         sockets = [socket(fileno=FIRST_SOCKET + at) for at in range(len(settings.listener))]
-        worker.listen(sockets, server_context(beginning.certificate, beginning.key))
+        worker.listen(sockets)
         gc.freeze()
         gc.set_threshold(YOUNG, *gc.get_threshold()[1:])
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from socket import socket
 from typing import Any, cast
 
@@ -21,7 +20,6 @@ from twisted.internet.defer import (
 )
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
-from twisted.internet.ssl import CertificateOptions
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
@@ -37,14 +35,17 @@ from mailgate.config.problem import ConfigurationError
 from mailgate.delivery.deadline import ends_within
 from mailgate.delivery.routes import Routes, make_deliveries
 from mailgate.edge.binding import bind
+from mailgate.edge.certificates import Certificates
 from mailgate.edge.files import raise_file_limit
 from mailgate.edge.smtp import CUT_SECONDS
-from mailgate.edge.tls import make_self_signed, server_context
+from mailgate.edge.tls import make_self_signed
 from mailgate.fleet import Fleet
 from mailgate.hub.border import served
+from mailgate.hub.certificates import DAY, CertificateWatch
 from mailgate.hub.commands import CommandError
-from mailgate.hub.generation import WorkerFailed
+from mailgate.hub.generation import ENDING_SECONDS, WorkerFailed
 from mailgate.hub.hub import Hub
+from mailgate.hub.jobs import Job
 from mailgate.hub.lock import InUse
 from mailgate.hub.orders import RELISTED, ROOM, Beginning, Relisted
 from mailgate.hub.storage import Storage, open_for_command
@@ -117,8 +118,15 @@ class Gateway(Service):
         self._deliveries = self._make_deliveries(settings)
         self._routes = Routes(settings.route, self._deliveries)
         rewriter = HeaderRewriter(settings.policy.subject_mark, settings.hostname)
+        self._watch = CertificateWatch(
+            lambda: self._settings.certificates, parts.wall_clock, threads
+        )
         self._hub = Hub(
-            reactor, storage, lambda recipient: self._routes.upstream_for(recipient), rewriter
+            reactor,
+            storage,
+            lambda recipient: self._routes.upstream_for(recipient),
+            rewriter,
+            (Job("look at the certificates", DAY, self._watch.look),),
         )
         self._hub.commands.reload = self.reload
         self._first_administrator = FirstAdministrator(
@@ -141,7 +149,6 @@ class Gateway(Service):
                 self._deliveries,
                 self._possible,
             )
-        self._tls: CertificateOptions | None = None
         self._sockets: list[socket] = []
         self._web_socket: socket | None = None
         self._web: IListeningPort | None = None
@@ -158,13 +165,13 @@ class Gateway(Service):
         hub, storage = self._hub, self._storage
 
         def beginning(settings: Settings) -> Beginning:
+            self._make_self_signed(settings)
             entries = storage.lists.lists.index.entries.values()
             return Beginning(
                 settings,
                 tuple(entry for scopes in entries for entry in scopes.values()),
                 hub.has_room(),
                 tuple(fleet.clients()),
-                *self._certificate(settings),
             )
 
         fleet = Fleet(self._reactor, served(hub, storage.spool, self._threads), beginning)
@@ -212,8 +219,8 @@ class Gateway(Service):
         else:
             self._sockets = [bind(listener.address) for listener in settings.listener]
         self._web_socket = bind(settings.web.address)
-        if settings.tls.certificate is not None and settings.tls.key is not None:
-            self._tls = server_context(settings.tls.certificate, settings.tls.key)
+        if settings.tls.certificate is not None:
+            self._load_certificates()
 
     def startService(self) -> None:
         """
@@ -223,8 +230,9 @@ class Gateway(Service):
         """
         super().startService()  # type: ignore[no-untyped-call]
         self._check_storage()
-        if self._tls is None:
-            self._tls = self._self_signed()
+        if self._settings.tls.certificate is None:
+            self._make_self_signed(self._settings)
+            self._load_certificates()
         self._file_pool.start()
         self._writer_pool.start()
         self._starting = Deferred.fromCoroutine(self._start())
@@ -241,39 +249,51 @@ class Gateway(Service):
         except (InUse, SchemaTooNew, OSError) as error:
             raise SystemExit(f"mailgate: {error}") from error
 
-    def _self_signed(self) -> CertificateOptions:
+    def _make_self_signed(self, settings: Settings) -> None:
+        """
+        Make a certificate where none is configured, and none was made before.
+
+        @raise SystemExit: it cannot be made.
+        """
+        if settings.tls.certificate is not None:
+            return
+        now = datetime.fromtimestamp(self._parts.wall_clock(), UTC)
+        folder = settings.self_signed
         try:
-            certificate, key, is_new = self._make_certificate()
-            context = server_context(certificate, key)
-        except (OSError, ValueError) as error:
-            folder = self._settings.data / "tls"
+            certificate, _, is_new = make_self_signed(folder, settings.hostname, now)
+        except OSError as error:
             raise SystemExit(
-                f"mailgate: the self-signed certificate in {folder} cannot be used: {error}. "
-                "Remove the files there, and another is made."
+                f"mailgate: a self-signed certificate cannot be made in {folder}: {error}"
             ) from error
         if is_new:
             self._parts.say(f"A self-signed certificate for STARTTLS was made: {certificate}")
-        return context
 
-    def _make_certificate(self) -> tuple[Path, Path, bool]:
-        now = datetime.fromtimestamp(self._parts.wall_clock(), UTC)
-        settings = self._settings
-        return make_self_signed(settings.data / "tls", settings.hostname, now)
-
-    def _certificate(self, settings: Settings) -> tuple[Path, Path]:
+    def _load_certificates(self) -> None:
         """
-        Give the files with the certificate of a configuration and its key.
+        Read the certificates: for our own worker, or to see whether the others can.
         """
-        if settings.tls.certificate is not None and settings.tls.key is not None:
-            return settings.tls.certificate, settings.tls.key
-        certificate, key, _ = self._make_certificate()
-        return certificate, key
+        settings, worker = self._settings, self._worker
+        if worker is None:
+            files, listeners = settings.certificates, settings.listener
+            certificates = Certificates(files, listeners, self._reactor, self._threads)
+        else:
+            certificates = worker.certificates
+        try:
+            certificates.load()
+        except ValueError as error:
+            words = str(error)
+            if settings.tls.certificate is None:
+                words = (
+                    f"the self-signed certificate in {settings.self_signed} cannot be used: "
+                    f"{error}. Remove the files there, and another is made."
+                )
+            raise SystemExit(f"mailgate: {words}") from error
 
     async def _start(self) -> None:
         await self._hub.start()
         if self._worker is not None:
             await self._worker.start()
-            self._worker.listen(self._sockets, self._tls)
+            self._worker.listen(self._sockets)
             self._sockets = []
         elif self._fleet is not None:
             await self._fleet.start(self._settings)
@@ -379,6 +399,7 @@ class Gateway(Service):
         later = [name for name in AT_START_ONLY if getattr(settings, name) != getattr(old, name)]
         if settings.web.address != old.web.address:
             later.append("web.address")
+        await self._watch.look()
         self.log.info("{event} workers {pids}", event="gateway.reloaded", pids=fleet.generations[0])
         lines = [f"{settings.workers} workers have the new configuration."]
         if later:
@@ -405,10 +426,13 @@ class Gateway(Service):
             bound.close()
         # What comes in may still be held or queued while it ends, so the hub is the last.
         await self._ends("listening", self._stop_listening, over)
-        await self._ends("mail under way", lambda: self._finish(over), over + CUT_SECONDS)
-        await self._ends("upstreams", self._close_deliveries, over + CUT_SECONDS)
+        cut = over + CUT_SECONDS
+        if self._fleet is not None:
+            cut += 2 * ENDING_SECONDS  # to tell what became of the last messages, and to end
+        await self._ends("mail under way", lambda: self._finish(over), cut)
+        await self._ends("upstreams", self._close_deliveries, cut)
         if self._worker is not None:
-            await self._ends("worker", self._worker.stop, over + CUT_SECONDS)
+            await self._ends("worker", self._worker.stop, cut)
         await self._ends("hub", self._hub.stop, over + HUB_SECONDS)
         self._writer_pool.stop()
         self._file_pool.stop()

@@ -11,7 +11,6 @@ from typing import Any
 from attrs import evolve
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.interfaces import IListeningPort
-from twisted.internet.ssl import CertificateOptions
 
 from mailgate.checks.known import Known
 from mailgate.classify.classifier import Classifier, Reader
@@ -26,6 +25,7 @@ from mailgate.edge.account_file import accounts_path
 from mailgate.edge.accounts import Accounts
 from mailgate.edge.attempts import Attempts
 from mailgate.edge.auth import Authentication
+from mailgate.edge.certificates import Certificates
 from mailgate.edge.limits import ConnectionLimits
 from mailgate.edge.mailing import Services
 from mailgate.edge.smtp import SmtpFactory
@@ -52,6 +52,9 @@ PROBE_SECONDS = 300.0
 
 PATIENCE = 2.0
 """How long the start waits for the first answers; until they come, less is offered."""
+
+CERTIFICATE_SECONDS = 60.0
+"""How often it is looked whether certificates were renewed."""
 
 LEARNED_SECONDS = 5.0
 """How often it is looked whether more was learned."""
@@ -116,6 +119,9 @@ class Worker:
             ),
             tarpit=self._tarpit(),
         )
+        self.certificates = Certificates(settings.certificates, settings.listener, reactor, threads)
+        """What TLS needs; it must be loaded before L{listen}."""
+
         self._edges: list[SmtpFactory] = []
         self._ports: list[IListeningPort] = []
         self._jobs = Jobs(
@@ -123,6 +129,7 @@ class Worker:
             (
                 Job("probe of the upstreams", PROBE_SECONDS, self._probe),
                 Job("reading of what was learned", LEARNED_SECONDS, self._learned.refresh),
+                Job("look for new certificates", CERTIFICATE_SECONDS, self.certificates.refresh),
             ),
         )
 
@@ -137,14 +144,15 @@ class Worker:
         await ends_within(self._reactor, self._probe(), PATIENCE)
         self._jobs.start()
 
-    def listen(self, sockets: Sequence[socket], tls: CertificateOptions | None) -> None:
+    def listen(self, sockets: Sequence[socket]) -> None:
         """
         Let clients in. Those who came before have waited in the kernel.
 
         @param sockets: one for each listener of the settings; they are closed here.
         """
         for bound, listener in zip(sockets, self._settings.listener, strict=True):
-            edge = SmtpFactory(evolve(self._services, tls=tls), listener)
+            services = evolve(self._services, tls=self.certificates.tls_of(listener))
+            edge = SmtpFactory(services, listener)
             self._edges.append(edge)
             self._ports.append(self._reactor.adoptStreamPort(bound.fileno(), bound.family, edge))
             bound.close()

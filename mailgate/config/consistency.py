@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from itertools import pairwise
@@ -23,6 +24,8 @@ from mailgate.config import certificate
 from mailgate.config.model import (
     PEOPLE,
     AccountFile,
+    CertificateFiles,
+    ClientCertificate,
     Limits,
     Listener,
     Policy,
@@ -126,15 +129,8 @@ def warnings(parts: Parts, file: Path) -> Iterator[Problem]:
     for name in parts.upstreams:
         if name not in used:
             yield Problem(file, f"[upstream.{as_key(name)}]", "", "", "no route uses it")
-    if parts.tls is not None and parts.tls.certificate is not None:
-        end = certificate.end(parts.tls.certificate)
-        if end is not None and end < datetime.now(UTC):
-            why = f"it ended on {end:%Y-%m-%d}; clients that look at it will not send"
-            shown = as_toml(str(parts.tls.certificate))
-            yield Problem(file, "[tls]", "certificate", shown, why)
-    if parts.tls is not None and parts.tls.key is not None and _is_public(parts.tls.key):
-        why = "everybody on this machine can read it; chmod o-r it"
-        yield Problem(file, "[tls]", "key", as_toml(str(parts.tls.key)), why)
+    if parts.tls is not None:
+        yield from _certificate_warnings(parts.tls, file)
     if parts.accounts is not None and parts.accounts.upstream is not None:
         if not any(listener.role in PEOPLE for listener in parts.listeners.values()):
             why = "nobody can log in: no listener has the role submission or submissions"
@@ -142,6 +138,20 @@ def warnings(parts: Parts, file: Path) -> Iterator[Problem]:
     if parts.web is not None and _is_in_the_clear(parts.web):
         why = "passwords cross the network in the clear; put a proxy with TLS before it"
         yield Problem(file, "[web]", "base_url", as_toml(parts.web.base_url), why)
+
+
+def lapses(parts: Parts, file: Path) -> Iterator[Problem]:
+    """
+    Give what is as bad as a mistake, but keeps nobody from starting: a gateway that does not start
+    would be worse.
+    """
+    now = datetime.now(UTC)
+    for table, files in _certificates(parts.tls):
+        with suppress(ValueError):
+            why = certificate.read_chain(files.certificate).lapse(now)
+            if why:
+                shown = as_toml(str(files.certificate))
+                yield Problem(file, table, "certificate", shown, f"it {why}")
 
 
 def _examples(parts: Parts, file: Path) -> Iterator[Problem]:
@@ -178,13 +188,19 @@ def _accounts(accounts: AccountFile, parts: Parts, file: Path) -> Iterator[Probl
         why = "must not be there beside [accounts.upstream], which takes its place"
         yield Problem(file, "[accounts]", "file", as_toml(str(accounts.file)), why)
     if upstream.ca_file is not None:
-        for why in certificate.examine_authorities(upstream.ca_file):
-            yield Problem(file, ACCOUNT_UPSTREAM, "ca_file", as_toml(str(upstream.ca_file)), why)
+        yield from _authorities(upstream.ca_file, file, ACCOUNT_UPSTREAM, "ca_file")
     for number, listener in parts.listeners.items():
         if _is_same_server(upstream.host, upstream.usual_port, listener.address):
             why = f"log-ins would go round: [[listener]] number {number} listens there"
             yield Problem(file, ACCOUNT_UPSTREAM, "host", as_toml(upstream.host), why)
             break
+
+
+def _authorities(authorities: Path, file: Path, table: str, key: str) -> Iterator[Problem]:
+    try:
+        certificate.read_authorities(authorities)
+    except ValueError as error:
+        yield Problem(file, table, key, as_toml(str(authorities)), str(error))
 
 
 def _is_example(name: str) -> bool:
@@ -205,11 +221,26 @@ def _listeners(parts: Parts, file: Path) -> Iterator[Problem]:
         if listener.role is Role.INTERNAL and not listener.networks:
             why = "is missing; whoever may connect could send mail anywhere"
             yield Problem(file, table, "networks", "", why)
+        yield from _client_certificates(listener, file, table)
         for other, owner in taken:
             if _overlap(listener.address, other):
                 why = f"must be free; {owner} listens at {other}"
                 yield Problem(file, table, "address", as_toml(listener.address), why)
         taken.append((listener.address, f"number {number}"))
+
+
+def _client_certificates(listener: Listener, file: Path, table: str) -> Iterator[Problem]:
+    wish = listener.client_certificate
+    if listener.client_ca_file is None:
+        if wish is not ClientCertificate.NONE:
+            why = f'is missing; client_certificate = "{wish}" needs it'
+            yield Problem(file, table, "client_ca_file", "", why)
+        return
+    if wish is ClientCertificate.NONE:
+        why = 'is of no use without client_certificate = "request" or "require"'
+        shown = as_toml(str(listener.client_ca_file))
+        yield Problem(file, table, "client_ca_file", shown, why)
+    yield from _authorities(listener.client_ca_file, file, table, "client_ca_file")
 
 
 def _overlap(one: str, other: str) -> bool:
@@ -330,9 +361,40 @@ def _tls(tls: Tls, file: Path) -> Iterator[Problem]:
         if value is None and other is not None:
             why = "is missing; certificate and key belong together"
             yield Problem(file, "[tls]", key, "", why)
+    for table, files in _certificates(tls):
+        for key, why in certificate.examine(files):
+            yield Problem(file, table, key, as_toml(str(getattr(files, key))), why)
+
+
+def _certificate_warnings(tls: Tls, file: Path) -> Iterator[Problem]:
+    now, taken = datetime.now(UTC), set[str]()
+    for table, files in _certificates(tls):
+        if _is_public(files.key):
+            why = "everybody on this machine can read it; chmod o-r it"
+            yield Problem(file, table, "key", as_toml(str(files.key)), why)
+        try:
+            chain = certificate.read_chain(files.certificate)
+        except ValueError:
+            continue
+        reasons = [f"it {soon}"] if (soon := chain.approaching_end(now)) else []
+        reasons += [gap] if (gap := chain.gap()) else []
+        if table != "[tls]" and taken.issuperset(chain.names):
+            reasons.append("no client gets it: all its names are in certificates before it")
+        taken.update(chain.names)
+        for why in reasons:
+            yield Problem(file, table, "certificate", as_toml(str(files.certificate)), why)
+
+
+def _certificates(tls: Tls | None) -> Iterator[tuple[str, CertificateFiles]]:
+    """
+    Give the certificates that are configured, each with its table.
+    """
+    if tls is None:
+        return
     if tls.certificate is not None and tls.key is not None:
-        for key, why in certificate.examine(tls.certificate, tls.key):
-            yield Problem(file, "[tls]", key, as_toml(str(getattr(tls, key))), why)
+        yield "[tls]", CertificateFiles(certificate=tls.certificate, key=tls.key)
+    for number, files in enumerate(tls.certificates, 1):
+        yield f"[[tls.certificates]] number {number}", files
 
 
 def _is_public(path: Path) -> bool:

@@ -36,7 +36,7 @@ def load(path: Path) -> Settings:
 
     @raise ConfigurationError: it cannot be read or holds mistakes; it carries all of them.
     """
-    settings, problems, _ = _examine(path)
+    settings, problems, _, _ = _examine(path)
     if settings is None or problems:
         raise ConfigurationError(problems)
     return settings
@@ -46,18 +46,20 @@ def check(path: Path) -> tuple[list[Problem], list[Problem]]:
     """
     Examine a configuration file.
 
-    @return: the mistakes, with any of which the gateway does not start, and what is allowed
-        but perhaps not meant.
+    @return: the mistakes, with any of which the gateway does not start, except that it does with a
+        certificate that does not hold; and what is allowed but perhaps not meant.
     """
-    _, problems, warnings = _examine(path)
-    return problems, warnings
+    _, problems, lapses, warnings = _examine(path)
+    return problems + lapses, warnings
 
 
-def _examine(path: Path) -> tuple[Settings | None, list[Problem], list[Problem]]:
+def _examine(
+    path: Path,
+) -> tuple[Settings | None, list[Problem], list[Problem], list[Problem]]:
     try:
         tables = _parse(path)
     except ConfigurationError as error:
-        return None, list(error.problems), []
+        return None, list(error.problems), [], []
     folder = path.absolute().parent.resolve()
     settings, problems = None, []
     try:
@@ -68,6 +70,7 @@ def _examine(path: Path) -> tuple[Settings | None, list[Problem], list[Problem]]
     return (
         settings,
         problems + list(consistency.mistakes(parts, path)),
+        list(consistency.lapses(parts, path)),
         list(consistency.warnings(parts, path)),
     )
 

@@ -148,6 +148,16 @@ class BareNewline(StrEnum):
     NORMALIZE = "normalize"
 
 
+class ClientCertificate(StrEnum):
+    """
+    Whether a client is asked for a certificate.
+    """
+
+    NONE = "none"
+    REQUEST = "request"
+    REQUIRE = "require"
+
+
 class Listener(Section):
     """
     C{[[listener]]}: one place where mail comes in.
@@ -174,6 +184,10 @@ class Listener(Section):
     xclient_networks: tuple[Network, ...] = ()
     """Who may say by XCLIENT and XFORWARD who the client is."""
 
+    client_certificate: ClientCertificate = ClientCertificate.NONE
+    client_ca_file: FilePath | None = None
+    """PEM file of the authorities whose certificates a client may show."""
+
     @property
     def mends_line_ends(self) -> bool:
         """
@@ -184,15 +198,27 @@ class Listener(Section):
         return self.bare_newline is BareNewline.NORMALIZE
 
 
+class CertificateFiles(Section):
+    """
+    C{[[tls.certificates]]}: a further certificate, for the clients that ask for one of its names.
+    """
+
+    certificate: FilePath
+    """PEM file with the chain."""
+
+    key: FilePath
+
+
 class Tls(Section):
     """
-    C{[tls]}: the certificate for STARTTLS.
+    C{[tls]}: the certificates for TLS.
     """
 
     certificate: FilePath | None = None
     """PEM file with the chain; without one a self-signed certificate is made in the data folder."""
 
     key: FilePath | None = None
+    certificates: tuple[CertificateFiles, ...] = ()
 
 
 class ClientLimits(Section):
@@ -203,6 +229,10 @@ class ClientLimits(Section):
     connections: Count = 10_000
     """Of everybody together; less where the system does not allow as many open files."""
 
+    handshakes: Count = 1000
+    """TLS handshakes of everybody together at the same time."""
+
+    handshakes_per_address: Count = 25
     connections_per_address: Count = 50
     connections_per_network: Count = 200
     """Of a /24 or /64 network."""
@@ -566,3 +596,23 @@ class Settings(Section):
     log: Log = Log()
     accounts: AccountFile = AccountFile()
     web: Web = Web()
+
+    @property
+    def self_signed(self) -> Path:
+        """
+        Give the folder of the certificate that is made where none is configured.
+        """
+        return self.data / "tls"
+
+    @property
+    def certificates(self) -> tuple[CertificateFiles, ...]:
+        """
+        Give the files of all certificates. The first is for whoever asks for no name, or for one
+        that none of them has.
+        """
+        tls, folder = self.tls, self.self_signed
+        first = CertificateFiles(
+            certificate=tls.certificate or folder / "certificate.pem",
+            key=tls.key or folder / "key.pem",
+        )
+        return (first, *tls.certificates)

@@ -18,7 +18,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from mailgate.config.model import PEOPLE, Listener, Role
+from mailgate.config.model import PEOPLE, ClientCertificate, Listener, Role
 from mailgate.config.values import parse_network
 from mailgate.edge.auth import LOGGED_IN, LogIn, Progress
 from mailgate.edge.mailing import LOCAL_ERROR, NO_ARGUMENT, Mailing, Services, record_safely
@@ -51,6 +51,10 @@ IDLING = Reply(421, "4.7.0", "too many commands without mail")
 NOT_FOR_YOU = Reply(554, "5.7.1", "this listener is not for your network")
 TLS_FIRST = Reply(538, "5.7.11", "say STARTTLS first")
 LOGGED_IN_ALREADY = Reply(503, "5.5.1", "you have logged in already")
+CERTIFICATE_FIRST = Reply(530, "5.7.0", "say STARTTLS first, and show a certificate")
+NO_CERTIFICATE = Reply(
+    554, "5.7.0", "a certificate is required, of an authority that is known here"
+)
 LOG_IN_FIRST = Reply(530, "5.7.0", "log in first")
 
 OTHER_PROTOCOLS = frozenset(
@@ -108,8 +112,13 @@ class Conversation:
         self._is_let_in = False  # by the rights of a Unix socket's file
         self._began = 0.0
         self.tls = ""
-        """Version and cipher, where TLS began before the session."""
+        """As in the session, where TLS began before it."""
 
+        # Where TLS comes first, the handshake has seen to it.
+        self._needs_certificate = (
+            listener.client_certificate is ClientCertificate.REQUIRE
+            and listener.role is not Role.SUBMISSIONS
+        )
         self.may_be_held_up = False
         """
         Whether the tarpit is for this client: never for this machine, trusted networks and people
@@ -203,11 +212,18 @@ class Conversation:
             greeting = Reply(220, "", f"{self._services.hostname} {protocol} mailgate")
             self._connection.send(greeting.encode())
 
-    def secured(self, tls: str) -> None:
+    def secured(self, tls: str, has_certificate: bool = False) -> None:
         """
-        TLS is on, with this version and cipher.
+        TLS is on.
+
+        @param tls: version, cipher, and whom the client's certificate is for.
+        @param has_certificate: whether the client has shown one that can be trusted.
         """
         self.session = evolve(self.session, tls=tls)
+        if has_certificate:
+            self._needs_certificate = False
+        elif self._needs_certificate:
+            self._record_session(NO_CERTIFICATE)
 
     def lost(self) -> None:
         """
@@ -281,7 +297,10 @@ class Conversation:
                 self._connection.end(NOT_SMTP)
                 return
             act = self._verbs.get(verb)
-            if act is None:
+            if self._needs_certificate and self.session.tls and verb != "QUIT":
+                # RFC 3207 section 4.1
+                self._connection.reply(NO_CERTIFICATE)
+            elif act is None:
                 self._connection.reply(UNKNOWN)
             else:
                 act(self, command.argument)
@@ -411,6 +430,8 @@ class Conversation:
             self._connection.end(INJECTED)
         elif self.mailing.is_in_chunks:
             self._connection.reply(IN_TRANSACTION)
+        elif (refusal := self._connection.prepare_tls()) is not None:
+            self._connection.reply(refusal)
         else:
             self.mailing.forget()
             self._forwarded = ""
@@ -527,6 +548,8 @@ class Conversation:
     def _mail(self, argument: str) -> None:
         if not self.session.helo:
             self._connection.reply(SAY_HELLO)
+        elif self._needs_certificate:
+            self.mailing.refuse_mail(self.session, argument, CERTIFICATE_FIRST)
         elif self._listener.role in PEOPLE and not self.session.account:
             self.mailing.refuse_mail(self.session, argument, LOG_IN_FIRST)
         else:

@@ -8,6 +8,7 @@ however many clients there are.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from ipaddress import IPv4Address, IPv6Address
 
 from twisted.internet.interfaces import IReactorTime
@@ -27,6 +28,11 @@ TOO_FAST_FROM_ADDRESS = Reply(421, "4.7.0", "your address connects too often, tr
 TOO_FAST_FROM_NETWORK = Reply(421, "4.7.0", "your network connects too often, try again later")
 TOO_MANY_UNKNOWN = Reply(421, "4.7.0", "too many unknown recipients from your network")
 TOO_MUCH_JUNK = Reply(421, "4.7.0", "too many commands without mail from your address")
+
+TOO_MANY_HANDSHAKES = Reply(454, "4.7.0", "too many TLS handshakes at the moment, try again later")
+TOO_MANY_HANDSHAKES_FROM_ADDRESS = Reply(
+    454, "4.7.0", "too many TLS handshakes from your address at the same time"
+)
 
 MINUTE = 60.0
 TEN_MINUTES = 600.0
@@ -64,6 +70,8 @@ class ConnectionLimits:
         self._exempt = tuple(map(parse_network, settings.exempt_networks))
         self._open = 0
         self._open_by: dict[bytes, int] = {}
+        self._handshakes = 0
+        self._handshakes_by: dict[bytes, int] = {}
         self._address_rate = SlidingWindow(clock, settings.rate_per_address, MINUTE, KEYS)
         self._network_rate = SlidingWindow(clock, settings.rate_per_network, MINUTE, KEYS)
         self._unknown = SlidingWindow(clock, settings.unknown_recipients, TEN_MINUTES, KEYS)
@@ -102,6 +110,49 @@ class ConnectionLimits:
         """
         self._released(self._counted(client))
         self._share(Counted.RELEASED, client, "")
+
+    def begin_handshake(self, client: str) -> Reply | None:
+        """
+        Count a TLS handshake, if there is room for it. Each worker counts its own: they are short,
+        and it is its own time and memory that they cost.
+
+        @return: what to say to one for which there is none, which is not counted then.
+        """
+        address = self._counted(client)
+        if address is not None:
+            settings, key = self._settings, address.packed
+            reply, number = None, self._handshakes_by.get(key, 0)
+            if self._handshakes >= settings.handshakes:
+                reply = TOO_MANY_HANDSHAKES
+            elif number >= settings.handshakes_per_address:
+                reply = TOO_MANY_HANDSHAKES_FROM_ADDRESS
+            if reply is not None:
+                self._tell(client, key, reply)
+                return reply
+            self._handshakes_by[key] = number + 1
+        self._handshakes += 1
+        return None
+
+    def end_handshake(self, client: str, trouble: str = "") -> None:
+        """
+        Forget a handshake that was let begin.
+
+        @param trouble: why it has failed, or C{""}; of each address it is told once a minute.
+        """
+        self._handshakes -= 1
+        address = self._counted(client)
+        if address is not None:
+            key = address.packed
+            self._handshakes_by[key] -= 1
+            if not self._handshakes_by[key]:
+                del self._handshakes_by[key]
+        if trouble and self._is_untold((client, "handshake")):
+            self.log.info(
+                "{event} {client}: {reason}",
+                event="tls.handshake_failed",
+                client=client,
+                reason=trouble,
+            )
 
     def unknown_recipient(self, client: str) -> Reply | None:
         """
@@ -190,12 +241,16 @@ class ConnectionLimits:
         """
         Tell once a minute, as a flood must not fill the log as well.
         """
-        told = (key, reply.text)
-        if not self._told.is_full(told):
-            self._told.add(told)
+        if self._is_untold((key, reply.text)):
             self.log.warn(
                 "{event} {client}: {reply}",
                 event="client.refused",
                 client=client,
                 reply=str(reply),
             )
+
+    def _is_untold(self, what: Hashable) -> bool:
+        if self._told.is_full(what):
+            return False
+        self._told.add(what)
+        return True

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IOpenSSLContextFactory, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -23,6 +23,7 @@ from mailgate.edge.auth import Authentication
 from mailgate.edge.limits import ConnectionLimits
 from mailgate.edge.reception import Reception
 from mailgate.edge.tarpit import Tarpit
+from mailgate.edge.tls import ListenerTls
 from mailgate.edge.transaction import Transaction
 from mailgate.interfaces import (
     Account,
@@ -89,8 +90,8 @@ class Services:
     wall_clock: Callable[[], float]
     """Seconds since the epoch."""
 
-    tls: IOpenSSLContextFactory | None
-    """The certificate for TLS, or C{None} where it is not offered."""
+    tls: ListenerTls | None
+    """What TLS begins with, or C{None} where it is not offered."""
 
     connections: ConnectionLimits
     authentication: Authentication | None = None

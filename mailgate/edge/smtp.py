@@ -13,7 +13,7 @@ from ipaddress import IPv4Network, IPv6Network
 from math import inf
 from typing import Any, TypeVar
 
-from attrs import define, field
+from attrs import define, evolve, field
 from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
@@ -33,6 +33,7 @@ from mailgate.config.values import parse_network
 from mailgate.edge.conversation import NOT_SMTP, Conversation
 from mailgate.edge.mailing import Mailing, Services
 from mailgate.edge.sasl import LINE_LIMIT
+from mailgate.edge.tls import why_tls_failed
 from mailgate.interfaces import MaybeDeferred
 from mailgate.reply import Reply
 from mailgate.wire.network import address_of, is_within
@@ -141,12 +142,15 @@ class SmtpServer(Protocol):
         self._peer = client, port, local
         refusal = self._services.connections.admit(client)
         self._is_admitted = refusal is None
-        if self._is_admitted and self._listener.role is Role.SUBMISSIONS:
+        if refusal is None and self._listener.role is Role.SUBMISSIONS:
             # The certificate first; then everything is as elsewhere.
-            self.start_tls()
-        else:
-            # A refusal comes in the clear: a handshake would cost what the limit is to spare.
-            self._begin(refusal)
+            busy = self.prepare_tls()
+            if busy is None:
+                self.start_tls()
+                return
+            refusal = evolve(busy, code=421)
+        # A refusal comes in the clear: a handshake would cost what the limit is to spare.
+        self._begin(refusal)
 
     def _begin(self, refusal: Reply | None = None) -> None:
         self._has_begun = True
@@ -221,6 +225,8 @@ class SmtpServer(Protocol):
         self._buffer = b""
         self._at = 0
         self._let_go()
+        why = reason.value if reason is not None else None
+        self._end_handshake("" if why is None else why_tls_failed(why))
         if self._has_begun:
             self._conversation.lost()
         if self._is_admitted:
@@ -277,6 +283,9 @@ class SmtpServer(Protocol):
             )
             self._timer = self._reactor.callLater(FAREWELL_SECONDS, self._look_at_clock)
             self.end(TOO_SLOW)
+            if self.is_handshaking:
+                # There is no way to say it.
+                self.abort()
 
     def _patience_with_data(self, now: float) -> float:
         """
@@ -591,11 +600,19 @@ class SmtpServer(Protocol):
 
     # -- TLS -----------------------------------------------------------------------------
 
+    def prepare_tls(self) -> Reply | None:
+        """
+        Take a place among the handshakes, which L{start_tls} must follow; where there is none,
+        give what to say.
+        """
+        refusal = self._services.connections.begin_handshake(self._peer[0])
+        self.is_handshaking = refusal is None
+        return refusal
+
     def start_tls(self) -> None:
         """
         Begin the handshake.
         """
-        self.is_handshaking = True
         self._expect_within(self._limits.handshake_seconds)
         self.transport.startTLS(self._services.tls)
 
@@ -603,15 +620,25 @@ class SmtpServer(Protocol):
         """
         Note what was agreed on; the client must say EHLO anew.
         """
+        self._end_handshake()
+        if self._is_closing:
+            return
         connection = self.transport.getHandle()
-        self.is_handshaking = False
         self.set_deadline(self._limits.command_seconds)
         tls = f"{connection.get_protocol_version_name()} {connection.get_cipher_name()}"
-        if not self._has_begun:
+        subject = self._services.tls.subject(connection) if self._services.tls else ""
+        if subject:
+            tls = f"{tls}, client certificate {subject}"
+        if self._has_begun:
+            self._conversation.secured(tls, bool(subject))
+        else:
             self._conversation.tls = tls
             self._begin()
-        else:
-            self._conversation.secured(tls)
+
+    def _end_handshake(self, trouble: str = "") -> None:
+        if self.is_handshaking:
+            self.is_handshaking = False
+            self._services.connections.end_handshake(self._peer[0], trouble)
 
 
 def plain(host: str) -> str:

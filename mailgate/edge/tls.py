@@ -1,27 +1,49 @@
 """
-The certificate that the edge shows, and the one it makes for itself where it has none.
+The TLS of the edge: which certificate is shown, what is asked of clients, and the certificate that
+is made where there is none.
 """
 
 from __future__ import annotations
 
 import os
+import string
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from attrs import define, frozen
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
-    load_pem_private_key,
 )
 from cryptography.x509.oid import NameOID
 from OpenSSL import SSL
-from OpenSSL.crypto import X509, PKey
-from twisted.internet.ssl import CertificateOptions, TLSVersion
+from OpenSSL._util import lib
+from OpenSSL.crypto import X509
+from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
+from zope.interface import implementer
 
+from mailgate.config.certificate import Pair
+
+CIPHERS = (
+    b"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
+    b"ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
+    b"ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
+)
+"""Of TLS 1.2; which of them is the client's choice."""
+
+SUITES = b"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
+"""Of TLS 1.3."""
+
+GROUPS = (b"X25519MLKEM768:X25519:P-256:P-384", b"X25519:P-256:P-384")
+"""Of the key exchange; the second ones where OpenSSL does not know the first (before 3.5)."""
+
+_PLAIN = frozenset(string.ascii_letters + string.digits + " !#$%&'*+,-./:;=?@_{|}~")
+_SUBJECT_LENGTH = 200
 _VALID_DAYS = 3650
 
 
@@ -69,33 +91,178 @@ def _write(path: Path, content: bytes, mode: int) -> None:
     unfinished.replace(path)
 
 
-def server_context(certificate: Path, key: Path) -> CertificateOptions:
+@frozen
+class Demand:
     """
-    Make the TLS context of the edge: TLS 1.2 and 1.3, sessions resumed.
+    What is asked of clients.
+    """
 
-    @param certificate: PEM, the server's own certificate first, then its chain.
-    @param key: PEM, without a passphrase.
-    @raise OSError: a file cannot be read.
-    @raise ValueError: a file is not what it should be.
+    authorities: Sequence[x509.Certificate]
+    """Who may have signed a client's certificate."""
+
+    is_strict: bool
     """
-    chain = x509.load_pem_x509_certificates(certificate.read_bytes())
-    options = CertificateOptions(
-        privateKey=PKey.from_cryptography_key(_load_key(key)),
-        certificate=X509.from_cryptography(chain[0]),
-        extraCertChain=[X509.from_cryptography(link) for link in chain[1:]],
-        raiseMinimumTo=TLSVersion.TLSv1_2,
-        enableSessions=True,
-        enableSessionTickets=True,
-    )
+    Whether the handshake fails without such a certificate; else the session goes on, and it is told
+    afterwards.
+    """
+
+
+class ServerConnection(SSL.Connection):
+    """
+    The TLS of one connection.
+    """
+
+    def __init__(self, contexts: Contexts) -> None:
+        super().__init__(contexts.first)
+        # OpenSSL may call back to the first one until the handshake is over.
+        self._contexts = contexts
+        self.is_trusted = True
+        """Whether nothing is wrong with the certificate of the client."""
+
+
+def make_context(pair: Pair, demand: Demand | None = None) -> SSL.Context:
+    """
+    Make the TLS context of a certificate: TLS 1.2 and 1.3, as Mozilla's "intermediate" has it.
+
+    Sessions are resumed by tickets alone, whose keys live as long as the context: OpenSSL keeps
+    nothing of a session here, so that nobody can fill the memory with them. Another process, and
+    another context, takes a ticket for none of its own and makes a full handshake. Where clients
+    are asked for a certificate nothing is resumed, so that each is looked at.
+
+    There are no ciphers with finite-field Diffie-Hellman, since they let a client make the server
+    work hard; no compression; no renegotiation; no early data; no ALPN; no stapled OCSP, which mail
+    servers do not look at and the largest authorities do not answer any more.
+
+    @raise ValueError: OpenSSL does not take the certificate or the key.
+    """
+    context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    context.set_min_proto_version(SSL.TLS1_2_VERSION)
+    context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION)
+    # An idle connection then costs half the memory.
+    context.set_mode(SSL.MODE_RELEASE_BUFFERS)
+    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    context.set_cipher_list(CIPHERS)
+    context.set_tls13_ciphersuites(SUITES)
+    _set_groups(context)
+    own, *others = pair.chain.certificates
     try:
-        options.getContext().set_mode(SSL.MODE_RELEASE_BUFFERS)
+        context.use_certificate(own)
+        context.use_privatekey(pair.key)
+        for other in others:
+            context.add_extra_chain_cert(other)
     except SSL.Error as error:
-        raise ValueError(f"{key} is not the key of {certificate}") from error
-    return options
+        raise ValueError(why_tls_failed(error)) from error
+    if demand is not None:
+        _ask(context, demand)
+    return context
 
 
-def _load_key(path: Path) -> ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey:
-    key = load_pem_private_key(path.read_bytes(), password=None)
-    if not isinstance(key, (ec.EllipticCurvePrivateKey, rsa.RSAPrivateKey)):
-        raise ValueError(f"{path} holds a key that is neither RSA nor of an elliptic curve")
-    return key
+def _set_groups(context: SSL.Context) -> None:
+    """
+    Choose the groups of the key exchange. What OpenSSL takes by itself has others too, which are
+    slow and which Mozilla does not name.
+    """
+    for groups in GROUPS:
+        # pyOpenSSL has a call for a single group only.
+        if lib.SSL_CTX_set1_curves_list(context._context, groups) == 1:
+            return
+        lib.ERR_clear_error()
+    raise ValueError("OpenSSL knows none of the groups for the key exchange")
+
+
+def _ask(context: SSL.Context, demand: Demand) -> None:
+    context.set_options(SSL.OP_NO_TICKET)
+    context.set_session_id(b"mailgate")
+    store = context.get_cert_store()
+    for authority in demand.authorities:
+        if store is not None:
+            store.add_cert(X509.from_cryptography(authority))
+        context.add_client_ca(authority)
+    if demand.is_strict:
+        context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT)
+    else:
+        context.set_verify(SSL.VERIFY_PEER, _take_anyway)
+
+
+def _take_anyway(
+    connection: SSL.Connection, certificate: X509, error: int, depth: int, is_trusted: int
+) -> bool:
+    """
+    Go on with a certificate that cannot be trusted, but remember it.
+    """
+    if not is_trusted:
+        assert isinstance(connection, ServerConnection)
+        connection.is_trusted = False
+    return True
+
+
+@frozen
+class Contexts:
+    """
+    The contexts of one kind of listener, one for each certificate.
+    """
+
+    first: SSL.Context
+    """For whoever asks for no name, or for one that no certificate has."""
+
+    @classmethod
+    def make(cls, pairs: Sequence[Pair], demand: Demand | None) -> Contexts:
+        """
+        Make them.
+        """
+        contexts = [make_context(pair, demand) for pair in pairs]
+        first, by_name = contexts[0], dict[str, SSL.Context]()
+        for pair, context in zip(pairs, contexts, strict=True):
+            for name in pair.chain.names:
+                by_name.setdefault(name, context)
+
+        def choose(connection: SSL.Connection) -> None:
+            name = connection.get_servername()
+            if name is not None:
+                wanted = name.decode("ascii", "replace").lower().removesuffix(".")
+                _, _, parent = wanted.partition(".")
+                chosen = by_name.get(wanted) or by_name.get(f"*.{parent}")
+                if chosen is not None and chosen is not first:
+                    connection.set_context(chosen)
+
+        first.set_tlsext_servername_callback(choose)
+        return cls(first)
+
+
+@implementer(IOpenSSLServerConnectionCreator)
+@define(eq=False)
+class ListenerTls:
+    """
+    The TLS of the listeners that ask the same of their clients.
+    """
+
+    contexts: Contexts
+    """What new connections get."""
+
+    def serverConnectionForTLS(self, protocol: object) -> ServerConnection:
+        """
+        Begin a connection.
+        """
+        return ServerConnection(self.contexts)
+
+    def subject(self, connection: ServerConnection) -> str:
+        """
+        Name whom a client's certificate is for, once the handshake is over, or give C{""}: it has
+        shown none, or none that can be trusted.
+
+        It is printable ASCII without what has a meaning in a header's comment.
+        """
+        certificate = connection.get_peer_certificate(as_cryptography=True)
+        if certificate is None or not connection.is_trusted:
+            return ""
+        name = certificate.subject.rfc4514_string() or "without a name"
+        return "".join(each if each in _PLAIN else "?" for each in name[:_SUBJECT_LENGTH])
+
+
+def why_tls_failed(error: BaseException) -> str:
+    """
+    Say in words why TLS has failed.
+    """
+    if isinstance(error, SSL.Error) and error.args and isinstance(error.args[0], list):
+        return "; ".join(words for _, _, words in error.args[0])
+    return str(error) or type(error).__name__

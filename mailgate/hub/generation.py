@@ -44,7 +44,7 @@ one has lived for a minute.
 """
 
 PROVEN_SECONDS = 60.0
-CUT_SECONDS = 5.0
+ENDING_SECONDS = 5.0
 """How long a worker may take beyond the time it was given to end."""
 
 _LINE_LIMIT = 8192
@@ -202,11 +202,11 @@ class Generation:
         gone = self._when_empty()
         ending = [process.link.call(STOP, seconds) for process in self._processes]
         await ends_within(
-            self._reactor, DeferredList(ending, consumeErrors=True), seconds + CUT_SECONDS
+            self._reactor, DeferredList(ending, consumeErrors=True), seconds + ENDING_SECONDS
         )
         for process in list(self._processes):
             process.link.lose()
-        if not await ends_within(self._reactor, gone, CUT_SECONDS):
+        if not await ends_within(self._reactor, gone, ENDING_SECONDS):
             for process in list(self._processes):
                 self.log.error("{event} {pid}", event="worker.killed", pid=process.pid)
                 process.kill()

@@ -5,7 +5,6 @@ What the hub asks of a worker, and what a worker tells of itself.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from attrs import frozen
@@ -36,9 +35,6 @@ class Beginning:
     has_room: bool
     clients: tuple[str, ...]
     """Those that have a connection to another worker, once for each."""
-
-    certificate: Path
-    key: Path
 
 
 @frozen

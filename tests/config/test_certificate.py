@@ -2,43 +2,25 @@
 Tests of L{mailgate.config.certificate} and of what the configuration says of C{[tls]}.
 """
 
+import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
-    KeySerializationEncryption,
-    NoEncryption,
     PrivateFormat,
 )
-from cryptography.x509.oid import NameOID
+from twisted.trial.unittest import SynchronousTestCase
 
-from mailgate.config.certificate import end
+from mailgate.config.certificate import Chain, read_chain, read_pair
+from mailgate.config.load import check, load
+from mailgate.config.model import CertificateFiles
+from tests.certificates import Issued, issue
 from tests.config.files import WHOLE, FileTestCase
 
 TABLE = '[tls]\ncertificate = "certificate.pem"\nkey = "key.pem"\n'
-
-
-def make_certificate(key: ec.EllipticCurvePrivateKey, until: datetime) -> bytes:
-    """
-    Make a certificate in PEM.
-    """
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mail.example.com")])
-    return (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(until - timedelta(days=90))
-        .not_valid_after(until)
-        .sign(key, SHA256())
-        .public_bytes(Encoding.PEM)
-    )
 
 
 class CertificateTests(FileTestCase):
@@ -51,21 +33,17 @@ class CertificateTests(FileTestCase):
         Write a pair that is right.
         """
         super().setUp()
-        self.key = ec.generate_private_key(ec.SECP256R1())
-        self.until = datetime.now(UTC).replace(microsecond=0) + timedelta(days=30)
         self.certificate_path = self.folder / "certificate.pem"
         self.key_path = self.folder / "key.pem"
-        self.certificate_path.write_bytes(make_certificate(self.key, self.until))
-        self.write_key(NoEncryption())
+        self.write_pair(issue("mail.example.com", ["mail.example.com"], days=60))
 
-    def write_key(self, encryption: KeySerializationEncryption) -> None:
+    def write_pair(self, issued: Issued, *issuers: Issued) -> None:
         """
-        Write the key, for its owner alone.
+        Write a pair, the key for its owner alone.
         """
-        self.key_path.write_bytes(
-            self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
-        )
-        self.key_path.chmod(0o600)
+        certificate, key = issued.write(self.folder, "written", *issuers)
+        certificate.rename(self.certificate_path)
+        key.rename(self.key_path)
 
     def about(self, path: Path, why: str) -> str:
         """
@@ -130,7 +108,10 @@ class CertificateTests(FileTestCase):
         """
         A key with a passphrase cannot be used: nobody is there to say it.
         """
-        self.write_key(BestAvailableEncryption(b"secret"))
+        locked = issue("x").key.private_bytes(
+            Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret")
+        )
+        self.key_path.write_bytes(locked)
         self.assertEqual(
             self.only_mistake(WHOLE + TABLE),
             self.about(self.key_path, "must be without a passphrase"),
@@ -140,8 +121,7 @@ class CertificateTests(FileTestCase):
         """
         The key of another certificate is a mistake.
         """
-        self.key = ec.generate_private_key(ec.SECP256R1())
-        self.write_key(NoEncryption())
+        self.key_path.write_bytes(issue("other").key_pem)
         self.assertIn("must belong to the first certificate", self.only_mistake(WHOLE + TABLE))
 
     def test_public_key_file(self) -> None:
@@ -153,20 +133,257 @@ class CertificateTests(FileTestCase):
         self.assertEqual((warning.table, warning.key), ("[tls]", "key"))
         self.assertIn("chmod o-r", str(warning))
 
+    def test_other_keys(self) -> None:
+        """
+        A key that no client would take is a mistake.
+        """
+        for key, why in (
+            (
+                ed25519.Ed25519PrivateKey.generate(),
+                "must be an RSA key or one of an elliptic curve",
+            ),
+            (rsa.generate_private_key(65537, 1024), "must have at least 2048 bits; it has 1024"),
+        ):
+            self.key_path.write_bytes(Issued(issue("x").certificate, key).key_pem)
+            self.assertEqual(self.only_mistake(WHOLE + TABLE), self.about(self.key_path, why))
+
     def test_old_certificate(self) -> None:
         """
-        A certificate that has ended is worth a warning, with the day.
+        A certificate that has ended is a mistake, with the day. It does not keep the gateway from
+        starting, which would be worse.
         """
-        self.until -= timedelta(days=60)
-        self.certificate_path.write_bytes(make_certificate(self.key, self.until))
+        self.write_pair(issue("mail.example.com", days=-3))
+        day = datetime.now(UTC) - timedelta(days=3)
+        self.assertIn(f"it ended on {day:%Y-%m-%d}; clients", self.only_mistake(WHOLE + TABLE))
+        self.assertEqual(load(self.write(WHOLE + TABLE)).tls.key, self.key_path)
+
+    def test_young_certificate(self) -> None:
+        """
+        So is one that holds only from some day on.
+        """
+        self.write_pair(issue("mail.example.com", begins=2, days=90))
+        day = datetime.now(UTC) + timedelta(days=2)
+        self.assertIn(f"it begins on {day:%Y-%m-%d}; clients", self.only_mistake(WHOLE + TABLE))
+        self.assertEqual(load(self.write(WHOLE + TABLE)).tls.key, self.key_path)
+
+    def test_end_is_near(self) -> None:
+        """
+        One that ends within 30 days is worth a warning.
+        """
+        self.write_pair(issue("mail.example.com", begins=-300, days=29.5))
         (warning,) = self.warnings(WHOLE + TABLE)
         self.assertEqual((warning.table, warning.key), ("[tls]", "certificate"))
-        self.assertIn(f"it ended on {self.until:%Y-%m-%d}", str(warning))
+        self.assertIn(", in 29 days", warning.why)
 
-    def test_end(self) -> None:
+    def test_gap(self) -> None:
         """
-        The end of a certificate is known, and that of what is none is not.
+        So is one whose issuer nobody knows.
         """
-        self.assertEqual(end(self.certificate_path), self.until)
-        self.assertIsNone(end(self.key_path))
-        self.assertIsNone(end(self.folder / "none.pem"))
+        self.write_pair(issue("mail.example.com", issuer=issue("authority"), days=60))
+        (warning,) = self.warnings(WHOLE + TABLE)
+        self.assertEqual((warning.table, warning.key), ("[tls]", "certificate"))
+        self.assertIn("the certificate of its issuer (CN=authority) is neither in it", warning.why)
+
+
+FURTHER = """
+    [[tls.certificates]]
+    certificate = "further.pem"
+    key = "further.key"
+    [[tls.certificates]]
+    certificate = "third.pem"
+    key = "third.key"
+    """
+
+
+class FurtherTests(FileTestCase):
+    """
+    Tests of the certificates for further names.
+    """
+
+    def setUp(self) -> None:
+        """
+        Write two pairs.
+        """
+        super().setUp()
+        issue("a", ["a.example.com", "b.example.com"], days=60).write(self.folder, "further")
+        issue("c", ["c.example.com"], days=60).write(self.folder, "third")
+
+    def test_right(self) -> None:
+        """
+        They are right with a first one and without.
+        """
+        self.assertEqual(self.warnings(WHOLE + FURTHER), [])
+        settings = load(self.write(WHOLE + FURTHER))
+        folder = settings.data / "tls"
+        self.assertEqual(
+            [each.certificate for each in settings.certificates],
+            [folder / "certificate.pem", self.folder / "further.pem", self.folder / "third.pem"],
+        )
+
+    def test_mistakes(self) -> None:
+        """
+        What is wrong is told with the number of the table.
+        """
+        (self.folder / "third.key").write_bytes(issue("other").key_pem)
+        issue("a", days=-3).write(self.folder, "further")
+        self.assertEqual(
+            [(each.table, each.key) for each in self.mistakes(WHOLE + FURTHER)],
+            [
+                ("[[tls.certificates]] number 2", "key"),
+                ("[[tls.certificates]] number 1", "certificate"),
+            ],
+        )
+
+    def test_never_chosen(self) -> None:
+        """
+        A certificate that no client gets is worth a warning.
+        """
+        issue("c", ["b.example.com", "a.example.com"], days=60).write(self.folder, "third")
+        (warning,) = self.warnings(WHOLE + FURTHER)
+        self.assertEqual(warning.table, "[[tls.certificates]] number 2")
+        self.assertIn("no client gets it", warning.why)
+
+    def test_spelling(self) -> None:
+        """
+        A key that is missing is named with its table.
+        """
+        self.assertEqual(
+            self.only_mistake(WHOLE + '[[tls.certificates]]\ncertificate = "further.pem"\n'),
+            "[[tls.certificates]] number 1 key: is missing; it must be a path in quotes",
+        )
+
+
+class ClientCertificateTests(FileTestCase):
+    """
+    Tests of listeners that ask for certificates.
+    """
+
+    def listener(self, *lines: str) -> str:
+        """
+        Give a file whose listener has these lines too.
+        """
+        own = 'address = "127.0.0.1:2525"'
+        return WHOLE.replace(own, "\n    ".join((own, *lines)))
+
+    def test_authorities(self) -> None:
+        """
+        They need a file of authorities, which must be one.
+        """
+        ask, file = 'client_certificate = "request"', 'client_ca_file = "ca.pem"'
+        self.assertIn(
+            "client_ca_file: is missing; client_cert", self.only_mistake(self.listener(ask))
+        )
+        self.assertIn("No such file", self.only_mistake(self.listener(ask, file)))
+        (self.folder / "ca.pem").write_text("nothing of the kind")
+        self.assertIn("must be a PEM file", self.only_mistake(self.listener(ask, file)))
+        (self.folder / "ca.pem").write_bytes(issue("authority").pem)
+        self.assertEqual(check(self.write(self.listener(ask, file))), ([], []))
+        self.assertIn("is of no use without", self.only_mistake(self.listener(file)))
+
+
+class ChainTests(SynchronousTestCase):
+    """
+    Tests of what a file of certificates says.
+    """
+
+    def setUp(self) -> None:
+        """
+        Make an authority, and one between it and the server.
+        """
+        self.now = datetime.now(UTC)
+        self.root = issue("root", is_authority=True, days=3650)
+        self.middle = issue("middle", issuer=self.root, is_authority=True, days=1000)
+        self.own = issue("own", ["own.example.com"], self.middle, days=90)
+
+    def chain(self, *issued: Issued) -> Chain:
+        """
+        Write and read a file.
+        """
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        certificate, _ = issued[0].write(folder, "chain", *issued[1:])
+        return read_chain(certificate)
+
+    def test_names(self) -> None:
+        """
+        The names are those of the first certificate, in lower case; only where it has no list of
+        them is it the common name.
+        """
+        self.assertEqual(self.chain(self.own, self.middle).names, ["own.example.com"])
+        mixed = issue("x", ["Mail.Example.COM", "*.example.net", "192.0.2.1"])
+        self.assertEqual(self.chain(mixed).names, ["mail.example.com", "*.example.net"])
+        self.assertEqual(self.chain(issue("Old.Example.com")).names, ["old.example.com"])
+
+    def test_complete(self) -> None:
+        """
+        A chain to a root in the file is complete, and so is a certificate that signs itself.
+        """
+        self.assertEqual(self.chain(self.own, self.middle, self.root).gap(), "")
+        self.assertEqual(self.chain(self.root).gap(), "")
+
+    def test_known_root(self) -> None:
+        """
+        The root may be one that this machine knows.
+        """
+        bundle = Path(self.mktemp()).absolute()
+        bundle.write_bytes(self.root.pem)
+        paths = ssl.get_default_verify_paths()._replace(cafile=str(bundle), capath=None)
+        self.patch(ssl, "get_default_verify_paths", lambda: paths)
+        self.assertEqual(self.chain(self.own, self.middle).gap(), "")
+        self.assertIn("its issuer (CN=middle) is neither in it", self.chain(self.own).gap())
+        paths = paths._replace(cafile=None)
+        self.assertEqual(self.chain(self.own).gap(), "", "where none is known nothing can be told")
+
+    def test_missing_issuer(self) -> None:
+        """
+        The certificate that a client lacks is named, also where all of them have ended.
+        """
+        self.assertIn("its issuer (CN=root) is neither", self.chain(self.own, self.middle).gap())
+        old = issue("old", issuer=self.middle, days=-1)
+        self.assertIn("its issuer (CN=middle) is neither", self.chain(old).gap())
+
+    def test_order(self) -> None:
+        """
+        Each certificate must be followed by that of its issuer.
+        """
+        self.assertIn(
+            "number 2 in it has not signed number 1",
+            self.chain(self.own, self.root, self.middle).gap(),
+        )
+        namesake = issue("root", is_authority=True)
+        self.assertIn(
+            "number 3 in it has not signed number 2",
+            self.chain(self.own, self.middle, namesake).gap(),
+        )
+
+    def test_times(self) -> None:
+        """
+        What holds shortest counts, also between the server and the root; not the root itself.
+        """
+        short = issue("middle", issuer=self.root, is_authority=True, days=5, key=self.middle.key)
+        chain = self.chain(self.own, short, issue("root", days=-1))
+        self.assertEqual(chain.end, short.certificate.not_valid_after_utc)
+        self.assertEqual(chain.lapse(self.now), "")
+        self.assertIn("in 4 days", chain.approaching_end(self.now))
+        later = self.now + timedelta(days=6)
+        self.assertIn("ended on", chain.lapse(later))
+        self.assertEqual(chain.approaching_end(later), "")
+
+    def test_short_lives(self) -> None:
+        """
+        A warning comes 30 days ahead, or in the last third of a shorter life.
+        """
+        for life, ahead in ((366, 30), (90, 30), (45, 15), (6, 2)):
+            chain = self.chain(issue("x", begins=0, days=life))
+            for days, is_told in ((ahead + 0.1, False), (ahead - 0.1, True)):
+                moment = chain.end - timedelta(days=days)
+                self.assertEqual(bool(chain.approaching_end(moment)), is_told, (life, days))
+
+    def test_pair(self) -> None:
+        """
+        Everything that is wrong with a pair is said in one sentence.
+        """
+        files = CertificateFiles(certificate=Path("/none.pem"), key=Path("/none.key"))
+        error = self.assertRaises(ValueError, read_pair, files)
+        why = "cannot be read: No such file or directory"
+        self.assertEqual(str(error), f"/none.pem {why}; /none.key {why}")

@@ -16,6 +16,7 @@ import mailgate.config
 from mailgate.config.load import check, load
 from mailgate.config.model import (
     AccountUpstream,
+    CertificateFiles,
     Listener,
     MaildirUpstream,
     Route,
@@ -65,6 +66,9 @@ class SampleTests(SynchronousTestCase):
             default = field.default
             if default is None or default is PydanticUndefined or isinstance(default, BaseModel):
                 continue
+            if default == () and any(isinstance(each, dict) for each in table[key]):
+                # Further tables, which are compared by themselves.
+                continue
             said = tuple(table[key]) if isinstance(default, tuple) else table[key]
             self.assertEqual(said, default, f"{name}.{key}")
 
@@ -87,6 +91,7 @@ class SampleTests(SynchronousTestCase):
         tables = uncommented()
         self.compare("listener", Listener, tables["listener"][0])
         self.compare("route", Route, tables["route"][0])
+        self.compare("tls.certificates", CertificateFiles, tables["tls"]["certificates"][0])
         kinds = {table["kind"]: table for table in tables["upstream"].values()}
         self.assertEqual(set(kinds), {"smtp", "maildir"})
         self.compare("upstream.smtp", SmtpUpstream, kinds["smtp"])

@@ -3,72 +3,20 @@ A mail server in memory that knows accounts, behind real TLS with certificates o
 """
 
 from base64 import b64decode
-from datetime import UTC, datetime, timedelta
 from functools import cache
-from ipaddress import ip_address
 
-from attrs import define, field, frozen
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding
-from OpenSSL.crypto import X509, PKey
+from attrs import define, field
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.error import ConnectingCancelledError
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Protocol
-from twisted.internet.ssl import CertificateOptions
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.test.iosim import FakeTransport, connect
 from zope.interface import implementer
 
+from tests.certificates import Issued, issue
+
 HOST = "mail.example.com"
-
-
-@frozen
-class Issued:
-    """
-    A certificate and its key.
-    """
-
-    certificate: x509.Certificate
-    key: object
-
-    @property
-    def pem(self):
-        """
-        Give the certificate in PEM.
-        """
-        return self.certificate.public_bytes(Encoding.PEM)
-
-    @property
-    def context(self):
-        """
-        Give the TLS of a server that shows it.
-        """
-        return CertificateOptions(
-            privateKey=PKey.from_cryptography_key(self.key),
-            certificate=X509.from_cryptography(self.certificate),
-        )
-
-
-def _issue(common_name, names, issuer=None, days=1, is_authority=False):
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, common_name)])
-    now = datetime.now(UTC)
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject if issuer is None else issuer.certificate.subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=10))
-        .not_valid_after(now + timedelta(days=days))
-        .add_extension(x509.BasicConstraints(is_authority, None), critical=True)
-    )
-    if names:
-        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-    return Issued(builder.sign(key if issuer is None else issuer.key, SHA256()), key)
 
 
 @cache
@@ -76,7 +24,7 @@ def authority():
     """
     Give the test's authority.
     """
-    return _issue("Test authority", [], is_authority=True)
+    return issue("Test authority", is_authority=True)
 
 
 @cache
@@ -84,11 +32,7 @@ def certificate(host=HOST, days=1):
     """
     Give a certificate of the authority for a host name or an address.
     """
-    try:
-        name = x509.IPAddress(ip_address(host))
-    except ValueError:
-        name = x509.DNSName(host)
-    return _issue(host, [name], authority(), days)
+    return issue(host, [host], authority(), days)
 
 
 @cache
@@ -96,7 +40,7 @@ def self_signed():
     """
     Give a certificate for the right name that only vouches for itself.
     """
-    return _issue(HOST, [x509.DNSName(HOST)])
+    return issue(HOST, [HOST])
 
 
 class _Underneath:
@@ -130,6 +74,12 @@ class Transport(FakeTransport):
         self.secured = TLSMemoryBIOProtocol(factory, self.protocol, False)
         self.protocol = self.secured
         self.secured.makeConnection(_Underneath(self))
+
+    def getHandle(self):
+        """
+        Give the TLS connection.
+        """
+        return self.secured.getHandle()
 
     def write(self, data):
         """

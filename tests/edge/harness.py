@@ -96,6 +96,22 @@ class Transport(StringTransport):
         super().abortConnection()
 
 
+@define
+class PretendedTls:
+    """
+    TLS that L{Edge.secure} pretends.
+    """
+
+    client: str = ""
+    """Whom the client's certificate is for."""
+
+    def subject(self, connection):
+        """
+        Give it.
+        """
+        return self.client
+
+
 @implementer(IPipeline, ISessionJudge, ITransactionJudge)
 @define
 class ScriptedPipeline:

@@ -39,7 +39,7 @@ from mailgate.rewrite.headers import HeaderRewriter
 from mailgate.store.files import Files
 from mailgate.store.threads import ImmediateThreads
 from mailgate.wire.scram import decoy, make_verifier
-from tests.edge.harness import Edge, ScriptedRecipients
+from tests.edge.harness import Edge, PretendedTls, ScriptedRecipients
 
 DIALOGUES = Path(__file__).parent.parent / "dialogues"
 
@@ -138,7 +138,7 @@ def make_edge(said, directory):
     if said.pop("rewritten", False):
         edge.dispatcher.rewriter = HeaderRewriter(hostname="mail.example.com")
     if said.pop("tls", False):
-        edge.tls = object()
+        edge.tls = PretendedTls()
     if said.pop("accounts", False):
         edge.authentication = Authentication(OneAccount(), Attempts(limits.clients, edge.clock))
     edge.hub.room = not said.pop("full", False)
