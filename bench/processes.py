@@ -5,8 +5,10 @@ Processes that are measured: started on one core, their CPU time read, ended.
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -46,6 +48,19 @@ def on_core(core: int | None) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
+def keep_apart(load: int, server: int) -> tuple[int, int] | tuple[None, None]:
+    """
+    Keep this program on the core C{load}, where both are there.
+
+    @return: C{load} and C{server}, or C{None} for each: then nothing is pinned.
+    """
+    if {load, server} <= os.sched_getaffinity(0):
+        os.sched_setaffinity(0, {load})
+        return load, server
+    print(f"cores {load} and {server} are not both here: nothing is pinned", file=sys.stderr)
+    return None, None
+
+
 def free_port() -> int:
     """
     Find a TCP port of the loopback address on which nothing listens.
@@ -65,7 +80,26 @@ def cpu_seconds(pid: int, proc: Path = Path("/proc")) -> float:
     C{cstime}; a child's own waited-for children are in its parent's figure when it ends). So
     every process counts once, whether it still lives or not.
     """
-    ticks: dict[int, int] = {}
+    ticks = sum(sum(map(int, fields[11:15])) for fields in _family(pid, proc).values())
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def resident_bytes(pid: int, proc: Path = Path("/proc")) -> int:
+    """
+    Give the memory of a process and all its descendants that lies in RAM.
+
+    It is C{Rss} of C{/proc/PID/smaps_rollup}, which is exact; that of C{status} lags behind.
+    """
+    texts = ((proc / str(member) / "smaps_rollup").read_text() for member in _family(pid, proc))
+    kibibytes = (re.search(r"^Rss: *(\d+) kB$", text, re.MULTILINE) for text in texts)
+    return sum(int(found[1]) * 1024 for found in kibibytes if found)
+
+
+def _family(pid: int, proc: Path) -> dict[int, list[str]]:
+    """
+    Give what C{/proc/PID/stat} tells behind the name, of a process and all its descendants.
+    """
+    stats: dict[int, list[str]] = {}
     children: dict[int, list[int]] = {}
     for entry in os.listdir(proc):
         if not entry.isdigit():
@@ -74,13 +108,12 @@ def cpu_seconds(pid: int, proc: Path = Path("/proc")) -> float:
             stat = (proc / entry / "stat").read_text()
         except (FileNotFoundError, ProcessLookupError):
             continue
-        fields = stat.rpartition(")")[2].split()
-        ticks[int(entry)] = sum(int(field) for field in fields[11:15])
+        stats[int(entry)] = fields = stat.rpartition(")")[2].split()
         children.setdefault(int(fields[1]), []).append(int(entry))
     tree = [pid]
     for member in tree:
         tree += children.get(member, [])
-    return sum(ticks[member] for member in tree) / os.sysconf("SC_CLK_TCK")
+    return {member: stats[member] for member in tree}
 
 
 class Program:
@@ -116,6 +149,12 @@ class Program:
         Give the CPU time of the whole tree.
         """
         return cpu_seconds(self._process.pid)
+
+    def resident_bytes(self) -> int:
+        """
+        Give the memory of the whole tree that lies in RAM.
+        """
+        return resident_bytes(self._process.pid)
 
     def wait_for_greeting(self, port: int, seconds: float = 30) -> None:
         """

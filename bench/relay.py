@@ -29,7 +29,7 @@ if __package__ in (None, ""):
 
 from bench.load import Summary, run
 from bench.messages import Mailbag
-from bench.processes import HOST, Unavailable, installed
+from bench.processes import HOST, Unavailable, installed, keep_apart
 from bench.sender import Manner
 from bench.servers import PostfixTree, Server, Sink, start_mailgate, start_postfix
 
@@ -221,15 +221,7 @@ def main(arguments: list[str] | None = None) -> int:
     Run from the command line; 0 if all was measured, 1 if a part was not, 2 if nothing can be.
     """
     options = parser().parse_args(arguments)
-    load_core, server_core = options.load_core, options.server_core
-    if {load_core, server_core} <= os.sched_getaffinity(0):
-        os.sched_setaffinity(0, {load_core})
-    else:
-        print(
-            f"cores {load_core} and {server_core} are not both here: nothing is pinned",
-            file=sys.stderr,
-        )
-        load_core = server_core = None
+    load_core, server_core = keep_apart(options.load_core, options.server_core)
     rows = [
         replace(row, messages=max(round(row.messages * options.share), row.connections))
         for row in ROWS

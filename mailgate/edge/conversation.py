@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
-from attrs import evolve
+from attrs import define, evolve, field
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
@@ -82,6 +82,38 @@ IDLE_COMMANDS = frozenset(("NOOP", "RSET", "VRFY", "EXPN", "HELP", "EHLO", "HELO
 _USUAL_COMMANDS = 10
 _LOG_INS = 20
 """Failed log-ins of a session that its record tells one by one."""
+_NONE: frozenset[str] = frozenset()
+
+
+@define
+class _Failures:
+    """
+    The log-ins of a session that failed, until its record tells of them.
+    """
+
+    last: Reply
+    """What the last of them was answered with."""
+
+    _notes: list[str] = field(factory=list)
+    _more: int = 0
+
+    def note(self, account: str, reply: Reply) -> None:
+        """
+        Keep how a log-in was answered.
+        """
+        self.last = reply
+        if len(self._notes) < _LOG_INS:
+            who = f" as {account}" if account else ""
+            self._notes.append(f"log-in{who} failed: {reply}")
+        else:
+            self._more += 1
+
+    def told(self) -> tuple[str, ...]:
+        """
+        Give them in words.
+        """
+        more = (f"{self._more} more log-ins failed",) if self._more else ()
+        return (*self._notes, *more)
 
 
 class Conversation:
@@ -90,6 +122,30 @@ class Conversation:
     """
 
     log = Logger()
+
+    # Without dictionaries: thousands of sessions may stand idle.
+    __slots__ = (
+        "_account",
+        "_connection",
+        "_failures",
+        "_forwarded",
+        "_idle_commands",
+        "_internal",
+        "_is_let_in",
+        "_is_lmtp",
+        "_judge",
+        "_kept_waiting",
+        "_listener",
+        "_log_in",
+        "_needs_certificate",
+        "_offered",
+        "_services",
+        "_trusted",
+        "mailing",
+        "may_be_held_up",
+        "session",
+        "tls",
+    )
 
     def __init__(self, services: Services, listener: Listener, connection: SmtpServer) -> None:
         self._services = services
@@ -100,17 +156,13 @@ class Conversation:
         self._kept_waiting = networks(listener.greet_wait_networks)
         self._trusted = networks(listener.xclient_networks)
         self._judge: ISessionJudge
-        self._offered: frozenset[str] = frozenset()
+        self._offered = _NONE
         self._idle_commands = 0
         self._log_in: LogIn | None = None
         self._account: Account | None = None
-        self._refused_log_ins: list[str] = []
-        self._refused_log_ins_more = 0
-        self._last_refusal: Reply | None = None
-        """What the last failed log-in was answered with, until it is recorded."""
+        self._failures: _Failures | None = None
         self._forwarded = ""
         self._is_let_in = False  # by the rights of a Unix socket's file
-        self._began = 0.0
         self.tls = ""
         """As in the session, where TLS began before it."""
 
@@ -140,7 +192,6 @@ class Conversation:
         @param refusal: what to say instead, where there is no room for it.
         """
         services = self._services
-        self._began = services.reactor.seconds()
         self._is_let_in = not local
         self.session = Session(
             id=new_id(),
@@ -231,9 +282,9 @@ class Conversation:
         """
         self.mailing.lost()
         self._judge.close()
-        if self._last_refusal is not None and not self.session.account:
+        if self._failures is not None and not self.session.account:
             # It has sent nothing, so that no transaction tells of it.
-            self._record_session(self._last_refusal)
+            self._record_session(self._failures.last)
 
     def ends(self, reply: Reply) -> None:
         """
@@ -368,7 +419,7 @@ class Conversation:
             self._connection.send(answer.encode())
 
         self.session = evolve(self.session, helo="", is_esmtp=False)
-        self._offered = frozenset()
+        self._offered = _NONE
         self._connection.when(self._judge.greeted(session), judged)
 
     def _extensions(self) -> list[str]:
@@ -402,19 +453,16 @@ class Conversation:
         @param held_up: for how many seconds it has waited in the tarpit.
         """
         session = self.session
-        notes = self._refused_log_ins
-        if self._refused_log_ins_more:
-            notes.append(f"{self._refused_log_ins_more} more log-ins failed")
-        self._refused_log_ins, self._refused_log_ins_more, self._last_refusal = [], 0, None
+        failures, self._failures = self._failures, None
         record = Record(
             trace=session.id,
             session=session,
             started=session.started,
-            seconds=self._services.reactor.seconds() - self._began,
+            seconds=self._services.reactor.seconds() - self._connection.began,
             reply="" if reply is None else str(reply),
             verdicts=verdicts,
             durations={"tarpit": held_up} if held_up else {},
-            notes=tuple(notes),
+            notes=() if failures is None else failures.told(),
         )
         record_safely(self._services.hub, record, self.log)
 
@@ -436,7 +484,7 @@ class Conversation:
             self.mailing.forget()
             self._forwarded = ""
             self.session = evolve(self.session, helo="", is_esmtp=False)
-            self._offered = frozenset()
+            self._offered = _NONE
             self._connection.send(READY_FOR_TLS)
             self._connection.start_tls()
 
@@ -491,16 +539,10 @@ class Conversation:
             self.session = evolve(self.session, account=progress.name)
             self._connection.send(LOGGED_IN.encode())
         else:
-            self._note_refusal(log_in, progress)
+            if self._failures is None:
+                self._failures = _Failures(progress)
+            self._failures.note(log_in.account, progress)
             self._connection.reply(progress)
-
-    def _note_refusal(self, log_in: LogIn, reply: Reply) -> None:
-        self._last_refusal = reply
-        if len(self._refused_log_ins) < _LOG_INS:
-            who = f" as {log_in.account}" if log_in.account else ""
-            self._refused_log_ins.append(f"log-in{who} failed: {reply}")
-        else:
-            self._refused_log_ins_more += 1
 
     # -- what trusted clients tell -------------------------------------------------------
 
@@ -523,7 +565,7 @@ class Conversation:
                 is_esmtp=False,
                 account=said.login or "",
             )
-            self._offered = frozenset()
+            self._offered = _NONE
             self._judge = self._services.pipeline.open(self.session)
             self._look_at_client()
 

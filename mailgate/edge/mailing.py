@@ -119,6 +119,20 @@ class Mailing:
 
     log = Logger()
 
+    # Without dictionaries: thousands of sessions may stand idle.
+    __slots__ = (
+        "_connection",
+        "_data_began",
+        "_listener",
+        "_reception",
+        "_services",
+        "_skip",
+        "_transaction",
+        "_wants_each",
+        "is_receiving",
+        "is_settling",
+    )
+
     def __init__(self, services: Services, listener: Listener, connection: SmtpServer) -> None:
         self._services = services
         self._listener = listener

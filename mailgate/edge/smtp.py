@@ -11,18 +11,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from ipaddress import IPv4Network, IPv6Network
 from math import inf
+from sys import intern
 from typing import Any, TypeVar
 
 from attrs import define, evolve, field
 from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
-    IDelayedCall,
     IHalfCloseableProtocol,
     IHandshakeListener,
     IPushProducer,
 )
-from twisted.internet.protocol import Protocol, ServerFactory
+from twisted.internet.protocol import ServerFactory
 from twisted.internet.tcp import Connection
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -34,6 +34,7 @@ from mailgate.edge.conversation import NOT_SMTP, Conversation
 from mailgate.edge.mailing import Mailing, Services
 from mailgate.edge.sasl import LINE_LIMIT
 from mailgate.edge.tls import why_tls_failed
+from mailgate.edge.watch import Watch
 from mailgate.interfaces import MaybeDeferred
 from mailgate.reply import Reply
 from mailgate.wire.network import address_of, is_within
@@ -63,6 +64,7 @@ OTHER_BEGINNINGS = (b"\x16\x03", b"\x80", b"\x03\x00\x00", b"SSH-")
 """How TLS, old SSL, RDP and SSH begin."""
 
 _BEGINNING = 4
+_NOTHING: frozenset[str] = frozenset()
 
 TOO_LONG = Reply(500, "5.5.6", "command line too long")
 TOO_MANY_ERRORS = Reply(421, "4.7.0", "too many errors")
@@ -71,18 +73,56 @@ SHUTTING_DOWN = Reply(421, "4.3.2", "shutting down, try again in a minute")
 
 
 @implementer(IHalfCloseableProtocol, IHandshakeListener, IPushProducer)
-class SmtpServer(Protocol):
+class SmtpServer:
     """
     One connection.
     """
 
     log = Logger()
 
+    # Thousands of connections may stand idle, and the dictionary of an object with more than 30
+    # attributes takes 1.5 KiB. Twisted's Protocol has one.
+    __slots__ = (
+        "_at",
+        "_buffer",
+        "_client",
+        "_conversation",
+        "_deadline",
+        "_ends_after_reply",
+        "_errors",
+        "_has_begun",
+        "_held_up_seconds",
+        "_is_admitted",
+        "_is_closing",
+        "_is_first",
+        "_is_held_up",
+        "_is_running",
+        "_is_skipping",
+        "_is_watching_data",
+        "_limits",
+        "_listener",
+        "_local",
+        "_mailing",
+        "_owes_reply",
+        "_paused_by",
+        "_port",
+        "_proxy",
+        "_reactor",
+        "_services",
+        "_waits_for",
+        "began",
+        "factory",
+        "is_gone",
+        "is_handshaking",
+        "look_at",
+        "transport",
+    )
+
     def __init__(self, services: Services, listener: Listener, factory: SmtpFactory) -> None:
         self._services = services
         self._limits = services.limits
         self._reactor = services.reactor
-        self._factory = factory
+        self.factory = factory
         self._conversation = Conversation(services, listener, self)
         self._mailing: Mailing = self._conversation.mailing
         self._buffer = b""
@@ -91,7 +131,7 @@ class SmtpServer(Protocol):
         self._is_skipping = False  # in the rest of a line that was too long
         self._listener = listener
         self._proxy: ProxyReader | None = None
-        self._peer = ("", 0, "")
+        self._client, self._port, self._local = "", 0, ""
         self._is_admitted = False
         self._has_begun = False  # not before TLS and a PROXY header that come first
         self.is_handshaking = False
@@ -105,41 +145,51 @@ class SmtpServer(Protocol):
         self._ends_after_reply = False
         self._is_closing = False
         self._is_watching_data = False
-        self._paused_by: set[str] = set()
+        self._paused_by = _NOTHING
         self._errors = 0
+        self.began = 0.0
+        """When the client connected, by the reactor's clock."""
+
         self._deadline = 0.0
-        self._session_deadline = 0.0
-        self._timer: IDelayedCall
+        self.look_at = inf
+        """When L{look} is called at the latest."""
+
         self.transport: Any
         self.is_gone = False
         """Whether the connection is lost, so that nobody hears what is said."""
+
+    def makeConnection(self, transport: Any) -> None:
+        """
+        Take the transport.
+        """
+        self.transport = transport
+        self.connectionMade()
 
     def connectionMade(self) -> None:
         """
         Find out who it is, then begin the session.
         """
         self.transport.registerProducer(self, True)
-        now = self._reactor.seconds()
-        self._session_deadline = now + self._limits.session_seconds
-        self._deadline = now + self._limits.command_seconds
-        self._timer = self._reactor.callLater(self._limits.command_seconds, self._look_at_clock)
-        self._factory.opened(self)
+        self.began = self._reactor.seconds()
+        self._deadline = self.look_at = self.began + self._limits.command_seconds
+        self.factory.opened(self)
         peer, host = self.transport.getPeer(), self.transport.getHost()
         if isinstance(peer, UNIXAddress):
             self._met(LOOPBACK, 0, "")
             return
         self.transport.setTcpNoDelay(True)
         client = plain(peer.host)
-        if self._factory.trusts_proxy(client):
+        if self.factory.trusts_proxy(client):
             self._proxy = ProxyReader()
         else:
-            self._met(client, peer.port, plain(host.host))
+            # There are few addresses of ours, and many sessions.
+            self._met(client, peer.port, intern(plain(host.host)))
 
     def _met(self, client: str, port: int, local: str) -> None:
         """
         Begin the session of a client that is known now, if there is room for it.
         """
-        self._peer = client, port, local
+        self._client, self._port, self._local = client, port, local
         refusal = self._services.connections.admit(client)
         self._is_admitted = refusal is None
         if refusal is None and self._listener.role is Role.SUBMISSIONS:
@@ -154,7 +204,7 @@ class SmtpServer(Protocol):
 
     def _begin(self, refusal: Reply | None = None) -> None:
         self._has_begun = True
-        self._conversation.begin(*self._peer, refusal)
+        self._conversation.begin(self._client, self._port, self._local, refusal)
 
     def _meet_by_proxy(self, reader: ProxyReader, data: bytes) -> None:
         """
@@ -220,8 +270,7 @@ class SmtpServer(Protocol):
         Cancel what is no longer wanted; a delivery under way ends by itself.
         """
         self.is_gone = self._is_closing = True
-        if self._timer.active():
-            self._timer.cancel()
+        self.look_at = inf
         self._buffer = b""
         self._at = 0
         self._let_go()
@@ -230,7 +279,7 @@ class SmtpServer(Protocol):
         if self._has_begun:
             self._conversation.lost()
         if self._is_admitted:
-            self._services.connections.release(self._peer[0])
+            self._services.connections.release(self._client)
         if self._waits_for is not None:
             self._waits_for.cancel()
         self._look_whether_over()
@@ -240,7 +289,7 @@ class SmtpServer(Protocol):
         A connection is over once it is lost and its message is settled.
         """
         if self.is_gone and not self._mailing.is_settling:
-            self._factory.closed(self)
+            self.factory.closed(self)
 
     # -- time ----------------------------------------------------------------------------
 
@@ -250,25 +299,27 @@ class SmtpServer(Protocol):
         """
         self._deadline = self._reactor.seconds() + seconds
 
-    def _look_at_clock(self) -> None:
+    def look(self) -> None:
         """
-        End a connection that is late.
+        End the connection if it is late.
 
-        One timer serves all deadlines. It is not moved when a deadline is, which would cost
-        more than all else that a command costs; it looks at the deadline when it fires.
+        When it is looked at is not changed with a deadline that moves away, as most do at each
+        command; it is found out here how much is left.
         """
+        if self.is_gone:
+            return
         now = self._reactor.seconds()
         if self._is_closing:
             left = self._deadline - now
         else:
-            left = min(self._deadline, self._session_deadline) - now
+            left = min(self._deadline, self.began + self._limits.session_seconds) - now
             if self._mailing.is_receiving and not self._owes_reply:
                 left = min(left, self._patience_with_data(now))
             if self._owes_reply:
                 # Not the client's turn: what it waits for has time limits of its own.
                 left = max(left, 1.0)
         if left > 0:
-            self._timer = self._reactor.callLater(left, self._look_at_clock)
+            self._look_in(left)
         elif self._is_closing:
             self.abort()
         elif not self._has_begun:
@@ -281,7 +332,6 @@ class SmtpServer(Protocol):
                 session=self._conversation.session.id,
                 client=self._conversation.session.client,
             )
-            self._timer = self._reactor.callLater(FAREWELL_SECONDS, self._look_at_clock)
             self.end(TOO_SLOW)
             if self.is_handshaking:
                 # There is no way to say it.
@@ -299,14 +349,14 @@ class SmtpServer(Protocol):
 
     def _expect_within(self, seconds: float) -> None:
         """
-        Set a deadline that may be nearer than the one the timer knows of.
+        Set a deadline that may be nearer than when it would be looked at.
         """
         self.set_deadline(seconds)
-        self._watch(seconds)
+        self._look_in(seconds)
 
-    def _watch(self, seconds: float) -> None:
-        if self._timer.active():
-            self._timer.reset(seconds)
+    def _look_in(self, seconds: float) -> None:
+        self.look_at = self._reactor.seconds() + seconds
+        self.factory.watch.expect(self.look_at)
 
     # -- the loop ------------------------------------------------------------------------
 
@@ -345,7 +395,7 @@ class SmtpServer(Protocol):
             if self._mailing.is_receiving and not self._is_watching_data:
                 # It did not come whole, as most do: from here on it is watched.
                 self._is_watching_data = True
-                self._watch(DATA_SECONDS)
+                self._look_in(DATA_SECONDS)
             return True
         if self._is_first and (len(self._buffer) >= _BEGINNING or b"\n" in self._buffer):
             # None of them has a line end in it, so a line may be shorter.
@@ -562,14 +612,14 @@ class SmtpServer(Protocol):
         """
         if not self._paused_by:
             self.transport.pauseProducing()
-        self._paused_by.add(why)
+        self._paused_by |= {why}
 
     def resume(self, why: str) -> None:
         """
         Read on, where C{why} was the last reason not to.
         """
         if why in self._paused_by:
-            self._paused_by.remove(why)
+            self._paused_by -= {why}
             if not (self._paused_by or self._is_closing):
                 self.transport.resumeProducing()
 
@@ -605,7 +655,7 @@ class SmtpServer(Protocol):
         Take a place among the handshakes, which L{start_tls} must follow; where there is none,
         give what to say.
         """
-        refusal = self._services.connections.begin_handshake(self._peer[0])
+        refusal = self._services.connections.begin_handshake(self._client)
         self.is_handshaking = refusal is None
         return refusal
 
@@ -638,7 +688,7 @@ class SmtpServer(Protocol):
     def _end_handshake(self, trouble: str = "") -> None:
         if self.is_handshaking:
             self.is_handshaking = False
-            self._services.connections.end_handshake(self._peer[0], trouble)
+            self._services.connections.end_handshake(self._client, trouble)
 
 
 def plain(host: str) -> str:
@@ -649,7 +699,7 @@ def plain(host: str) -> str:
 
 
 @define(eq=False)
-class SmtpFactory(ServerFactory):
+class SmtpFactory(ServerFactory["SmtpServer"]):
     """
     All connections of one listener.
     """
@@ -658,12 +708,17 @@ class SmtpFactory(ServerFactory):
     listener: Listener
     noisy: bool = field(init=False, default=False)
     _proxies: tuple[IPv4Network | IPv6Network, ...] = field(init=False)
-    _open: set[SmtpServer] = field(init=False, factory=set)
+    _open: dict[SmtpServer, None] = field(init=False, factory=dict)  # smaller than a set
+    watch: Watch = field(init=False)
     _all_closed: list[Deferred[None]] = field(init=False, factory=list)
 
     @_proxies.default
     def _read_proxies(self) -> tuple[IPv4Network | IPv6Network, ...]:
         return tuple(map(parse_network, self.listener.proxy_networks))
+
+    @watch.default
+    def _watch_open(self) -> Watch:
+        return Watch(self.services.reactor, self._open)
 
     def trusts_proxy(self, client: str) -> bool:
         """
@@ -682,14 +737,16 @@ class SmtpFactory(ServerFactory):
         """
         Note a connection.
         """
-        self._open.add(connection)
+        self._open[connection] = None
+        self.watch.expect(connection.look_at)
 
     def closed(self, connection: SmtpServer) -> None:
         """
         Forget a connection.
         """
-        self._open.discard(connection)
+        self._open.pop(connection, None)
         if not self._open:
+            self.watch.stop()
             waiting, self._all_closed = self._all_closed, []
             for closed in waiting:
                 closed.callback(None)

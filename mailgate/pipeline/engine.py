@@ -4,7 +4,8 @@ The judges: they run the plan's steps phase by phase and ask the policy what fol
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from attrs import evolve, frozen
@@ -36,6 +37,8 @@ Steps = Generator["Deferred[None]", None, T]
 
 Results = dict[str, Result]
 """What the checks have said of one subject, by the check's name and in the order of the plan."""
+
+_NONE: Mapping[str, Result] = MappingProxyType({})
 
 
 @implementer(IPipeline)
@@ -75,33 +78,68 @@ class Pipeline:
         return self.clock.seconds() + self.seconds
 
 
+class _Judge:
+    """
+    What judges share: they are at one thing at a time at most.
+    """
+
+    # Without dictionaries: thousands of sessions may stand idle.
+    __slots__ = ("_running",)
+
+    def __init__(self) -> None:
+        self._running: Deferred[Any] | None = None
+
+    def close(self) -> None:
+        """
+        Cancel what still runs: its Deferred fails with L{twisted.internet.defer.CancelledError}.
+        """
+        if self._running is not None:
+            self._running.cancel()
+
+    def _do(self, steps: Steps[T]) -> MaybeDeferred[T]:
+        """
+        Do the steps at once, or from the first one on that has to be waited for, later.
+        """
+        try:
+            waiting = next(steps)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        self._running = Deferred.fromCoroutine(_go_on(steps, waiting))
+        return self._running.addBoth(self._ended)
+
+    def _ended(self, result: T) -> T:
+        self._running = None
+        return result
+
+
 @implementer(ISessionJudge)
-class SessionJudge:
+class SessionJudge(_Judge):
     """
     The judge of one connection.
     """
 
+    __slots__ = ("_of_connection", "_of_greeting", "_pipeline", "_session")
+
     def __init__(self, pipeline: Pipeline, session: Session) -> None:
+        super().__init__()
         self._pipeline = pipeline
         self._session = session
-        self._of_connection: Results = {}
-        self._of_greeting: Results = {}
-        self._work = _Work()
+        self._of_connection = self._of_greeting = _NONE
 
     def connected(self) -> MaybeDeferred[Verdict]:
         """
         Judge the connection before the greeting.
         """
-        self._of_connection = {}
-        return self._work.do(self._judge(Phase.CONNECT, self._of_connection))
+        return self._do(self._judge(Phase.CONNECT))
 
     def greeted(self, session: Session) -> MaybeDeferred[Verdict]:
         """
         Judge what the client calls itself; what was found at an earlier greeting is forgotten.
         """
         self._session = session
-        self._of_greeting = {}
-        return self._work.do(self._judge(Phase.HELO, self._of_greeting))
+        self._of_greeting = _NONE
+        return self._do(self._judge(Phase.HELO))
 
     def begin(self, envelope: Envelope) -> TransactionJudge:
         """
@@ -109,16 +147,15 @@ class SessionJudge:
         """
         return TransactionJudge(self._pipeline, envelope, (self._of_connection, self._of_greeting))
 
-    def close(self) -> None:
-        """
-        Cancel what still runs.
-        """
-        self._work.cancel()
-
-    def _judge(self, phase: Phase, results: Results) -> Steps[Verdict]:
+    def _judge(self, phase: Phase) -> Steps[Verdict]:
         pipeline, trace = self._pipeline, self._session.id
         steps = pipeline.plan.steps[phase]
         if steps:
+            results: Results = {}
+            if phase is Phase.CONNECT:
+                self._of_connection = results
+            else:
+                self._of_greeting = results
             inherited = (self._of_connection, self._of_greeting)
             view = View(self._session, pipeline.now(), inherited, {})
             subject = Subject(view, results, {})
@@ -128,17 +165,18 @@ class SessionJudge:
 
 
 @implementer(ITransactionJudge)
-class TransactionJudge:
+class TransactionJudge(_Judge):
     """
     The judge of one transaction.
     """
 
     def __init__(
-        self, pipeline: Pipeline, envelope: Envelope, inherited: tuple[Results, ...]
+        self, pipeline: Pipeline, envelope: Envelope, inherited: tuple[Mapping[str, Result], ...]
     ) -> None:
         """
         @param inherited: what was found about the session.
         """
+        super().__init__()
         self._pipeline = pipeline
         self._envelope = envelope
         self._inherited = inherited
@@ -147,31 +185,24 @@ class TransactionJudge:
         self._facts: dict[str, Any] = {}
         self._recipients: dict[Address, None] = {}
         self._spared: set[Address] = set()  # refused but for watching
-        self._work = _Work()
 
     def mail(self) -> MaybeDeferred[Verdict]:
         """
         Judge the sender.
         """
-        return self._work.do(self._judge_sender())
+        return self._do(self._judge_sender())
 
     def rcpt(self, recipient: Address) -> MaybeDeferred[Verdict]:
         """
         Judge whether C{recipient} may be sent to. A refused one takes no further part.
         """
-        return self._work.do(self._judge_recipient(recipient))
+        return self._do(self._judge_recipient(recipient))
 
     def message(self, message: IMessage) -> MaybeDeferred[Sequence[Verdict]]:
         """
         Judge the message: a verdict for each group of recipients accepted before.
         """
-        return self._work.do(self._judge_message(message))
-
-    def close(self) -> None:
-        """
-        Cancel what still runs.
-        """
-        self._work.cancel()
+        return self._do(self._judge_message(message))
 
     def _judge_sender(self) -> Steps[Verdict]:
         yield from self._run(Phase.MAIL, (), None, self._pipeline.limit())
@@ -253,38 +284,6 @@ class TransactionJudge:
         results = self._of_owners.setdefault(owner, {})
         seen = (*self._inherited, self._results, results)
         return Subject(view.of(recipient, seen), results, self._facts, owner)
-
-
-class _Work:
-    """
-    What a judge is at: at most one thing at a time.
-    """
-
-    def __init__(self) -> None:
-        self._running: Deferred[Any] | None = None
-
-    def do(self, steps: Steps[T]) -> MaybeDeferred[T]:
-        """
-        Do the steps at once, or from the first one on that has to be waited for, later.
-        """
-        try:
-            waiting = next(steps)
-        except StopIteration as end:
-            result: T = end.value
-            return result
-        self._running = Deferred.fromCoroutine(_go_on(steps, waiting))
-        return self._running.addBoth(self._ended)
-
-    def cancel(self) -> None:
-        """
-        Cancel it: its Deferred fails with L{twisted.internet.defer.CancelledError}.
-        """
-        if self._running is not None:
-            self._running.cancel()
-
-    def _ended(self, result: T) -> T:
-        self._running = None
-        return result
 
 
 async def _go_on(steps: Steps[T], waiting: Deferred[None]) -> T:

@@ -7,17 +7,17 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from bench.processes import cpu_seconds
+from bench.processes import cpu_seconds, resident_bytes
 
 
-class CpuSecondsTests(SynchronousTestCase):
+class ProcTestCase(SynchronousTestCase):
     """
-    A process counts with all its descendants, each once.
+    A test case with a folder in place of /proc.
     """
 
     def setUp(self):
         """
-        Make a folder in place of /proc.
+        Make the folder.
         """
         self.proc = Path(self.mktemp())
         (self.proc / "self").mkdir(parents=True)
@@ -31,6 +31,12 @@ class CpuSecondsTests(SynchronousTestCase):
         (self.proc / str(pid) / "stat").write_text(
             f"{pid} ({name}) S {parent} 1 1 0 -1 4194304 9 9 9 9 {times} 20 0 1 0 99 9 9\n"
         )
+
+
+class CpuSecondsTests(ProcTestCase):
+    """
+    A process counts with all its descendants, each once.
+    """
 
     def ticks(self, pid):
         """
@@ -62,3 +68,28 @@ class CpuSecondsTests(SynchronousTestCase):
         """
         times = os.times()
         self.assertAlmostEqual(cpu_seconds(os.getpid()), sum(times[:4]), places=0)
+
+
+class ResidentBytesTests(ProcTestCase):
+    """
+    The memory of a process counts with that of all its descendants.
+    """
+
+    def test_tree(self):
+        """
+        The process and its living descendants are added, others not.
+        """
+        for pid, parent, size in ((1, 0, 9000), (10, 1, 100), (11, 1, 9000), (12, 10, 20)):
+            self.add(pid, parent)
+            (self.proc / str(pid) / "smaps_rollup").write_text(
+                f"5500-7fff ---p 00000000 00:00 0    [rollup]\nRss:   {size} kB\nPss:   7 kB\n"
+            )
+        self.assertEqual(resident_bytes(10, self.proc), 120 * 1024)
+
+    def test_real(self):
+        """
+        The real C{/proc} tells that this process grows with what it holds.
+        """
+        before = resident_bytes(os.getpid())
+        held = b"x" * 50_000_000
+        self.assertGreater(resident_bytes(os.getpid()) - before, len(held) * 0.9)

@@ -4,7 +4,6 @@ The gateway as its own process, as an operator runs it, on free ports of loopbac
 
 import json
 import os
-import random
 import signal
 import socket
 import subprocess
@@ -14,26 +13,12 @@ from pathlib import Path
 from shutil import which
 from unittest import SkipTest
 
+from tests.end_to_end.ports import free_port
+
 START_SECONDS = 30
 END_SECONDS = 30
 REPOSITORY = Path(__file__).parent.parent.parent
 TWISTD = [sys.executable, "-c", "from twisted.scripts.twistd import run; run()"]
-
-
-def free_port():
-    """
-    Find a port of loopback that nobody uses.
-
-    It lies below those that the kernel gives to clients, so that it is still free when a
-    gateway is started anew.
-    """
-    while True:
-        port = random.randrange(20000, 32000)
-        try:
-            with socket.create_server(("127.0.0.1", port)):
-                return port
-        except OSError:
-            continue
 
 
 def needs(case, *programs):

@@ -1,5 +1,5 @@
 """
-The client matrix: what each real client must deliver, and in which modes.
+The client matrix: what each real client must deliver, in which modes, and which it cannot do.
 """
 
 import json
@@ -9,18 +9,25 @@ from datetime import UTC, datetime, timedelta
 from email.utils import formatdate, make_msgid
 from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import quote
 
-from attrs import evolve, frozen
+from attrs import frozen
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from mailgate.edge.account_file import AccountFile
+from mailgate.store.files import Files
 from tests.end_to_end.case import EndToEndTestCase
+from tests.end_to_end.ports import free_port
 
 HOST = "127.0.0.1"
 SENDER = "sender@example.org"
 RECIPIENT = "ada@example.com"
+PASSWORD = "correct-horse-battery"
+"""That of the account, whose name is C{SENDER}."""
+
 CLIENTS = Path(__file__).parent / "clients"
 
 BODY = (
@@ -45,6 +52,9 @@ class Mode:
     protocol: str
     """How the Received header and the trace must call it."""
 
+    role: str = "mx"
+    """The listener to come to."""
+
     tls: str = ""
     """C{starttls}, C{implicit} (TLS from the first byte), or C{""} in the clear."""
 
@@ -53,9 +63,33 @@ class Mode:
     """The account to log in with, or C{""}."""
 
 
-MODES = (Mode("plain", "ESMTP"), Mode("starttls", "ESMTPS", tls="starttls"))
-SHY_MODES = tuple(mode if mode.user else evolve(mode, protocol="SMTP") for mode in MODES)
-"""For clients that say EHLO only to learn of STARTTLS and AUTH, and else HELO."""
+MODES = (
+    Mode("plain", "ESMTP"),
+    Mode("starttls", "ESMTPS", tls="starttls"),
+    Mode("implicit", "ESMTPSA", "submissions", "implicit", SENDER, PASSWORD),
+    Mode("auth", "ESMTPSA", "submission", "starttls", SENDER, PASSWORD),
+)
+"""The columns. With TLS from the start people come, who log in."""
+
+CANNOT = {
+    ("sendemail", "implicit"): "it begins TLS with STARTTLS only",
+    ("smtp_source", "starttls"): "it knows no TLS",
+    ("smtp_source", "implicit"): "it knows no TLS",
+    ("smtp_source", "auth"): "it knows no TLS",
+}
+"""The cells that are left out, by client and mode, and why."""
+
+SAYS_HELO = {
+    ("nullmailer", "plain"),
+    ("nullmailer", "starttls"),
+    ("s_nail", "plain"),
+    ("s_nail", "starttls"),
+    ("smtp_source", "plain"),
+}
+"""Cells in which a client says HELO, and EHLO at most to learn of STARTTLS and AUTH."""
+
+USES_UTF8 = {"go"}
+"""Clients that use SMTPUTF8 wherever it is offered."""
 
 
 @frozen
@@ -104,6 +138,13 @@ class Target:
         return f"{scheme}://{self.host}:{self.port}"
 
     @property
+    def account(self):
+        """
+        Its name for use in such an address.
+        """
+        return quote(self.user, safe="")
+
+    @property
     def body(self):
         """
         The text without its header, its lines ending with LF.
@@ -144,33 +185,43 @@ class Target:
 
 class ClientTestCase(EndToEndTestCase):
     """
-    A gateway with a Maildir and a certificate for the address that clients connect to.
+    A gateway with a Maildir, a listener for each column, an account, and a certificate for the
+    address that clients connect to.
     """
 
     timeout = 120
 
-    def each_mode(self, deliver, modes=MODES, body=BODY):
+    def each_mode(self, deliver, body=BODY):
         """
-        Let a client deliver a message in each mode; hold that each arrives once and whole, and
-        in the way that was meant.
+        Let the client that the test is named after deliver a message in each mode that it can do;
+        hold that each arrives once and whole, and in the way that was meant.
 
         @param deliver: a function that is called with a L{Target}, and comes back when the
             client says that it has delivered.
-        @param modes: those that the client can do.
         @param body: what arrives; another than what was sent where the client is known to
             rewrite it.
         """
+        client = self.id().rpartition(".test_")[2]
+        modes = [mode for mode in MODES if (client, mode.name) not in CANNOT]
         folder = Path(self.mktemp()).absolute()
         folder.mkdir(parents=True)
         certificate, key = make_certificate(folder)
+        AccountFile(Files(), folder / "accounts").set(SENDER, PASSWORD)
+        ports = {role: free_port() for role in ("submission", "submissions")}
+        listeners = "".join(
+            f'[[listener]]\nname = "{role}"\nrole = "{role}"\naddress = "{HOST}:{port}"\n'
+            for role, port in ports.items()
+        )
         gateway = self.gateway(
             tables=f'[tls]\ncertificate = "{certificate}"\nkey = "{key}"\n'
+            f'[accounts]\nfile = "{folder / "accounts"}"\n{listeners}'
         ).start()
+        ports["mx"] = gateway.smtp_port
         known = {}
         for mode in modes:
             message = folder / f"{mode.name}.eml"
             message.write_bytes(make_content(mode.name))
-            deliver(Target(mode, gateway.smtp_port, certificate, message))
+            deliver(Target(mode, ports[mode.role], certificate, message))
             path = self.eventually(
                 lambda: next((p for p in inbox(gateway) if p not in known), None),
                 f"nothing arrives, {mode.name}",
@@ -182,11 +233,14 @@ class ClientTestCase(EndToEndTestCase):
         records = {record["trace"]: record for record in map(json.loads, lines)}
         self.assertEqual(len(lines), len(modes))
         for path, mode in known.items():
+            protocol = "SMTP" if (client, mode.name) in SAYS_HELO else mode.protocol
             head, _, arrived = path.read_bytes().partition(b"\n\n")
             self.assertEqual(arrived, body, mode.name)
             self.assertEqual(header(head, "Subject"), mode.name)
+            received = f"UTF8{protocol.removeprefix('E')}" if client in USES_UTF8 else protocol
+            self.assertIn(f"(mailgate) with {received}\n".encode(), head, mode.name)
             record = records[header(head, "X-Mailgate-Trace")]
-            self.assertEqual(record["protocol"], mode.protocol, mode.name)
+            self.assertEqual(record["protocol"], protocol, mode.name)
             self.assertEqual(record["tls"].startswith("TLSv1."), bool(mode.tls), mode.name)
             self.assertEqual(record["sender"], SENDER, mode.name)
 

@@ -41,6 +41,16 @@ def unpacked(case, package):
     return folder
 
 
+def sasl_plugins(case):
+    """
+    Find the mechanisms of Cyrus SASL, by which programs log in.
+    """
+    plugins = [str(path) for path in Path("/usr/lib").glob("*/sasl2/lib*.so")]
+    if not plugins:
+        lack(case, "not installed: libsasl2-modules")
+    return plugins
+
+
 class Root:
     """
     What a program sees as the whole file system, so that its paths, users and queue are those
@@ -70,12 +80,22 @@ class Root:
         self.write("etc/hosts", "127.0.0.1 localhost\n127.0.0.1 client.example.org\n")
         self.write("etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n")
         self.write("etc/mailname", "client.example.org\n")
-        self._copy_libraries(programs)
+        self._copy_libraries(self.folder / program.lstrip("/") for program in programs)
+
+    def copy(self, *files):
+        """
+        Copy programs or libraries of this machine, and the libraries that they need.
+        """
+        for file in files:
+            place = self.folder / file.lstrip("/")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, place)
+        self._copy_libraries(files)
 
     def _copy_libraries(self, programs):
         own = self.folder / "usr" / "lib" / "postfix"
         said = subprocess.run(
-            ["ldd", *(self.folder / program.lstrip("/") for program in programs)],
+            ["ldd", *programs],
             capture_output=True,
             text=True,
             check=True,

@@ -10,7 +10,7 @@ import threading
 
 from tests.end_to_end.case import Conversation, EndToEndTestCase
 from tests.end_to_end.client import make_message, send
-from tests.end_to_end.gateway import free_port
+from tests.end_to_end.ports import free_port
 
 
 class UpstreamTests(EndToEndTestCase):
