@@ -42,6 +42,9 @@ port = {sink}
 [web]
 address = "{host}:{web}"
 base_url = "http://{host}:{web}"
+
+[health]
+address = ""
 """
 
 POSTFIX_MAIN = """\

@@ -31,11 +31,13 @@ from mailgate.hub.orders import (
     COUNTED,
     FIRST_SOCKET,
     LINK,
+    MEASURED,
     RELISTED,
     RETIRE,
     ROOM,
     SAID,
     START,
+    STATUS,
     STOP,
     Beginning,
     Count,
@@ -45,6 +47,7 @@ from mailgate.hub.orders import (
 from mailgate.interfaces import Counted, IDelivery
 from mailgate.knowledge.lists import Lists
 from mailgate.parts import Parts
+from mailgate.reporting.status import WorkerStatus
 from mailgate.store.threads import Threads
 from mailgate.tap import YOUNG
 from mailgate.worker import Worker
@@ -79,6 +82,7 @@ class Child:
                 COUNTED: self._counted,
                 RETIRE: lambda seconds: Deferred.fromCoroutine(self._retire(seconds)),
                 STOP: lambda seconds: Deferred.fromCoroutine(self._stop(seconds)),
+                STATUS: lambda _: self._status(),
             }
         )
         self._hub.link = link
@@ -158,6 +162,17 @@ class Child:
         await worker.finish(seconds)
         await DeferredList([delivery.close() for delivery in self._deliveries.values()])
         await worker.stop()
+        self._hub.link.tell(MEASURED, worker.take_measured())
+
+    def _status(self) -> WorkerStatus:
+        """
+        Tell how it is.
+        """
+        worker = self._worker
+        if worker is None:
+            raise RuntimeError("the worker has not begun")
+        self._hub.link.tell(MEASURED, worker.take_measured())
+        return worker.status()
 
 
 def main() -> None:

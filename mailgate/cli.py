@@ -11,12 +11,14 @@ from collections.abc import Callable, Sequence
 
 from mailgate.commands import (
     accounts,
+    backup,
     gateway,
     learn,
     lists,
     outbox,
     quarantine,
     scan,
+    status,
     trace,
     users,
 )
@@ -32,6 +34,7 @@ WRONG_USE = 2
 
 COMMANDS: Sequence[Callable[[Parsers], None]] = (
     gateway.add_to,
+    status.add_to,
     quarantine.add_to,
     outbox.add_to,
     trace.add_to,
@@ -40,6 +43,7 @@ COMMANDS: Sequence[Callable[[Parsers], None]] = (
     scan.add_to,
     users.add_to,
     accounts.add_to,
+    backup.add_to,
 )
 """What adds each family of commands, in the order of the help text."""
 

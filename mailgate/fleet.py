@@ -19,6 +19,7 @@ from mailgate.hub.counting import Counting
 from mailgate.hub.generation import Generation
 from mailgate.hub.link import Method
 from mailgate.hub.orders import Beginning
+from mailgate.reporting.status import WorkerSeen
 
 PATIENCE = 5.0
 """How long it is waited for the answer of a worker that may be busy, in seconds."""
@@ -36,15 +37,19 @@ class Fleet:
         reactor: Any,
         served: Mapping[Method, Callable[[Any], Any]],
         beginning: Callable[[Settings], Beginning],
+        died: Callable[[], None] = lambda: None,
     ) -> None:
         """
         @param served: what a worker may ask of the hub.
         @param beginning: gives what a worker of a configuration is told at its start.
+        @param died: called for each worker that dies without having been told to end.
         """
         self._reactor = reactor
         self._served = served
         self._beginning = beginning
         self._counting = Counting()
+        self._died = died
+        self._number = 0
         self._sockets: dict[str, socket] = {}
         self._addresses: Sequence[str] = ()
         self._current: Generation | None = None
@@ -92,6 +97,15 @@ class Fleet:
         asking = DeferredList([each.ask(method, value) for each in self._all()])
         return ends_within(self._reactor, asking, PATIENCE)
 
+    async def look(self, seconds: float) -> Sequence[WorkerSeen]:
+        """
+        Look how the workers are, those that let clients in first.
+
+        @param seconds: how long an answer is waited for.
+        """
+        looking = [Deferred.fromCoroutine(each.look(seconds)) for each in self._all()]
+        return [seen for each in looking for seen in await each]
+
     def stop(self, seconds: float) -> Deferred[Any]:
         """
         End all workers: let nobody in any more, and end the sessions within C{seconds}.
@@ -121,6 +135,7 @@ class Fleet:
     async def _start(self, settings: Settings) -> None:
         self.bind(settings)
         addresses = [listener.address for listener in settings.listener]
+        self._number += 1
         generation = Generation(
             self._reactor,
             settings.workers,
@@ -128,6 +143,8 @@ class Fleet:
             lambda: self._beginning(settings),
             self._served,
             self._counting,
+            self._number,
+            self._died,
         )
         old = self._current
         self._current = generation

@@ -241,6 +241,20 @@ class Capabilities:
     """The largest message in bytes (RFC 1870), or C{None} where it names no limit."""
 
 
+@frozen
+class Load:
+    """
+    How busy the way to an upstream is.
+    """
+
+    busy: int = 0
+    """Connections with a transaction, and those that are being opened."""
+
+    idle: int = 0
+    waiting: int = 0
+    """Transactions that wait for a connection."""
+
+
 class IDelivery(Interface):
     """
     One upstream: a place that takes messages.
@@ -249,6 +263,7 @@ class IDelivery(Interface):
     name: str = Attribute("Its name in the configuration.")
     capabilities: Capabilities = Attribute("What it offered when it was last asked.")
     failures: int = Attribute("Failures in a row; 0 is healthy.")
+    load: Load = Attribute("How busy the way to it is.")
 
     def probe() -> Deferred[None]:
         """

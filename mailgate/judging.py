@@ -15,6 +15,7 @@ from mailgate.interfaces import IThreads
 from mailgate.pipeline.engine import Pipeline
 from mailgate.pipeline.extractors import make_extractors
 from mailgate.pipeline.plan import make_plan
+from mailgate.pipeline.round import Measure
 from mailgate.policy.verdict import Policy
 
 
@@ -24,6 +25,7 @@ def make_pipeline(
     threads: IThreads,
     clock: IReactorTime,
     now: Callable[[], float],
+    measure: Measure | None = None,
 ) -> Pipeline:
     """
     Join the checks that are on, what they need, and the policy.
@@ -32,6 +34,7 @@ def make_pipeline(
     @param threads: where large messages are read.
     @param clock: drives the deadlines.
     @param now: the time in seconds since the epoch.
+    @param measure: told how long each check and extractor took.
     @raise ConfigurationError: the checks cannot be brought into an order.
     """
     plan = make_plan(
@@ -40,4 +43,4 @@ def make_pipeline(
         checks_off(settings),
     )
     policy = Policy.from_settings(settings)
-    return Pipeline(plan, policy, clock, now, settings.limits.check_seconds)
+    return Pipeline(plan, policy, clock, now, settings.limits.check_seconds, measure)

@@ -4,6 +4,7 @@ The composition root: it makes every part, joins them, starts them and ends them
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from twisted.internet.defer import (
     DeferredList,
     DeferredLock,
     maybeDeferred,
+    succeed,
 )
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
@@ -44,6 +46,7 @@ from mailgate.hub.border import served
 from mailgate.hub.certificates import DAY, CertificateWatch
 from mailgate.hub.commands import CommandError
 from mailgate.hub.generation import ENDING_SECONDS, WorkerFailed
+from mailgate.hub.health import Around, Health
 from mailgate.hub.hub import Hub
 from mailgate.hub.jobs import Job
 from mailgate.hub.lock import InUse
@@ -51,12 +54,14 @@ from mailgate.hub.orders import RELISTED, ROOM, Beginning, Relisted
 from mailgate.hub.storage import Storage, open_for_command
 from mailgate.interfaces import IDelivery
 from mailgate.parts import Parts
+from mailgate.reporting.status import WorkerSeen
 from mailgate.rewrite.headers import HeaderRewriter
 from mailgate.store.schema import SchemaTooNew
 from mailgate.store.threads import Threads, immediate_result
+from mailgate.web.health import HealthSite
 from mailgate.web.sign_in import FirstAdministrator, LogIns
 from mailgate.web.site import ReviewSite, make_site
-from mailgate.worker import Worker
+from mailgate.worker import Worker, upstream_states
 
 FILE_THREADS = 10
 
@@ -67,7 +72,7 @@ HUB_SECONDS = 30.0
 """How long the hub may take to write what waits, after the time to drain."""
 
 
-AT_START_ONLY = ("hostname", "data", "quarantine", "outbox", "trace", "log")
+AT_START_ONLY = ("hostname", "data", "quarantine", "outbox", "trace", "log", "health")
 """The sections that a reload does not take up."""
 
 
@@ -103,6 +108,7 @@ class Gateway(Service):
         self._parts = parts
         self._read = read
         self._turn = DeferredLock()
+        self._began = reactor.seconds()
         self._file_pool = ThreadPool(0, FILE_THREADS, "mailgate files")
         self._writer_pool = ThreadPool(0, 1, "mailgate writer")
         threads = Threads(reactor, self._file_pool)
@@ -128,7 +134,20 @@ class Gateway(Service):
             rewriter,
             (Job("look at the certificates", DAY, self._watch.look),),
         )
+        self._health = Health(
+            reactor,
+            storage,
+            self._hub.has_room,
+            Around(
+                self._look_at_workers,
+                # Without workers of its own the hub has the same upstreams as the one in it.
+                lambda: () if self._worker is not None else upstream_states(self._deliveries),
+                lambda: self._settings,
+                lambda: self._web is not None,
+            ),
+        )
         self._hub.commands.reload = self.reload
+        self._hub.commands.status = self._health.status
         self._first_administrator = FirstAdministrator(
             reactor, storage.accounts, settings.web.base_url
         )
@@ -152,6 +171,8 @@ class Gateway(Service):
         self._sockets: list[socket] = []
         self._web_socket: socket | None = None
         self._web: IListeningPort | None = None
+        self._health_socket: socket | None = None
+        self._health_port: IListeningPort | None = None
         self._starting: Deferred[None] | None = None
 
     def _make_deliveries(self, settings: Settings) -> Mapping[str, IDelivery]:
@@ -174,12 +195,29 @@ class Gateway(Service):
                 tuple(fleet.clients()),
             )
 
-        fleet = Fleet(self._reactor, served(hub, storage.spool, self._threads), beginning)
+        fleet = Fleet(
+            self._reactor, served(hub, storage.spool, self._threads), beginning, self._worker_died
+        )
         hub.room.changed = lambda is_enough: fleet.tell(ROOM, is_enough)
         storage.lists.changed = lambda added, removed: fleet.ask(
             RELISTED, Relisted(tuple(added), tuple(removed))
         )
         return fleet
+
+    def _worker_died(self) -> None:
+        self._hub.sums.died += 1
+
+    def _look_at_workers(self, seconds: float) -> Deferred[Sequence[WorkerSeen]]:
+        """
+        Look how the workers are.
+        """
+        worker, fleet = self._worker, self._fleet
+        if fleet is not None:
+            return Deferred.fromCoroutine(fleet.look(seconds))
+        assert worker is not None
+        self._hub.sums.add(worker.take_measured())
+        age = self._reactor.seconds() - self._began
+        return succeed([WorkerSeen(os.getpid(), 1, True, True, age, worker.status())])
 
     def _make_site(self, settings: Settings) -> ReviewSite:
         storage = self._storage
@@ -219,6 +257,8 @@ class Gateway(Service):
         else:
             self._sockets = [bind(listener.address) for listener in settings.listener]
         self._web_socket = bind(settings.web.address)
+        if settings.health.address:
+            self._health_socket = bind(settings.health.address)
         if settings.tls.certificate is not None:
             self._load_certificates()
 
@@ -290,6 +330,7 @@ class Gateway(Service):
             raise SystemExit(f"mailgate: {words}") from error
 
     async def _start(self) -> None:
+        self._begin_to_tell()
         await self._hub.start()
         if self._worker is not None:
             await self._worker.start()
@@ -311,6 +352,25 @@ class Gateway(Service):
             version=__version__,
             sessions=min(self._possible, self._settings.limits.clients.connections),
         )
+
+    def _begin_to_tell(self) -> None:
+        """
+        Let other programs ask how the gateway is, also while it starts.
+        """
+        bound = self._health_socket
+        if bound is not None:
+            health = self._health
+            site = HealthSite(
+                self._settings.health.networks,
+                health.is_alive,
+                health.status,
+                self._hub.sums,
+                self._reactor,
+            )
+            with bound:
+                self._health_port = self._reactor.adoptStreamPort(
+                    bound.fileno(), bound.family, site
+                )
 
     def _not_started(self, failure: Failure) -> None:
         """
@@ -376,6 +436,7 @@ class Gateway(Service):
                 event="gateway.not_reloaded",
                 words=words,
             )
+            self._reloaded(words)
             raise CommandError(f"nothing has changed: {words}") from error
 
     async def _take_up(self, settings: Settings) -> Sequence[str]:
@@ -401,10 +462,15 @@ class Gateway(Service):
             later.append("web.address")
         await self._watch.look()
         self.log.info("{event} workers {pids}", event="gateway.reloaded", pids=fleet.generations[0])
+        self._reloaded()
         lines = [f"{settings.workers} workers have the new configuration."]
         if later:
             lines.append(f"A restart is needed for what has changed in {', '.join(later)}.")
         return lines
+
+    def _reloaded(self, error: str = "") -> None:
+        self._health.reloaded(error)
+        self._hub.sums.reloads[not error] += 1
 
     # -- stop ------------------------------------------------------------------------
 
@@ -422,7 +488,7 @@ class Gateway(Service):
         if starting is not None:
             starting.cancel()
             await self._ends("start", lambda: starting, over)
-        for bound in filter(None, (*self._sockets, self._web_socket)):
+        for bound in filter(None, (*self._sockets, self._web_socket, self._health_socket)):
             bound.close()
         # What comes in may still be held or queued while it ends, so the hub is the last.
         await self._ends("listening", self._stop_listening, over)
@@ -439,8 +505,9 @@ class Gateway(Service):
         self.log.info("{event}", event="gateway.stopped")
 
     def _stop_listening(self) -> Deferred[Any]:
-        web, self._web = self._web, None
-        ending = [] if web is None else [maybeDeferred(web.stopListening)]
+        ports = [port for port in (self._web, self._health_port) if port is not None]
+        self._web = self._health_port = None
+        ending = [maybeDeferred(port.stopListening) for port in ports]
         if self._worker is not None:
             ending.append(self._worker.stop_listening())
         return DeferredList(ending)

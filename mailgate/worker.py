@@ -5,6 +5,7 @@ The half of the gateway that talks SMTP: it takes mail in, judges it and hands i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from mmap import PAGESIZE
 from socket import socket
 from typing import Any
 
@@ -45,6 +46,8 @@ from mailgate.judging import make_pipeline
 from mailgate.knowledge.lists import Lists
 from mailgate.message.spool import Spool
 from mailgate.parts import Parts
+from mailgate.reporting.measures import Measured, Stopwatch
+from mailgate.reporting.status import UpstreamStatus, WorkerStatus
 from mailgate.rewrite.headers import HeaderRewriter
 
 PROBE_SECONDS = 300.0
@@ -100,11 +103,17 @@ class Worker:
         clients = settings.limits.clients
         self._connections = ConnectionLimits(clients, reactor, possible, share)
         self._attempts = Attempts(clients, reactor, share)
+        self._stopwatch = Stopwatch()
         self._services = Services(
             hostname=settings.hostname,
             limits=settings.limits,
             pipeline=make_pipeline(
-                settings, Known(lists, classifier), threads, reactor, parts.wall_clock
+                settings,
+                Known(lists, classifier),
+                threads,
+                reactor,
+                parts.wall_clock,
+                self._stopwatch,
             ),
             recipients=Recipients(routes, settings.verification, reactor.seconds),
             dispatcher=Dispatcher(hub, rewriter, routes.upstream_for, reactor, routes.full_address),
@@ -198,6 +207,26 @@ class Worker:
         """
         return min(self._possible, self._settings.limits.clients.connections)
 
+    def status(self) -> WorkerStatus:
+        """
+        Tell how it is at the moment.
+        """
+        return WorkerStatus(
+            self._services.connections.open,
+            self.sessions,
+            resident_bytes(),
+            upstream_states(self._deliveries),
+        )
+
+    def take_measured(self) -> Measured:
+        """
+        Give what was counted since this was last asked.
+        """
+        connections = self._services.connections
+        measured = Measured(self._stopwatch.take(), connections.admitted, connections.turned_away)
+        connections.admitted = connections.turned_away = 0
+        return measured
+
     def _probe(self) -> Deferred[Any]:
         return DeferredList(
             [delivery.probe() for delivery in self._deliveries.values()], consumeErrors=True
@@ -227,3 +256,23 @@ class Worker:
         if not settings.limits.tarpit or settings.mode is GatewayMode.OBSERVE:
             return None
         return Tarpit(settings.limits, settings.policy.tag, self._reactor, self.sessions)
+
+
+def upstream_states(deliveries: Mapping[str, IDelivery]) -> tuple[UpstreamStatus, ...]:
+    """
+    Tell how upstreams are, as this process knows them.
+    """
+    return tuple(
+        UpstreamStatus(
+            name, delivery.failures, delivery.load.busy, delivery.load.idle, delivery.load.waiting
+        )
+        for name, delivery in deliveries.items()
+    )
+
+
+def resident_bytes() -> int:
+    """
+    Tell how much memory this process has.
+    """
+    with open("/proc/self/statm", "rb") as file:
+        return int(file.read().split()[1]) * PAGESIZE

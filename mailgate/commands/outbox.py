@@ -114,12 +114,18 @@ def _delete(ask: Ask, identity: str) -> None:
     say(f"{identity} for {answer['recipient']} deleted")
 
 
+def _next_try(queued: Fields) -> str:
+    if queued["is_suspended"]:
+        return "when you say so"
+    return "now" if queued["is_trying"] else moment(queued["next_try"])
+
+
 def _row(queued: Fields) -> Sequence[str]:
     return (
         queued["id"],
         moment(queued["queued"]),
         str(queued["tries"]),
-        "now" if queued["is_trying"] else moment(queued["next_try"]),
+        _next_try(queued),
         queued["recipient"],
         f"<{queued['sender']}>",
         queued["reason"],

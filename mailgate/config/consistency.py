@@ -26,6 +26,7 @@ from mailgate.config.model import (
     AccountFile,
     CertificateFiles,
     ClientCertificate,
+    Health,
     Limits,
     Listener,
     Policy,
@@ -66,6 +67,7 @@ class Parts:
     policy: Policy | None
     accounts: AccountFile | None
     web: Web | None
+    health: Health | None
 
     @classmethod
     def read(cls, tables: dict[str, Any], folder: Path) -> Parts:
@@ -99,6 +101,7 @@ class Parts:
             policy=one(Policy, tables.get("policy", {})),
             accounts=one(AccountFile, tables.get("accounts", {})),
             web=one(Web, tables.get("web", {})),
+            health=one(Health, tables.get("health", {})),
         )
 
 
@@ -212,6 +215,12 @@ def _listeners(parts: Parts, file: Path) -> Iterator[Problem]:
     taken: list[tuple[str, str]] = []
     if parts.web is not None:
         taken.append((parts.web.address, "the pages ([web] address)"))
+    if parts.health is not None and parts.health.address:
+        for other, owner in taken:
+            if _overlap(parts.health.address, other):
+                why = f"must be free; {owner} listens at {other}"
+                yield Problem(file, "[health]", "address", as_toml(parts.health.address), why)
+        taken.append((parts.health.address, "[health] address"))
     for number, listener in parts.listeners.items():
         table = f"[[listener]] number {number}"
         first = names.setdefault(listener.name, number)

@@ -21,6 +21,10 @@ def _absolute(path: Path, info: ValidationInfo) -> Path:
     return values.absolute(path, (info.context or {}).get("folder"))
 
 
+def _endpoint_or_none(text: str) -> str:
+    return text and values.check_endpoint(text)
+
+
 def _place(text: str, info: ValidationInfo) -> str:
     return values.check_place(text, (info.context or {}).get("folder"))
 
@@ -99,6 +103,9 @@ FullName = Annotated[
 ]
 Host = Annotated[str, AfterValidator(values.check_host), Field(description=values.HOST)]
 Endpoint = Annotated[str, AfterValidator(values.check_endpoint), Field(description=values.ENDPOINT)]
+OptionalEndpoint = Annotated[
+    str, AfterValidator(_endpoint_or_none), Field(description=f'{values.ENDPOINT}, or ""')
+]
 Network = Annotated[str, AfterValidator(values.check_network), Field(description=values.NETWORK)]
 BaseUrl = Annotated[str, AfterValidator(values.check_base_url), Field(description=values.BASE_URL)]
 Place = Annotated[str, AfterValidator(_place), Field(description=values.PLACE)]
@@ -569,6 +576,18 @@ class Web(Section):
     session_seconds: Seconds = 12 * 3600
 
 
+class Health(Section):
+    """
+    C{[health]}: where other programs ask how the gateway is.
+    """
+
+    address: OptionalEndpoint = "127.0.0.1:8026"
+    """C{""}: nowhere."""
+
+    networks: tuple[Network, ...] = ()
+    """Who may ask, beside this machine."""
+
+
 class Settings(Section):
     """
     The whole configuration.
@@ -596,6 +615,7 @@ class Settings(Section):
     log: Log = Log()
     accounts: AccountFile = AccountFile()
     web: Web = Web()
+    health: Health = Health()
 
     @property
     def self_signed(self) -> Path:

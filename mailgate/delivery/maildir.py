@@ -21,7 +21,15 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from mailgate.delivery.answer import NO_TIME, Answer, lost
-from mailgate.interfaces import Capabilities, IDelivery, IFiles, IMessage, IThreads, MaybeDeferred
+from mailgate.interfaces import (
+    Capabilities,
+    IDelivery,
+    IFiles,
+    IMessage,
+    IThreads,
+    Load,
+    MaybeDeferred,
+)
 from mailgate.message.envelope import Envelope
 from mailgate.reply import Reply
 from mailgate.wire.address import Address
@@ -57,6 +65,7 @@ class MaildirDelivery:
         self.name = name
         self.capabilities = Capabilities(frozenset(("8BITMIME", "SMTPUTF8")))
         self.failures = 0
+        self.load = Load()
         self._path = path
         self._files = files
         self._threads = threads

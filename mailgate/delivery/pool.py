@@ -20,7 +20,7 @@ from mailgate.delivery.deadline import Deadline
 from mailgate.delivery.endpoint import FORESEEN, why_not_connected
 from mailgate.delivery.smtp import SmtpClient
 from mailgate.delivery.transaction import Transaction
-from mailgate.interfaces import Capabilities
+from mailgate.interfaces import Capabilities, Load
 from mailgate.reply import Reply
 
 CLOSED = Reply(451, "4.3.2", "the gateway is being stopped")
@@ -69,6 +69,14 @@ class Pool:
         self._is_closing = False
         self._closed: list[Deferred[None]] = []
         self._timer = Deadline(clock, self._look_around)
+
+    @property
+    def load(self) -> Load:
+        """
+        Tell how busy the connections are.
+        """
+        idle = len(self._idle)
+        return Load(self._total - idle, idle, len(self._waiting) + len(self._repeated))
 
     def run(self, transaction: Transaction) -> None:
         """

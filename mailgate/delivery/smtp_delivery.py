@@ -17,7 +17,7 @@ from mailgate.delivery.answer import NO_TIME
 from mailgate.delivery.endpoint import make_endpoint
 from mailgate.delivery.pool import Pool
 from mailgate.delivery.transaction import Transaction
-from mailgate.interfaces import Capabilities, IDelivery, IMessage
+from mailgate.interfaces import Capabilities, IDelivery, IMessage, Load
 from mailgate.message.envelope import Envelope
 from mailgate.reply import Reply
 from mailgate.wire.address import Address
@@ -70,6 +70,13 @@ class SmtpDelivery:
         Failures in a row. A refusal is none: the server works.
         """
         return self._pool.failures
+
+    @property
+    def load(self) -> Load:
+        """
+        How busy its connections are.
+        """
+        return self._pool.load
 
     def probe(self) -> Deferred[None]:
         """

@@ -68,7 +68,16 @@ class ConnectionLimits:
         most = settings.connections
         self._most = most if possible is None else min(most, possible)
         self._exempt = tuple(map(parse_network, settings.exempt_networks))
-        self._open = 0
+        self.admitted = 0
+        """Connections that were admitted, since they were last counted."""
+
+        self.turned_away = 0
+        """Connections that were not, since they were last counted."""
+
+        self.open = 0
+        """Connections that are open here."""
+
+        self._open = 0  # here and elsewhere
         self._open_by: dict[bytes, int] = {}
         self._handshakes = 0
         self._handshakes_by: dict[bytes, int] = {}
@@ -77,13 +86,6 @@ class ConnectionLimits:
         self._unknown = SlidingWindow(clock, settings.unknown_recipients, TEN_MINUTES, KEYS)
         self._junk = SlidingWindow(clock, settings.junk_commands, TEN_MINUTES, KEYS)
         self._told = SlidingWindow(clock, 1, MINUTE, KEYS)
-
-    @property
-    def open(self) -> int:
-        """
-        Count the connections that are open.
-        """
-        return self._open
 
     def admit(self, client: str) -> Reply | None:
         """
@@ -98,16 +100,20 @@ class ConnectionLimits:
         if address is not None:
             reply = self._refusal(address)
             if reply is not None:
+                self.turned_away += 1
                 self._tell(client, network_of(address), reply)
                 return reply
         self._admitted(address)
         self._share(Counted.ADMITTED, client, "")
+        self.admitted += 1
+        self.open += 1
         return None
 
     def release(self, client: str) -> None:
         """
         Forget a connection that was admitted.
         """
+        self.open -= 1
         self._released(self._counted(client))
         self._share(Counted.RELEASED, client, "")
 

@@ -14,6 +14,7 @@ from zope.interface import implementer
 
 from mailgate.hub.hub import Hub
 from mailgate.hub.link import Link, Method
+from mailgate.hub.orders import MEASURED
 from mailgate.interfaces import Hold, IHub, IMessage, IThreads, Outgoing
 from mailgate.message.envelope import Envelope
 from mailgate.message.message import HEAD_LIMIT, MemoryMessage
@@ -160,6 +161,7 @@ def served(hub: Hub, spool: Path, threads: IThreads) -> Mapping[Method, Callable
         ENQUEUE: lambda asked: hub.enqueue(asked.envelope, opened(asked.message), asked.copies),
         DEQUEUE: hub.outbox.take_back,
         RECORD: hub.record,
+        MEASURED: hub.sums.add,
     }
 
 

@@ -15,13 +15,16 @@ from typing import Any
 from mailgate.config.model import Settings
 from mailgate.hub.commands import Answer, CommandError, Commands
 from mailgate.hub.control import ask, short_name
-from mailgate.hub.lock import InUse
+from mailgate.hub.lock import InUse, owner_of
 from mailgate.hub.storage import Storage, open_for_command
 from mailgate.interfaces import IFiles
 from mailgate.store.threads import immediate_result
 
 Ask = Callable[[str, Mapping[str, Any]], Answer]
 """Carries out a command by its name and arguments."""
+
+STATUS_SECONDS = 10.0
+"""How long the gateway may take to say how it is."""
 
 _PAUSE = 0.1
 _PATIENCE = 50
@@ -44,6 +47,25 @@ def reach(settings: Settings, files: IFiles) -> Iterator[Ask]:
         yield lambda name, arguments: immediate_result(commands.run(name, arguments))
     finally:
         immediate_result(storage.close())
+
+
+def ask_running(settings: Settings, name: str, arguments: Mapping[str, Any]) -> Answer | str:
+    """
+    Ask the gateway that runs, and only that. Blocks.
+
+    @return: its answer, or the words that tell why there is none.
+    @raise CommandError: it answers that it cannot.
+    """
+    data = settings.data
+    try:
+        return ask(data / "control", name, arguments, STATUS_SECONDS)
+    except TimeoutError:
+        return f"the gateway at {data} does not answer"
+    except (FileNotFoundError, ConnectionRefusedError):
+        owner = owner_of(data)
+        if owner is None:
+            return f"no gateway runs at {data}"
+        return f"process {owner} uses {data}, but takes no commands: it starts, stops or hangs"
 
 
 def _open_unless_running(settings: Settings, files: IFiles, control: Path) -> Storage | None:

@@ -6,6 +6,7 @@ Arguments and answers are values of JSON, since they travel through the control 
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from enum import StrEnum
@@ -19,12 +20,15 @@ from twisted.logger import Logger
 from mailgate.classify.learning import Learner
 from mailgate.classify.store import Unusable
 from mailgate.config.model import Policy
+from mailgate.hub.backup import FOLDER as BACKUP
+from mailgate.hub.backup import put_aside
 from mailgate.hub.storage import Storage
 from mailgate.knowledge.entry import Entry, EntryKind, EntryRefused, ListName, make_entry
 from mailgate.message.header import Headers
 from mailgate.quarantine import rows
 from mailgate.quarantine.deciding import Decisions
 from mailgate.quarantine.held import HeldMessage, Quarantine
+from mailgate.reporting.status import Status
 from mailgate.store import history, outbox
 from mailgate.store.blobs import BEGINNING
 from mailgate.store.database import select
@@ -62,11 +66,15 @@ class Commands:
         @param outbox_changed: called when a copy in the outbox has become due.
         """
         self._now = storage.now
+        self._storage = storage
         self.policy = storage.settings.policy
         """The thresholds that count."""
 
         self.reload: Callable[[], Awaitable[Sequence[str]]] | None = None
         """Takes the configuration up anew, and says what happened; set by the gateway."""
+
+        self.status: Callable[[], Awaitable[Status]] | None = None
+        """Tells how the gateway is; set by the gateway."""
 
         self._messages = storage.messages
         self._outbox_changed = outbox_changed
@@ -98,6 +106,9 @@ class Commands:
             "user.list": self.user_list,
             "trace": self.trace,
             "reload": self.reload_,
+            "status": self.status_,
+            "backup.begin": self.backup_begin,
+            "backup.end": self.backup_end,
         }
 
     def run(self, name: str, arguments: Mapping[str, Any]) -> Deferred[Answer]:
@@ -126,6 +137,36 @@ class Commands:
         if self.reload is None:
             raise CommandError("there is nothing to reload: no gateway runs")
         return {"lines": list(await self.reload())}
+
+    async def status_(self) -> Answer:
+        """
+        Tell how the gateway is.
+        """
+        if self.status is None:
+            raise CommandError("no gateway runs")
+        return asdict(await self.status())
+
+    # -- backup -----------------------------------------------------------------------
+
+    async def backup_begin(self) -> Answer:
+        """
+        Put aside what a backup has, in a folder of the spool, and give its name.
+        """
+        learner, problems = None, []
+        try:
+            learner = await self._learner()
+        except CommandError as error:
+            problems.append(f"{error}; it is left out")
+        return {**asdict(await put_aside(self._storage, learner)), "problems": problems}
+
+    async def backup_end(self, name: str) -> Answer:
+        """
+        Remove what was put aside.
+        """
+        if not name.startswith(BACKUP) or Path(name).name != name:
+            raise CommandError(f"{name} is no backup that was begun")
+        await self._storage.threads.run(shutil.rmtree, self._spool / name)
+        return {}
 
     # -- quarantine -------------------------------------------------------------------
 
@@ -452,6 +493,7 @@ def _queued(row: OutboxRow) -> Answer:
         "tries": row.tries,
         "next_try": row.next_try,
         "is_trying": row.is_trying,
+        "is_suspended": row.is_suspended,
     }
 
 

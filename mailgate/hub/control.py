@@ -134,16 +134,19 @@ def short_name(path: Path) -> Iterator[str]:
         os.close(folder)
 
 
-def ask(path: Path, name: str, arguments: Mapping[str, Any]) -> Answer:
+def ask(
+    path: Path, name: str, arguments: Mapping[str, Any], seconds: float = ANSWER_SECONDS
+) -> Answer:
     """
     Send a command to the gateway that runs, and wait for its answer. Blocks.
 
+    @param seconds: how long it is waited for.
     @raise CommandError: it could not be carried out.
     @raise OSError: nobody listens there.
     """
     request = json.dumps({"command": name, "arguments": arguments}).encode("ascii") + b"\n"
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(ANSWER_SECONDS)
+        connection.settimeout(seconds)
         with short_name(path) as short:
             connection.connect(short)
         connection.sendall(request)

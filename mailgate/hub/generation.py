@@ -9,6 +9,7 @@ import pickle
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from socket import AF_UNIX, socket, socketpair
 from typing import Any, cast
 
@@ -28,11 +29,13 @@ from mailgate.hub.orders import (
     RETIRE,
     SAID,
     START,
+    STATUS,
     STOP,
     Beginning,
     Said,
     repeat,
 )
+from mailgate.reporting.status import WorkerSeen, WorkerStatus
 
 START_SECONDS = 60.0
 """How long a worker may take to be ready."""
@@ -67,6 +70,12 @@ class Process(ProcessProtocol):
         self.link = link
         self.ended: Deferred[str] = Deferred()
         """Fires with the way it ended, in words, when the process is gone."""
+
+        self.since = 0.0
+        """When it was started, by the reactor's clock."""
+
+        self.is_ready = False
+        """Whether it has begun to work."""
 
         self._said = b""
 
@@ -129,6 +138,8 @@ class Generation:
         beginning: Callable[[], Beginning],
         served: Mapping[Method, Callable[[Any], Any]],
         counting: Counting,
+        ordinal: int = 1,
+        died: Callable[[], None] = lambda: None,
     ) -> None:
         """
         @param number: how many workers.
@@ -136,6 +147,8 @@ class Generation:
         @param beginning: gives what a worker is told at its start, as it is then.
         @param served: what a worker may ask of the hub.
         @param counting: makes known to all what each of them counts.
+        @param ordinal: which generation it is, counted from 1.
+        @param died: called for each worker that dies without having been told to end.
         """
         self._counting = counting
         self._reactor = reactor
@@ -143,6 +156,8 @@ class Generation:
         self._sockets = sockets
         self._beginning = beginning
         self._served = served
+        self._ordinal = ordinal
+        self._died = died
         self._processes: set[Process] = set()
         self._is_ending = False
         self._deaths = 0
@@ -182,6 +197,33 @@ class Generation:
         asked = [process.link.call(method, value) for process in self._processes]
         return DeferredList(asked, consumeErrors=True)
 
+    async def look(self, seconds: float) -> Sequence[WorkerSeen]:
+        """
+        Look how the workers are.
+
+        @param seconds: how long an answer is waited for.
+        """
+        now = self._reactor.seconds()
+        answers: dict[Process, WorkerStatus] = {}
+        processes = sorted(self._processes, key=lambda process: process.pid)
+        asked = [
+            process.link.call(STATUS).addCallback(partial(answers.__setitem__, process))
+            for process in processes
+            if process.is_ready
+        ]
+        await ends_within(self._reactor, DeferredList(asked, consumeErrors=True), seconds)
+        return [
+            WorkerSeen(
+                process.pid,
+                self._ordinal,
+                not self._is_ending,
+                process.is_ready,
+                now - process.since,
+                answers.get(process),
+            )
+            for process in processes
+        ]
+
     async def retire(self, seconds: float, drain_seconds: float) -> None:
         """
         Let nobody in any more, and wait until all clients have gone by themselves.
@@ -216,7 +258,8 @@ class Generation:
 
     async def _start_one(self) -> None:
         process = self._spawn()
-        process.ended.addCallback(self._ended, process, self._reactor.seconds())
+        process.since = self._reactor.seconds()
+        process.ended.addCallback(self._ended, process)
         starting = process.link.call(START, pickle.dumps(self._beginning()))
         failures: list[Failure] = []
         starting.addErrback(failures.append)
@@ -229,6 +272,7 @@ class Generation:
             if failures[0].check(LinkLost):
                 why = "it has died; the log tells what it wrote (worker.wrote)"
             raise WorkerFailed(f"a worker cannot start: {why}")
+        process.is_ready = True
 
     def _spawn(self) -> Process:
         ours, theirs = socketpair(AF_UNIX)
@@ -269,7 +313,7 @@ class Generation:
     def _said(self, told: Said, process: Process) -> None:
         repeat(told, process.pid)
 
-    def _ended(self, way: str, process: Process, since: float) -> None:
+    def _ended(self, way: str, process: Process) -> None:
         self._processes.discard(process)
         if self._is_ending:
             if not self._processes:
@@ -277,7 +321,8 @@ class Generation:
                 for waiting in empty:
                     waiting.callback(None)
             return
-        if self._reactor.seconds() - since >= PROVEN_SECONDS:
+        self._died()
+        if self._reactor.seconds() - process.since >= PROVEN_SECONDS:
             self._deaths = 0
         pause = PAUSES[min(self._deaths, len(PAUSES) - 1)]
         self._deaths += 1

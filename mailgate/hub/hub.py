@@ -22,6 +22,7 @@ from mailgate.interfaces import Hold, IDelivery, IHub, IMessage, IRewriter, Outg
 from mailgate.message.envelope import Envelope
 from mailgate.message.record import Record
 from mailgate.quarantine.rows import add_undeliverable
+from mailgate.reporting.measures import Sums
 from mailgate.store import history
 from mailgate.wire.address import Address
 
@@ -71,6 +72,9 @@ class Hub:
         self.learning = storage.learning
         self.commands = Commands(storage, self.quarantine, self.outbox.kick)
         self._control = Control(IReactorUNIX(reactor), settings.data / "control", self.commands)
+        self.sums = Sums()
+        """What was counted since the start."""
+
         self.room = Room(settings.data, settings.limits.free_bytes, storage.threads)
         self._jobs = Jobs(
             reactor,
@@ -142,6 +146,7 @@ class Hub:
         Note how a transaction ended.
         """
         self._traces.record(record)
+        self.sums.count(record)
 
     def has_room(self) -> bool:
         """

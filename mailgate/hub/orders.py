@@ -14,6 +14,8 @@ from mailgate.config.model import Settings
 from mailgate.hub.link import Method
 from mailgate.interfaces import Counted
 from mailgate.knowledge.entry import Entry
+from mailgate.reporting.measures import Measured
+from mailgate.reporting.status import WorkerStatus
 
 LINK = 3
 """The worker's descriptor for the link."""
@@ -94,6 +96,10 @@ STOP = Method("stop", float, None)
 COUNTED = Method("counted", Count)
 """What one worker has counted, and the others shall count too: said to the hub, and by it."""
 
+STATUS = Method("status", None, WorkerStatus)
+"""Tell how it is. What was counted since then is told before the answer."""
+
+MEASURED = Method("measured", Measured)
 SAID = Method("said", Said)
 
 

@@ -4,6 +4,7 @@ Everything that lies in the data folder, opened under its lock.
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
@@ -186,7 +187,11 @@ def _make_folder(path: Path, files: IFiles) -> None:
 
 
 def _empty(folder: Path, files: IFiles) -> int:
-    leftovers = [path for path in folder.iterdir() if path.is_file()]
+    leftovers = list(folder.iterdir())
     for path in leftovers:
-        files.remove(path)
+        if path.is_dir():
+            # Of a backup that was not finished.
+            shutil.rmtree(path)
+        else:
+            files.remove(path)
     return len(leftovers)

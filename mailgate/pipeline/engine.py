@@ -26,7 +26,7 @@ from mailgate.interfaces import (
 )
 from mailgate.message.envelope import Envelope, Session
 from mailgate.pipeline.plan import Plan
-from mailgate.pipeline.round import Job, Round, Subject
+from mailgate.pipeline.round import Job, Measure, Round, Subject
 from mailgate.pipeline.view import View
 from mailgate.verdict import Action, Verdict
 from mailgate.wire.address import Address
@@ -57,6 +57,9 @@ class Pipeline:
     seconds: float
     """What all checks of a message may take together, and those of each phase before it."""
 
+    measure: Measure | None = None
+    """Told how long each check and extractor took."""
+
     def open(self, session: Session) -> SessionJudge:
         """
         Begin to judge a connection.
@@ -67,7 +70,7 @@ class Pipeline:
         """
         Run the jobs of one phase.
         """
-        waiting = Round(jobs, self.clock, limit, trace).run()
+        waiting = Round(jobs, self.clock, limit, trace, self.measure).run()
         if waiting is not None:
             yield waiting
 

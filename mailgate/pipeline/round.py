@@ -4,7 +4,7 @@ The steps of one phase at work: in order, those that wait side by side, none pas
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any
 
 from attrs import define, frozen
@@ -19,6 +19,10 @@ from mailgate.pipeline.view import View
 
 FAILED = "CHECK_FAILED"
 """The symbol of the finding that a check could not be made."""
+
+Measure = Callable[[str, bool, float], None]
+"""Takes the name of a check or an extractor, whether it is an extractor, and how many seconds it
+took."""
 
 _TICK = 0.001
 """Seconds by which a timer may come too early, since sums of floats are not exact."""
@@ -115,16 +119,25 @@ class Round:
 
     log = Logger()
 
-    def __init__(self, jobs: Sequence[Job], clock: IReactorTime, limit: float, trace: str) -> None:
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        clock: IReactorTime,
+        limit: float,
+        trace: str,
+        measure: Measure | None = None,
+    ) -> None:
         """
         @param jobs: in the order of the plan.
         @param limit: when all must have ended, by the clock.
         @param trace: the id for the events.
+        @param measure: told how long each job took.
         """
         self._jobs = jobs
         self._clock = clock
         self._limit = limit
         self._trace = trace
+        self._measure = measure
 
     def run(self) -> Deferred[None] | None:
         """
@@ -134,9 +147,11 @@ class Round:
             that fires when they have. Cancelling it cancels them.
         """
         for position, job in enumerate(self._jobs):
+            began = self._clock.seconds()
             answer = self._begin(job)
             if answer is not None:
-                return self._wait(job, answer, self._jobs[position + 1 :])
+                return self._wait(job, answer, began, self._jobs[position + 1 :])
+            self._ran(job, began)
         return None
 
     def _begin(self, job: Job) -> Deferred[Any] | None:
@@ -156,22 +171,32 @@ class Round:
             self._has_failed(job, _failure(error))
         return None
 
+    def _ran(self, job: Job, began: float) -> None:
+        """
+        Tell how long a job took.
+        """
+        if self._measure is not None:
+            step = job.step
+            self._measure(step.name, step.is_extractor, self._clock.seconds() - began)
+
     # -- once something has to be waited for --------------------------------------------
 
-    def _wait(self, job: Job, answer: Deferred[Any], others: Sequence[Job]) -> Deferred[None]:
+    def _wait(
+        self, job: Job, answer: Deferred[Any], began: float, others: Sequence[Job]
+    ) -> Deferred[None]:
         self._finished: Deferred[None] = Deferred(self._cancel)
         self._others = list(others)
         self._running: dict[Job, _Running] = {}
         self._unended = {job.key, *(other.key for other in others)}
         self._timer: IDelayedCall | None = None
         self._is_advancing = True
-        self._watch(job, answer)
+        self._watch(job, answer, began)
         self._advance()
         return self._finished
 
-    def _watch(self, job: Job, answer: Deferred[Any]) -> None:
+    def _watch(self, job: Job, answer: Deferred[Any], began: float) -> None:
         due = min(self._clock.seconds() + job.step.deadline, self._limit)
-        self._running[job] = _Running(due, answer)
+        self._running[job] = _Running(due, answer, began)
         answer.addCallbacks(self._answered, self._broke, callbackArgs=(job,), errbackArgs=(job,))
 
     def _answered(self, answer: Any, job: Job) -> None:
@@ -192,7 +217,7 @@ class Round:
             self._tell_failure(job, failure)
 
     def _ended(self, job: Job) -> None:
-        del self._running[job]
+        self._ran(job, self._running.pop(job).began)
         self._unended.discard(job.key)
         if not self._is_advancing:
             self._advance()
@@ -208,11 +233,13 @@ class Round:
                 if job not in ready:
                     self._others.append(job)
                     continue
+                began = self._clock.seconds()
                 answer = self._begin(job)
                 if answer is None:
                     self._unended.discard(job.key)
+                    self._ran(job, began)
                 else:
-                    self._watch(job, answer)
+                    self._watch(job, answer, began)
         self._is_advancing = False
         if self._running:
             self._set_timer()
@@ -282,6 +309,7 @@ class Round:
 class _Running:
     due: float
     answer: Deferred[Any]
+    began: float
 
 
 def _failure(error: Exception) -> Failure:

@@ -208,5 +208,7 @@ def _state(held: Fields) -> str:
 def _waiting(queued: Fields) -> str:
     if queued["is_trying"]:
         return "is being delivered"
+    if queued["is_suspended"]:
+        return "was restored from a backup, and waits until somebody says: mailgate outbox retry"
     tries = f"{queued['tries']} {'try' if queued['tries'] == 1 else 'tries'} so far"
     return f"{tries}, the next one {moment(queued['next_try'])}"

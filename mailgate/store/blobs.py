@@ -5,17 +5,19 @@ The messages that must survive, a file for each.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from secrets import token_hex
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from attrs import frozen
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from mailgate.interfaces import IFiles, IMessage, IThreads
+
+T = TypeVar("T")
 
 BEGINNING = 256 * 1024
 """How much of each message can be looked at without waiting, in bytes."""
@@ -52,6 +54,8 @@ class Blobs:
         self._files = files
         self._threads = threads
         self._folders: set[Path] = set()
+        self._watchers = 0
+        self._postponed: list[str] = []
 
     def path(self, identity: str) -> Path:
         """
@@ -87,7 +91,23 @@ class Blobs:
         Remove files whose rows are gone. Never fails: what cannot be removed is an event, and
         the next sweep tries again.
         """
+        if self._watchers:
+            self._postponed += identities
+            return succeed(None)
         return self._threads.run(self._remove, identities).addErrback(self._not_removed)
+
+    async def undisturbed(self, work: Callable[[], Awaitable[T]]) -> T:
+        """
+        Do some work while no file is removed; what is to be removed meanwhile goes after it.
+        """
+        self._watchers += 1
+        try:
+            return await work()
+        finally:
+            self._watchers -= 1
+            if not self._watchers:
+                postponed, self._postponed = self._postponed, []
+                self.remove(postponed)
 
     def sweep(self, known: Callable[[str, str], set[str]]) -> Sweep:
         """

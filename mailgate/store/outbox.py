@@ -48,6 +48,8 @@ class OutboxRow:
     tries: int
     next_try: float
     is_trying: bool
+    is_suspended: bool
+    """Whether it waits for a person, and is tried at no time."""
 
     @property
     def verdict(self) -> Verdict:
@@ -76,6 +78,7 @@ class OutboxRow:
             tries=row["tries"],
             next_try=row["next_try"],
             is_trying=bool(row["is_trying"]),
+            is_suspended=bool(row["is_suspended"]),
         )
 
 
@@ -141,6 +144,27 @@ def count(connection: sqlite3.Connection) -> int:
     return int(number)
 
 
+def survey(connection: sqlite3.Connection) -> tuple[int, int, int, float | None]:
+    """
+    Count the copies that wait for their next try, those that are being tried, and those that wait
+    for a person; and tell since when the oldest of the first two lies there.
+    """
+    waiting, trying, suspended, oldest = connection.execute(
+        "SELECT count(*) FILTER (WHERE NOT is_trying AND NOT is_suspended),"
+        " count(*) FILTER (WHERE is_trying), count(*) FILTER (WHERE is_suspended),"
+        " min(queued) FILTER (WHERE NOT is_suspended) FROM outbox"
+    ).fetchone()
+    return waiting, trying, suspended, oldest
+
+
+def suspend(connection: sqlite3.Connection) -> int:
+    """
+    Let all copies wait for a person, and count them.
+    """
+    changed = connection.execute("UPDATE outbox SET is_suspended = 1, is_trying = 0")
+    return changed.rowcount
+
+
 def get(connection: sqlite3.Connection, identity: str) -> OutboxRow | None:
     """
     Give one row, or C{None} where there is none of that id.
@@ -160,7 +184,7 @@ def due(connection: sqlite3.Connection, now: float, limit: int) -> Sequence[Outb
     found = select(
         connection,
         "SELECT * FROM outbox JOIN messages USING (message)"
-        " WHERE next_try <= ? AND NOT is_trying ORDER BY next_try LIMIT ?",
+        " WHERE next_try <= ? AND NOT is_trying AND NOT is_suspended ORDER BY next_try LIMIT ?",
         (now, limit),
     )
     return [OutboxRow.of(row) for row in found]
@@ -180,7 +204,9 @@ def next_due(connection: sqlite3.Connection) -> float | None:
     """
     Give the time of the next try, or C{None} where nothing waits.
     """
-    (time,) = connection.execute("SELECT min(next_try) FROM outbox WHERE NOT is_trying").fetchone()
+    (time,) = connection.execute(
+        "SELECT min(next_try) FROM outbox WHERE NOT is_trying AND NOT is_suspended"
+    ).fetchone()
     return None if time is None else float(time)
 
 
@@ -207,12 +233,14 @@ def postpone(
 
 def hasten(connection: sqlite3.Connection, now: float, identity: str | None = None) -> int:
     """
-    Let a copy be tried now, or all of them, as far as they are not being tried.
+    Let a copy be tried now, or all of them, as far as they are not being tried; those that wait for
+    a person too.
 
     @return: how many that are.
     """
     changed = connection.execute(
-        "UPDATE outbox SET next_try = :now WHERE NOT is_trying AND (:id IS NULL OR id = :id)",
+        "UPDATE outbox SET next_try = :now, is_suspended = 0"
+        " WHERE NOT is_trying AND (:id IS NULL OR id = :id)",
         {"now": now, "id": identity},
     )
     return changed.rowcount

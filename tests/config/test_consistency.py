@@ -80,6 +80,22 @@ class ListenerTests(FileTestCase):
             "the pages ([web] address) listens at 127.0.0.1:8025",
         )
 
+    def test_health(self) -> None:
+        """
+        Programs that watch do not ask where mail comes in, nor where the pages are.
+        """
+        self.assertEqual(
+            self.only_mistake(WHOLE.replace("127.0.0.1:2525", "0.0.0.0:8026")),
+            '[[listener]] number 1 address = "0.0.0.0:8026": must be free; '
+            "[health] address listens at 127.0.0.1:8026",
+        )
+        self.assertEqual(
+            self.only_mistake(WHOLE + '[health]\naddress = "127.0.0.1:8025"\n'),
+            '[health] address = "127.0.0.1:8025": must be free; '
+            "the pages ([web] address) listens at 127.0.0.1:8025",
+        )
+        self.assertEqual(self.mistakes(WHOLE + '[health]\naddress = ""\n'), [])
+
 
 class RouteTests(FileTestCase):
     """

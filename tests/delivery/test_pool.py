@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mailgate.delivery.pool import Pool
 from mailgate.delivery.transaction import Transaction
+from mailgate.interfaces import Load
 from mailgate.wire.address import Address
 from tests.delivery.network import Network, make_settings
 from tests.pipeline.events import events
@@ -159,6 +160,18 @@ class WaitingTests(PoolCase):
     """
     Who gets a connection, and when.
     """
+
+    def test_load(self):
+        """
+        It tells how many connections are busy and idle, and who waits.
+        """
+        self.make(connections=2)
+        self.assertEqual(self.pool.load, Load())
+        self.serve()
+        self.assertEqual(self.pool.load, Load(0, 1, 0))
+        for _ in range(4):
+            self.run_one()
+        self.assertEqual(self.pool.load, Load(2, 0, 3))
 
     def test_limit(self):
         """

@@ -62,6 +62,16 @@ class ConnectionLimitsTests(SynchronousTestCase):
         self.assertIsNone(made.admit("192.0.2.7"))
         self.assertEqual(made.admit("192.0.2.7"), TOO_MANY_FROM_ADDRESS)
 
+    def test_counted(self):
+        """
+        Who was let in and who was turned away is counted.
+        """
+        made = self.make(connections_per_address=2)
+        for _ in range(3):
+            made.admit("192.0.2.7")
+        made.release("192.0.2.7")
+        self.assertEqual((made.admitted, made.turned_away, made.open), (2, 1, 1))
+
     def test_network(self):
         """
         A /24 and a /64 have so many connections together.

@@ -71,6 +71,7 @@ class Gateway:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.smtp_port = free_port()
         self.web_port = free_port()
+        self.health_port = free_port()
         self.inbox = self.folder / "inbox"
         self.data = self.folder / "var"
         self.process = None
@@ -95,6 +96,8 @@ upstream = "server"
 [web]
 address = "127.0.0.1:{self.web_port}"
 base_url = "http://127.0.0.1:{self.web_port}"
+[health]
+address = "127.0.0.1:{self.health_port}"
 {tables}
 """,
             "utf-8",

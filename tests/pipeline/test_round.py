@@ -4,6 +4,7 @@ Tests of checks at work: side by side, in order, in time.
 
 from itertools import pairwise
 
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
@@ -488,3 +489,41 @@ class CancelTests(SynchronousTestCase):
         judge.close()
         self.failureResultOf(waiting, CancelledError)
         self.assertEqual(later.views, [])
+
+
+class MeasureTests(SynchronousTestCase):
+    """
+    Tests of the time that is taken.
+    """
+
+    def test_measured(self):
+        """
+        Whoever wants to know is told how long each ran: who answers at once, who is waited for, who
+        is late and who fails.
+        """
+        slow, never = pending(), pending()
+
+        def breaks(view):
+            raise RuntimeError("a mistake")
+
+        here = court(
+            ScriptedCheck("slow", slow),
+            ScriptedCheck("never", never, deadline=3),
+            ScriptedCheck("quick", found(2)),
+            ScriptedCheck("breaks", breaks),
+        )
+        told = {}
+        here.pipeline = evolve(
+            here.pipeline,
+            measure=lambda name, is_extractor, seconds: told.update(
+                {name: (is_extractor, seconds)}
+            ),
+        )
+        waiting = here.transaction().message(MESSAGE)
+        here.clock.advance(2)
+        slow.callback(())
+        here.clock.advance(1)
+        self.successResultOf(waiting)
+        expected = {"slow": 2.0, "never": 3.0, "quick": 0.0, "breaks": 0.0}
+        self.assertEqual(told, {name: (False, seconds) for name, seconds in expected.items()})
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)

@@ -1,0 +1,248 @@
+"""
+How the gateway is, in words: a row for each of its parts, and whether anything is wrong with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import PurePath
+
+from attrs import frozen
+
+from mailgate.reporting.status import CertificateStatus, Status, UpstreamStatus, WorkerSeen
+from mailgate.reporting.terminal import moment
+
+OUTBOX_SECONDS = 3600.0
+"""How long a copy may lie in the outbox until a person should look."""
+
+CERTIFICATE_SECONDS = 30 * 86400.0
+"""How long before its end a certificate should be renewed, at most: one that lives shorter than
+three times as long is renewed in the last third of its life."""
+
+_MINUTE = 60
+_HOUR = 3600
+_DAY = 86400
+_UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB")
+
+
+@frozen
+class Row:
+    """
+    One part of the gateway.
+    """
+
+    is_wrong: bool
+    part: str
+    words: str
+
+
+def overview(status: Status) -> Sequence[Row]:
+    """
+    Tell how all parts are, those first with which something is wrong.
+    """
+    return sorted(_rows(status), key=lambda row: not row.is_wrong)
+
+
+def problems(status: Status) -> Sequence[str]:
+    """
+    Name what is wrong.
+    """
+    return [f"{row.part}: {row.words}" for row in overview(status) if row.is_wrong]
+
+
+def headline(status: Status) -> str:
+    """
+    Say in a line what it is about.
+    """
+    watching = ", only watches" if status.mode == "observe" else ""
+    since = span(status.now - status.started)
+    return (
+        f"mailgate {status.version} on {status.hostname}, "
+        f"process {status.pid}, up {since}{watching}"
+    )
+
+
+def span(seconds: float) -> str:
+    """
+    Give a time roughly, in its largest unit.
+    """
+    seconds = max(0, int(seconds))
+    if seconds < 2 * _MINUTE:
+        return f"{seconds} s"
+    if seconds < 2 * _HOUR:
+        return f"{seconds // _MINUTE} min"
+    if seconds < 2 * _DAY:
+        return f"{seconds // _HOUR} h"
+    return f"{seconds // _DAY} days"
+
+
+def size(number: float) -> str:
+    """
+    Give a number of bytes roughly.
+    """
+    if number < 1024:
+        return f"{number:.0f} bytes"
+    for unit in _UNITS:
+        number /= 1024
+        if number < 1024 or unit == _UNITS[-1]:
+            break
+    return f"{number:.{0 if number >= 10 else 1}f} {unit}"
+
+
+def _rows(status: Status) -> Iterator[Row]:
+    yield from _workers(status)
+    yield from _upstreams(status)
+    if status.database_error:
+        yield Row(True, "database", status.database_error)
+    else:
+        yield _outbox(status)
+        yield from _stored(status)
+        yield _learned(status)
+    yield _disk(status)
+    yield from _certificates(status)
+    if status.reload is not None:
+        at = moment(status.reload.at)
+        words = f"failed at {at}: {status.reload.error}" if status.reload.error else f"at {at}"
+        yield Row(bool(status.reload.error), "reload", words)
+
+
+def _workers(status: Status) -> Iterator[Row]:
+    answering = status.answering
+    wanted = status.workers_wanted
+    for seen in status.workers:
+        yield _worker(seen)
+    if len(answering) < wanted:
+        yield Row(True, "workers", f"{len(answering)} of {wanted} answer")
+
+
+def _worker(seen: WorkerSeen) -> Row:
+    part = f"worker {seen.pid}"
+    words = f"generation {seen.generation}, up {span(seen.seconds)}, "
+    if not seen.is_ready:
+        return Row(False, part, f"{words}is starting")
+    if seen.status is None:
+        # One that is ending has hung up before it is gone.
+        return Row(seen.is_current, part, f"{words}does not answer")
+    if not seen.is_current:
+        words += "lets nobody in, "
+    sessions = _many(seen.status.sessions, "session", "sessions")
+    return Row(False, part, f"{words}{sessions}, {size(seen.status.resident_bytes)}")
+
+
+def upstreams(status: Status) -> Sequence[UpstreamStatus]:
+    """
+    Give each upstream, put together from what all processes know of it.
+    """
+    known: dict[str, UpstreamStatus] = {}
+    for each in _all_upstreams(status):
+        so_far = known.get(each.name)
+        known[each.name] = each if so_far is None else _both(so_far, each)
+    return list(known.values())
+
+
+def _all_upstreams(status: Status) -> Iterator[UpstreamStatus]:
+    # Workers of an old configuration may know others by the same names.
+    for seen in status.answering:
+        assert seen.status is not None
+        yield from seen.status.upstreams
+    yield from status.upstreams
+
+
+def _both(one: UpstreamStatus, other: UpstreamStatus) -> UpstreamStatus:
+    return UpstreamStatus(
+        one.name,
+        max(one.failures, other.failures),
+        one.busy + other.busy,
+        one.idle + other.idle,
+        one.waiting + other.waiting,
+    )
+
+
+def _upstreams(status: Status) -> Iterator[Row]:
+    for each in upstreams(status):
+        part = f"upstream {each.name}"
+        if each.failures:
+            times = "once" if each.failures == 1 else f"{each.failures:,} times in a row"
+            yield Row(True, part, f"has failed {times}{_load(each)}")
+        else:
+            yield Row(False, part, f"works{_load(each)}")
+
+
+def _load(upstream: UpstreamStatus) -> str:
+    connections = upstream.busy + upstream.idle
+    words = f", {_many(connections, 'connection', 'connections')}" if connections else ""
+    if upstream.waiting:
+        words += f", {_many(upstream.waiting, 'message waits', 'messages wait')}"
+    return words
+
+
+def _outbox(status: Status) -> Row:
+    stored = status.stored
+    assert stored is not None
+    number = stored.outbox_waiting + stored.outbox_trying
+    words = "empty"
+    is_late = False
+    if stored.outbox_oldest is not None:
+        age = status.now - stored.outbox_oldest
+        is_late = age >= OUTBOX_SECONDS
+        words = f"{_many(number, 'copy', 'copies')}, the oldest waits for {span(age)}"
+    if stored.outbox_suspended:
+        restored = _many(stored.outbox_suspended, "restored copy", "restored copies")
+        words = "" if words == "empty" else f"{words}; "
+        words += f"{restored} to be retried or deleted by you (mailgate outbox list)"
+    return Row(is_late or stored.outbox_suspended > 0, "outbox", words)
+
+
+def _stored(status: Status) -> Iterator[Row]:
+    stored, machine = status.stored, status.machine
+    assert stored is not None
+    total = sum(stored.held.values())
+    kinds = ", ".join(f"{number:,} {kind}" for kind, number in sorted(stored.held.items()))
+    words = f"{_many(total, 'message', 'messages')}: {kinds}" if total else "nothing"
+    yield Row(False, "held", words)
+    files = "" if machine is None else f", database {size(machine.state_bytes)}"
+    files += "" if machine is None else f", traces {size(machine.trace_bytes)}"
+    yield Row(False, "stored", f"messages {size(stored.message_bytes)}{files}")
+    entries = ", ".join(f"{number:,} {name}" for name, number in stored.entries.items())
+    yield Row(False, "lists", entries)
+
+
+def _disk(status: Status) -> Row:
+    machine = status.machine
+    if machine is None:
+        return Row(True, "disk", "does not answer")
+    free = f"{size(machine.free_bytes)} free of {size(machine.disk_bytes)}"
+    if not status.has_room or machine.free_bytes < status.wanted_bytes:
+        return Row(True, "disk", f"{free}; below {size(status.wanted_bytes)} no mail is taken")
+    return Row(False, "disk", free)
+
+
+def _certificates(status: Status) -> Iterable[Row]:
+    certificates = () if status.machine is None else status.machine.certificates
+    return [_certificate(each, status.now) for each in certificates]
+
+
+def _certificate(certificate: CertificateStatus, now: float) -> Row:
+    # The end of a path tells one from another, and fits.
+    name = "/".join(PurePath(certificate.file).parts[-2:])
+    if certificate.begins is None or certificate.ends is None:
+        return Row(True, "certificate", f"{name} cannot be read")
+    left = certificate.ends - now
+    day = moment(certificate.ends)[:10]
+    if left < 0:
+        return Row(True, "certificate", f"{name} ended on {day}")
+    ahead = min(CERTIFICATE_SECONDS, (certificate.ends - certificate.begins) / 3)
+    is_near = left < ahead
+    return Row(is_near, "certificate", f"{name} ends on {day}, in {span(left)}")
+
+
+def _learned(status: Status) -> Row:
+    learned = status.learned
+    if learned is None:
+        return Row(True, "learned", "what was learned cannot be read")
+    words = f"{learned.spam:,} spam, {learned.ham:,} ham"
+    return Row(False, "learned", words if learned.is_trained else f"{words}: not enough yet")
+
+
+def _many(number: int, one: str, more: str) -> str:
+    return f"{number:,} {one if number == 1 else more}"
