@@ -120,7 +120,7 @@ def _way(reason: Failure) -> str:
         return "ended"
     if error.signal is not None:
         return f"killed by {signal.Signals(error.signal).name}"
-    return f"status {error.status}"
+    return f"status {error.exitCode}"
 
 
 class Generation:
