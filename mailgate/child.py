@@ -22,6 +22,7 @@ from twisted.logger import ILogObserver, Logger, globalLogBeginner
 from twisted.python.threadpool import ThreadPool
 from zope.interface import provider
 
+from mailgate import sandboxed
 from mailgate.delivery.deadline import ends_within
 from mailgate.delivery.routes import make_deliveries
 from mailgate.edge.files import raise_file_limit
@@ -39,6 +40,7 @@ from mailgate.hub.orders import (
     START,
     STATUS,
     STOP,
+    SUSPECTS,
     Beginning,
     Count,
     Relisted,
@@ -46,8 +48,11 @@ from mailgate.hub.orders import (
 )
 from mailgate.interfaces import Counted, IDelivery
 from mailgate.knowledge.lists import Lists
+from mailgate.net.sandbox import Sandbox
 from mailgate.parts import Parts
+from mailgate.pipeline.suspects import Suspects
 from mailgate.reporting.status import WorkerStatus
+from mailgate.store.notes import Notes
 from mailgate.store.threads import Threads
 from mailgate.tap import YOUNG
 from mailgate.worker import Worker
@@ -69,6 +74,8 @@ class Child:
         self._lists = Lists()
         self._deliveries: Mapping[str, IDelivery] = {}
         self._worker: Worker | None = None
+        self._sandbox = Sandbox(reactor, sandboxed.PROGRAM, jobs=1)
+        self._suspects: Suspects | None = None
 
     def run(self) -> None:
         """
@@ -80,6 +87,7 @@ class Child:
                 ROOM: self._room,
                 RELISTED: self._relisted,
                 COUNTED: self._counted,
+                SUSPECTS: self._suspected,
                 RETIRE: lambda seconds: Deferred.fromCoroutine(self._retire(seconds)),
                 STOP: lambda seconds: Deferred.fromCoroutine(self._stop(seconds)),
                 STATUS: lambda _: self._status(),
@@ -99,7 +107,9 @@ class Child:
 
         globalLogBeginner.beginLoggingTo([tell], redirectStandardIO=False)
         self._pool.start()
-        self._reactor.run(installSignalHandlers=False)
+        # The reactor has to hear of the ends of the sandbox's processes. It takes SIGTERM as well.
+        self._reactor.callWhenRunning(self._reactor.callLater, 0, _heed_no_signals)
+        self._reactor.run()
 
     def _end(self) -> None:
         # Whatever still runs in threads is of no use to anybody any more.
@@ -113,6 +123,10 @@ class Child:
         self._deliveries = make_deliveries(
             settings, self._reactor, parts.files, threads, parts.wall_clock
         )
+        suspects = self._suspects = Suspects(
+            self._sandbox, settings.model_dump_json(), Notes(beginning.notes)
+        )
+        suspects.hashes = frozenset(beginning.suspects)
         worker = self._worker = Worker(
             settings,
             self._reactor,
@@ -123,6 +137,7 @@ class Child:
             self._deliveries,
             raise_file_limit(),
             lambda what, client, name: self._hub.link.tell(COUNTED, Count(what, client, name)),
+            suspects,
         )
         for client in beginning.clients:
             worker.counted_elsewhere(Counted.ADMITTED, client)
@@ -139,6 +154,10 @@ class Child:
     def _counted(self, count: Count) -> None:
         if self._worker is not None:
             self._worker.counted_elsewhere(count.what, count.client, count.name)
+
+    def _suspected(self, hashes: tuple[bytes, ...]) -> None:
+        if self._suspects is not None:
+            self._suspects.hashes = frozenset(hashes)
 
     def _relisted(self, change: Relisted) -> None:
         self._lists.index = self._lists.index.changed(change.added, change.removed)
@@ -162,6 +181,7 @@ class Child:
         await worker.finish(seconds)
         await DeferredList([delivery.close() for delivery in self._deliveries.values()])
         await worker.stop()
+        await self._sandbox.close()
         self._hub.link.tell(MEASURED, worker.take_measured())
 
     def _status(self) -> WorkerStatus:
@@ -175,13 +195,19 @@ class Child:
         return worker.status()
 
 
+def _heed_no_signals() -> None:
+    """
+    What ends the hub ends the workers in their order; a terminal and systemd tell all at once.
+    """
+    for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ignored, signal.SIG_IGN)
+
+
 def main() -> None:
     """
     Be a worker.
     """
-    # What ends the hub ends the workers in their order; a terminal and systemd tell all at once.
-    for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ignored, signal.SIG_IGN)
+    _heed_no_signals()
     from twisted.internet import reactor
 
     Child(reactor).run()

@@ -8,6 +8,12 @@ from enum import StrEnum
 
 from attrs import field, frozen
 
+SANDBOX = "sandbox"
+"""
+Where the name of a check stands: what is said of a message whose content is judged in the sandbox,
+beside what the checks say there.
+"""
+
 
 class Kind(StrEnum):
     """

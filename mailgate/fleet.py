@@ -5,6 +5,7 @@ The workers, generation after generation: a reload is a new one beside the old.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
 from socket import socket
 from typing import Any
 
@@ -18,7 +19,8 @@ from mailgate.edge.binding import bind
 from mailgate.hub.counting import Counting
 from mailgate.hub.generation import Generation
 from mailgate.hub.link import Method
-from mailgate.hub.orders import Beginning
+from mailgate.hub.orders import SUSPECTS, Beginning
+from mailgate.hub.poison import Poison
 from mailgate.reporting.status import WorkerSeen
 
 PATIENCE = 5.0
@@ -36,18 +38,24 @@ class Fleet:
         self,
         reactor: Any,
         served: Mapping[Method, Callable[[Any], Any]],
-        beginning: Callable[[Settings], Beginning],
+        beginning: Callable[[Settings, Path], Beginning],
+        poison: Path,
         died: Callable[[], None] = lambda: None,
     ) -> None:
         """
         @param served: what a worker may ask of the hub.
-        @param beginning: gives what a worker of a configuration is told at its start.
+        @param beginning: gives what a worker of a configuration, with a file for its notes, is
+            told at its start.
+        @param poison: the folder for the notes.
         @param died: called for each worker that dies without having been told to end.
         """
         self._reactor = reactor
         self._served = served
         self._beginning = beginning
         self._counting = Counting()
+        self.poison = Poison(poison, lambda known: self.tell(SUSPECTS, known))
+        """The messages that have killed a worker."""
+
         self._died = died
         self._number = 0
         self._sockets: dict[str, socket] = {}
@@ -140,9 +148,10 @@ class Fleet:
             self._reactor,
             settings.workers,
             [self._sockets[address] for address in addresses],
-            lambda: self._beginning(settings),
+            lambda notes: self._beginning(settings, notes),
             self._served,
             self._counting,
+            self.poison,
             self._number,
             self._died,
         )

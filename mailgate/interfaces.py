@@ -120,6 +120,7 @@ class ICheck(Interface):
     scope: Scope = Attribute("Once for each of what it runs.")
     after: Sequence[str] = Attribute("Names of checks that run before it if they run at all.")
     needs: Sequence[str] = Attribute("Names of extractors and checks whose result it reads.")
+    symbols: frozenset[str] = Attribute("All symbols that its findings can have.")
     deadline: float = Attribute("Seconds it may take.")
 
     def check(view: Any) -> MaybeDeferred[Sequence[Finding]]:
@@ -555,6 +556,103 @@ class IThreads(Interface):
     def run(function: Callable[..., T], *args: Any) -> Deferred[T]:
         """
         Call C{function} in a thread.
+        """
+
+
+class Protection(StrEnum):
+    """
+    What a process in the sandbox has taken from itself, in the order in which it does so.
+    """
+
+    LIMITS = "limits"
+    """Of memory, processor time, files, processes, and what it writes."""
+
+    NETWORK = "network"
+    """It is in a network of its own, in which there is nobody."""
+
+    CAPABILITIES = "capabilities"
+    """It has none of the rights of root."""
+
+    PRIVILEGES = "privileges"
+    """It gains no rights by running a program, and no other process can look into it."""
+
+    CALLS = "system calls"
+    """It can only compute, read files and answer."""
+
+
+class SandboxError(Exception):
+    """
+    A job in the sandbox has no result; the message says why.
+    """
+
+
+class SandboxDied(SandboxError):
+    """
+    The job has killed its process.
+    """
+
+
+class SandboxTimeout(SandboxError):
+    """
+    The job took too long, so its process was killed.
+    """
+
+
+class SandboxFailed(SandboxError):
+    """
+    The job broke, and its process has said so.
+    """
+
+
+class SandboxUnavailable(SandboxError):
+    """
+    The job has not begun: there was no process for it in time. It says nothing of the value.
+    """
+
+
+class ISandbox(Interface):
+    """
+    Processes that are trusted with nothing, for work on what strangers have made.
+    """
+
+    protections: frozenset[Protection] | None = Attribute(
+        "What holds its processes, or None before the first of them has begun."
+    )
+
+    def run(job: str, value: bytes, seconds: float) -> Deferred[bytes]:
+        """
+        Do a job. Cancelling it kills its process.
+
+        @param job: the name of one of the jobs that the processes know.
+        @param value: what it works on.
+        @param seconds: how long it may take. It waits for a process for half of them at most.
+        @return: its result, which is not to be trusted.
+        @raise SandboxError: there is none.
+        """
+
+
+class INotes(Interface):
+    """
+    Where a process notes what it is at, so that others know when it has died of it.
+    """
+
+    def add(digest: bytes) -> int | None:
+        """
+        Note that something begins; it is there before the next step is done.
+
+        @param digest: 32 bytes.
+        @return: what C{remove} takes, or C{None} where there is no place for it.
+        """
+
+    def remove(note: int) -> None:
+        """
+        Note that it has ended.
+        """
+
+    def leave(note: int) -> None:
+        """
+        Note that nobody waits for its end any more, though it may still go on in a thread: the note
+        stays until its place is needed.
         """
 
 

@@ -16,6 +16,7 @@ from mailgate.pipeline.engine import Pipeline
 from mailgate.pipeline.extractors import make_extractors
 from mailgate.pipeline.plan import make_plan
 from mailgate.pipeline.round import Measure
+from mailgate.pipeline.suspects import Suspects
 from mailgate.policy.verdict import Policy
 
 
@@ -26,6 +27,7 @@ def make_pipeline(
     clock: IReactorTime,
     now: Callable[[], float],
     measure: Measure | None = None,
+    suspects: Suspects | None = None,
 ) -> Pipeline:
     """
     Join the checks that are on, what they need, and the policy.
@@ -35,6 +37,8 @@ def make_pipeline(
     @param clock: drives the deadlines.
     @param now: the time in seconds since the epoch.
     @param measure: told how long each check and extractor took.
+    @param suspects: the messages that have killed a process; without, the content of every message
+        is judged here.
     @raise ConfigurationError: the checks cannot be brought into an order.
     """
     plan = make_plan(
@@ -43,4 +47,4 @@ def make_pipeline(
         checks_off(settings),
     )
     policy = Policy.from_settings(settings)
-    return Pipeline(plan, policy, clock, now, settings.limits.check_seconds, measure)
+    return Pipeline(plan, policy, clock, now, settings.limits.check_seconds, measure, suspects)

@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from socket import socket
 from typing import Any, cast
 
@@ -185,18 +186,24 @@ class Gateway(Service):
     def _make_fleet(self) -> Fleet:
         hub, storage = self._hub, self._storage
 
-        def beginning(settings: Settings) -> Beginning:
+        def beginning(settings: Settings, notes: Path) -> Beginning:
             self._make_self_signed(settings)
             entries = storage.lists.lists.index.entries.values()
             return Beginning(
                 settings,
                 tuple(entry for scopes in entries for entry in scopes.values()),
                 hub.has_room(),
+                tuple(fleet.poison.known),
+                notes,
                 tuple(fleet.clients()),
             )
 
         fleet = Fleet(
-            self._reactor, served(hub, storage.spool, self._threads), beginning, self._worker_died
+            self._reactor,
+            served(hub, storage.spool, self._threads),
+            beginning,
+            storage.spool,
+            self._worker_died,
         )
         hub.room.changed = lambda is_enough: fleet.tell(ROOM, is_enough)
         storage.lists.changed = lambda added, removed: fleet.ask(

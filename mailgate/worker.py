@@ -46,6 +46,7 @@ from mailgate.judging import make_pipeline
 from mailgate.knowledge.lists import Lists
 from mailgate.message.spool import Spool
 from mailgate.parts import Parts
+from mailgate.pipeline.suspects import Suspects
 from mailgate.reporting.measures import Measured, Stopwatch
 from mailgate.reporting.status import UpstreamStatus, WorkerStatus
 from mailgate.rewrite.headers import HeaderRewriter
@@ -80,12 +81,14 @@ class Worker:
         deliveries: Mapping[str, IDelivery],
         possible: int,
         share: Share = share_with_nobody,
+        suspects: Suspects | None = None,
     ) -> None:
         """
         @param threads: where files are read and written.
         @param lists: what people allow and block, as it is at any moment.
         @param deliveries: the upstreams by their names.
         @param possible: how many sessions the machine allows.
+        @param suspects: the messages that have killed a process, and the sandbox for them.
         @param share: tells the other workers what is counted of clients.
         @raise ConfigurationError: the checks cannot be brought into an order.
         @raise SystemExit: the file of authorities cannot be used.
@@ -114,6 +117,7 @@ class Worker:
                 reactor,
                 parts.wall_clock,
                 self._stopwatch,
+                suspects,
             ),
             recipients=Recipients(routes, settings.verification, reactor.seconds),
             dispatcher=Dispatcher(hub, rewriter, routes.upstream_for, reactor, routes.full_address),

@@ -46,6 +46,7 @@ UNBOUND = {
     "fleet",
     "judging",
     "parts",
+    "sandboxed",
     "service",
     "tap",
     "worker",

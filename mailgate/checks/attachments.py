@@ -84,6 +84,15 @@ class AttachmentsCheck:
     scope = Scope.TRANSACTION
     after = ()
     needs = ("content", "files")
+    symbols = frozenset(
+        {
+            "ATTACHMENT_FORBIDDEN",
+            "ATTACHMENT_DISGUISED",
+            "ATTACHMENT_ENCRYPTED",
+            "ATTACHMENT_BOMB",
+            "ATTACHMENT_UNREADABLE",
+        }
+    )
 
     @classmethod
     def from_settings(cls, settings: Settings) -> AttachmentsCheck:

@@ -47,6 +47,7 @@ class BayesCheck:
     scope = Scope.TRANSACTION
     after = ()
     needs = ("content",)
+    symbols = frozenset({"BAYES_STRUCTURE", "BAYES_SPAM", "BAYES_HAM"})
 
     @classmethod
     def from_settings(cls, settings: Settings, classifier: Classifier) -> BayesCheck:

@@ -41,6 +41,18 @@ class HeadersCheck:
     scope = Scope.TRANSACTION
     after = ()
     needs = ("fields",)
+    symbols = frozenset(
+        {
+            "FROM_MISSING",
+            "FROM_DUPLICATE",
+            "DATE_MISSING",
+            "DATE_DUPLICATE",
+            "DATE_INVALID",
+            "DATE_FUTURE",
+            "MESSAGE_ID_MISSING",
+            "MESSAGE_ID_DUPLICATE",
+        }
+    )
 
     @classmethod
     def from_settings(cls, settings: Settings) -> HeadersCheck:

@@ -51,6 +51,15 @@ class HeloCheck:
     scope = Scope.SESSION
     after = ()
     needs = ()
+    symbols = frozenset(
+        {
+            "HELO_OWN_NAME",
+            "HELO_FORGED_LITERAL",
+            "HELO_INVALID",
+            "HELO_UNQUALIFIED",
+            "HELO_LITERAL",
+        }
+    )
 
     @classmethod
     def from_settings(cls, settings: Settings) -> HeloCheck:

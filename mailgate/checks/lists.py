@@ -65,6 +65,7 @@ class ListsCheck:
     scope = Scope.RECIPIENT
     after = ()
     needs = ("fields",)
+    symbols = frozenset((*_ALLOWED.values(), *_BLOCKED.values()))
 
     @classmethod
     def from_settings(cls, settings: Settings, lists: Lists) -> ListsCheck:

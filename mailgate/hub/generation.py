@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from socket import AF_UNIX, socket, socketpair
 from typing import Any, cast
 
@@ -35,6 +36,7 @@ from mailgate.hub.orders import (
     Said,
     repeat,
 )
+from mailgate.hub.poison import Poison
 from mailgate.reporting.status import WorkerSeen, WorkerStatus
 
 START_SECONDS = 60.0
@@ -66,8 +68,9 @@ class Process(ProcessProtocol):
 
     log = Logger()
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, notes: Path) -> None:
         self.link = link
+        self.notes = notes
         self.ended: Deferred[str] = Deferred()
         """Fires with the way it ended, in words, when the process is gone."""
 
@@ -135,22 +138,26 @@ class Generation:
         reactor: Any,
         number: int,
         sockets: Sequence[socket],
-        beginning: Callable[[], Beginning],
+        beginning: Callable[[Path], Beginning],
         served: Mapping[Method, Callable[[Any], Any]],
         counting: Counting,
+        poison: Poison,
         ordinal: int = 1,
         died: Callable[[], None] = lambda: None,
     ) -> None:
         """
         @param number: how many workers.
         @param sockets: one for each listener; they stay open here.
-        @param beginning: gives what a worker is told at its start, as it is then.
+        @param beginning: gives what a worker with such a file for its notes is told at its start,
+            as it is then.
         @param served: what a worker may ask of the hub.
         @param counting: makes known to all what each of them counts.
+        @param poison: learns of which messages workers die.
         @param ordinal: which generation it is, counted from 1.
         @param died: called for each worker that dies without having been told to end.
         """
         self._counting = counting
+        self._poison = poison
         self._reactor = reactor
         self._number = number
         self._sockets = sockets
@@ -260,7 +267,7 @@ class Generation:
         process = self._spawn()
         process.since = self._reactor.seconds()
         process.ended.addCallback(self._ended, process)
-        starting = process.link.call(START, pickle.dumps(self._beginning()))
+        starting = process.link.call(START, pickle.dumps(self._beginning(process.notes)))
         failures: list[Failure] = []
         starting.addErrback(failures.append)
         if not await ends_within(self._reactor, starting, START_SECONDS):
@@ -285,7 +292,7 @@ class Generation:
                 COUNTED: lambda count: self._counting.counted(link, count),
             }
         )
-        process = Process(link)
+        process = Process(link, self._poison.notes())
         self._counting.begin(link)
         link.lost.addCallback(lambda _: self._counting.end(link))
         self._processes.add(process)
@@ -315,6 +322,9 @@ class Generation:
 
     def _ended(self, way: str, process: Process) -> None:
         self._processes.discard(process)
+        if not self._is_ending:
+            self._poison.died(process.notes)
+        self._poison.gone(process.notes)
         if self._is_ending:
             if not self._processes:
                 empty, self._empty = self._empty, []

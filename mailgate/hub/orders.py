@@ -5,6 +5,7 @@ What the hub asks of a worker, and what a worker tells of itself.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from attrs import frozen
@@ -35,6 +36,12 @@ class Beginning:
     """Of the allow and block lists."""
 
     has_room: bool
+    suspects: tuple[bytes, ...]
+    """The SHA-256 of the messages that have killed a worker."""
+
+    notes: Path
+    """The file where it notes which messages it works on."""
+
     clients: tuple[str, ...]
     """Those that have a connection to another worker, once for each."""
 
@@ -92,6 +99,9 @@ RETIRE = Method("retire", float, None)
 
 STOP = Method("stop", float, None)
 """Let nobody in any more, end the sessions within so many seconds, and write what waits."""
+
+SUSPECTS = Method("suspects", tuple[bytes, ...])
+"""The messages that have killed a worker, all that are known."""
 
 COUNTED = Method("counted", Count)
 """What one worker has counted, and the others shall count too: said to the hub, and by it."""

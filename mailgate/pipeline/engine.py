@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
-from mailgate.finding import Result
+from mailgate.finding import SANDBOX, Result
 from mailgate.interfaces import (
     IMessage,
     IPipeline,
@@ -25,8 +25,10 @@ from mailgate.interfaces import (
     Scope,
 )
 from mailgate.message.envelope import Envelope, Session
+from mailgate.pipeline.content import Question, Said
 from mailgate.pipeline.plan import Plan
 from mailgate.pipeline.round import Job, Measure, Round, Subject
+from mailgate.pipeline.suspects import Suspects, Watch, digest_of
 from mailgate.pipeline.view import View
 from mailgate.verdict import Action, Verdict
 from mailgate.wire.address import Address
@@ -59,6 +61,8 @@ class Pipeline:
 
     measure: Measure | None = None
     """Told how long each check and extractor took."""
+    suspects: Suspects | None = None
+    """The messages that are judged in the sandbox, where a message may kill this process."""
 
     def open(self, session: Session) -> SessionJudge:
         """
@@ -188,6 +192,7 @@ class TransactionJudge(_Judge):
         self._facts: dict[str, Any] = {}
         self._recipients: dict[Address, None] = {}
         self._spared: set[Address] = set()  # refused but for watching
+        self._watch: Watch | None = None
 
     def mail(self) -> MaybeDeferred[Verdict]:
         """
@@ -220,10 +225,22 @@ class TransactionJudge(_Judge):
         return verdict
 
     def _judge_message(self, message: IMessage) -> Steps[Sequence[Verdict]]:
+        is_done = False
+        try:
+            verdicts = yield from self._judge_phases(message)
+            is_done = self._watch is None or not any(r.has_failed for r in self._said())
+            return verdicts
+        finally:
+            if self._watch is not None:
+                self._watch.end(is_done)
+
+    def _judge_phases(self, message: IMessage) -> Steps[Sequence[Verdict]]:
         limit = self._pipeline.limit()
         undecided = list(self._recipients)
         verdicts: dict[Address, Verdict] = {}
         for phase, counts_as in self._pipeline.plan.message:
+            if self._pipeline.plan.content[phase]:
+                yield from self._begin_content(message)
             yield from self._run(phase, undecided, message, limit)
             for recipient in undecided:
                 verdict = self._decide(counts_as, recipient)
@@ -236,9 +253,19 @@ class TransactionJudge(_Judge):
         self._facts.clear()
         return _group([verdicts[recipient] for recipient in self._recipients])
 
+    def _begin_content(self, message: IMessage) -> Steps[None]:
+        suspects = self._pipeline.suspects
+        if suspects is None or self._watch is not None:
+            return
+        digest = digest_of(message)
+        if isinstance(digest, Deferred):
+            read: list[bytes] = []
+            yield digest.addCallback(read.append)
+            (digest,) = read
+        self._watch = suspects.begin(digest)
+
     def _decide(self, phase: Phase, recipient: Address | None) -> Verdict:
-        results = [result for each in self._inherited for result in each.values()]
-        results.extend(self._results.values())
+        results = self._said()
         if recipient is not None:
             results.extend(self._of_owners.get(recipient.owner, {}).values())
         verdict = self._pipeline.policy.judge(phase, results, self._envelope.trace, recipient)
@@ -280,7 +307,53 @@ class TransactionJudge(_Judge):
             for step in steps
             for subject in (each if step.scope is Scope.RECIPIENT else whole)
         ]
-        yield from pipeline.run(jobs, limit, self._envelope.trace)
+        if message is None or self._watch is None or not self._watch.is_suspect:
+            yield from pipeline.run(jobs, limit, self._envelope.trace)
+            return
+        inside = pipeline.plan.content[phase]
+        here = [job for job in jobs if job.step.name not in inside]
+        yield from pipeline.run(here, limit, self._envelope.trace)
+        if inside and SANDBOX not in self._results:
+            yield from self._ask_sandbox(phase, view, recipients, message, limit)
+
+    def _ask_sandbox(
+        self,
+        phase: Phase,
+        view: View,
+        recipients: Sequence[Address],
+        message: IMessage,
+        limit: float,
+    ) -> Steps[None]:
+        """
+        Have the content judged in the sandbox, as far as it is in C{phase}.
+        """
+        pipeline = self._pipeline
+        assert pipeline.suspects is not None
+        question = Question(
+            phase,
+            view.now,
+            self._envelope,
+            view.recipients,
+            tuple(_one_of_each_owner(recipients)),
+            tuple(self._said()),
+            {owner: tuple(results.values()) for owner, results in self._of_owners.items()},
+        )
+        seconds = max(0.0, limit - pipeline.clock.seconds())
+        asking = pipeline.suspects.judge(pipeline.plan, question, message, seconds)
+        yield Deferred.fromCoroutine(asking).addCallback(self._write)
+
+    def _write(self, answer: Sequence[Said]) -> None:
+        for said in answer:
+            results = self._of_owners[said.owner] if said.owner else self._results
+            results[said.result.check] = said.result
+
+    def _said(self) -> list[Result]:
+        """
+        Give what was said of the session and the transaction.
+        """
+        results = [result for each in self._inherited for result in each.values()]
+        results.extend(self._results.values())
+        return results
 
     def _subject(self, view: View, recipient: Address) -> Subject:
         owner = recipient.owner
@@ -297,6 +370,8 @@ async def _go_on(steps: Steps[T], waiting: Deferred[None]) -> T:
     except StopIteration as end:
         result: T = end.value
         return result
+    finally:
+        steps.close()
 
 
 def _one_of_each_owner(recipients: Iterable[Address]) -> Iterable[Address]:

@@ -17,6 +17,7 @@ from mailgate.message.attachments import Attachments, Examination
 from mailgate.message.header import Headers
 from mailgate.message.message import HEAD_LIMIT
 from mailgate.message.mime import Parsed, read
+from mailgate.pipeline.plan import FIELDS
 from mailgate.pipeline.view import View
 
 
@@ -26,7 +27,7 @@ class FieldsExtractor:
     C{fields}: the header fields of the message, as L{Headers}.
     """
 
-    name = "fields"
+    name = FIELDS
     needs = ()
     deadline = 5.0
 
@@ -59,14 +60,14 @@ class ContentExtractor:
     threads: IThreads
 
     name = "content"
-    needs = ("fields",)
+    needs = (FIELDS,)
     deadline = 20.0
 
     def extract(self, view: View) -> MaybeDeferred[Content]:
         """
         Read the message: a small one at once, a larger one from its file and in a thread.
         """
-        message, fields = view.message, view.fact("fields")
+        message, fields = view.message, view.fact(FIELDS)
         if message.size <= HEAD_LIMIT:
             return _content([message.head(HEAD_LIMIT)], fields)
         return Deferred.fromCoroutine(self._collect(message, fields))

@@ -34,7 +34,7 @@ def judge(
     """
 
     def result(answer: MaybeDeferred[T]) -> T:
-        return _result(answer, clock, pipeline.seconds)
+        return result_of(answer, clock, pipeline.seconds)
 
     session = pipeline.open(envelope.session)
     verdict = result(session.connected())
@@ -51,7 +51,13 @@ def judge(
     return verdict
 
 
-def _result(answer: MaybeDeferred[T], clock: Clock, seconds: float) -> T:
+def result_of(answer: MaybeDeferred[T], clock: Clock, seconds: float) -> T:
+    """
+    Give what an answer is, or becomes once all deadlines are over.
+
+    @param clock: that of the deadlines.
+    @param seconds: that of the longest.
+    """
     if not isinstance(answer, Deferred):
         return answer
     results: list[T] = []

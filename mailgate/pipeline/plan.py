@@ -15,6 +15,9 @@ from mailgate.config.problem import ConfigurationError, Problem, nearest
 from mailgate.interfaces import ICheck, IExtractor, MaybeDeferred, Phase, Scope
 from mailgate.pipeline.view import View
 
+FIELDS = "fields"
+"""The extractor of the header fields."""
+
 _SCOPES = {
     Phase.CONNECT: {Scope.SESSION},
     Phase.HELO: {Scope.SESSION},
@@ -46,6 +49,8 @@ class Step:
     """The extractors without whose facts it cannot run."""
 
     is_extractor: bool
+    symbols: frozenset[str] = frozenset()
+    """All symbols that the findings of a check can have."""
 
 
 @frozen(eq=False)
@@ -57,11 +62,37 @@ class Plan:
     steps: tuple[tuple[Step, ...], ...]
     """Indexed by L{Phase}."""
 
+    content: tuple[frozenset[str], ...] = field(init=False)
+    """
+    By phase, the names of the steps that work on the content of the message: the extractors, but
+    for that of the header fields, which are read long before; who reads their facts; and who comes
+    after one of these.
+    """
+
     message: tuple[tuple[Phase, Phase], ...] = field(init=False)
     """
     The phases of a message that have steps, each with the phase as which its end counts:
     the last one's is C{END}, since nothing follows it.
     """
+
+    @content.default
+    def _content_steps(self) -> tuple[frozenset[str], ...]:
+        facts: set[str] = set()
+        phases = []
+        for steps in self.steps:
+            found: set[str] = set()
+            for step in steps:
+                is_first = step.is_extractor and step.name != FIELDS
+                if (
+                    is_first
+                    or not facts.isdisjoint(step.facts)
+                    or not found.isdisjoint(step.before)
+                ):
+                    found.add(step.name)
+                    if step.is_extractor:
+                        facts.add(step.name)
+            phases.append(frozenset(found))
+        return tuple(phases)
 
     @message.default
     def _message_phases(self) -> tuple[tuple[Phase, Phase], ...]:
@@ -125,6 +156,7 @@ def make_plan(
             before=before(check.name),
             facts=tuple(name for name in check.needs if name in facts),
             is_extractor=False,
+            symbols=check.symbols,
         )
     ordered = [steps[name] for name in order if name in steps]
     return Plan(tuple(tuple(s for s in ordered if s.phase == phase) for phase in Phase))

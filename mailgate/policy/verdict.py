@@ -10,9 +10,16 @@ from math import fsum
 from attrs import evolve, frozen
 from zope.interface import implementer
 
-from mailgate.config.model import Check, CheckMode, GatewayMode, OnError, Settings
+from mailgate.config.model import (
+    Check,
+    CheckMode,
+    EnforcedAction,
+    GatewayMode,
+    OnError,
+    Settings,
+)
 from mailgate.config.model import Policy as Thresholds
-from mailgate.finding import Finding, Result
+from mailgate.finding import SANDBOX, Finding, Result
 from mailgate.interfaces import IPolicy, Phase
 from mailgate.reply import Reply
 from mailgate.verdict import Action, Kind, Verdict
@@ -20,6 +27,14 @@ from mailgate.wire.address import Address
 
 PROTECTED = frozenset({"postmaster", "abuse"})
 """Local parts that are never refused for what was found, so that people can complain."""
+
+SANDBOX_RULE = Check(
+    mode=CheckMode.ENFORCE, action=EnforcedAction.QUARANTINE, on_error=OnError.DEFER
+)
+"""
+What is found of a message whose content cannot be judged even in the sandbox holds it; where there
+is no sandbox for it, its sender shall come again.
+"""
 
 _STRENGTH = (
     Action.ACCEPT,
@@ -85,7 +100,8 @@ class Policy:
         """
         Make the policy of a configuration.
         """
-        return cls(settings.policy, dict(settings.checks), settings.mode)
+        rules = {**dict(settings.checks), SANDBOX: SANDBOX_RULE}
+        return cls(settings.policy, rules, settings.mode)
 
     def judge(
         self, phase: Phase, results: Sequence[Result], trace: str, recipient: Address | None

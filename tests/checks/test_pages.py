@@ -112,6 +112,7 @@ class PageTests(SynchronousTestCase):
                     f"{name}: {symbol} is not in the file",
                 )
             self.assertNotEqual(page, [])
+            self.assertEqual(set(page), CHECKS[name](settings(), known()).symbols)
 
     def test_scores(self):
         """

@@ -102,6 +102,7 @@ class CheckTests(SynchronousTestCase):
         page = (PAGES / f"{name}.rst").read_text()
         for finding in findings:
             self.assertNotEqual(finding.symbol, FAILED)
+            self.assertIn(finding.symbol, check.symbols)
             self.assertRegex(finding.symbol, r"\A[A-Z][A-Z0-9_]+\Z")
             self.assertRegex(page, rf"(?m)^{finding.symbol} ")
             self.assertRegex(finding.detail, r"\A[A-Z].*[.)]\Z")

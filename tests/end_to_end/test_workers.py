@@ -8,6 +8,7 @@ import signal
 import smtplib
 import socket
 import subprocess
+import sys
 import threading
 import time
 from email.message import EmailMessage
@@ -38,6 +39,21 @@ def workers(gateway):
     """
     path = Path(f"/proc/{gateway.process.pid}/task/{gateway.process.pid}/children")
     return {int(pid) for pid in path.read_text().split()}
+
+
+# What a worker's Python runs at its start: a mistake that ends the process at some words. The
+# processes of the sandbox begin without the environment, and so without the mistake.
+DEADLY = """
+import os, sys
+if any("mailgate.child" in each for each in sys.orig_argv):
+    from mailgate.checks.bayes import BayesCheck
+    judge = BayesCheck.check
+    def check(self, view):
+        if b"deadly words" in view.fact("content").data:
+            os.abort()
+        return judge(self, view)
+    BayesCheck.check = check
+"""
 
 
 class Sender(threading.Thread):
@@ -130,6 +146,29 @@ class WorkerTests(EndToEndTestCase):
         gateway.start()
         self.send(gateway, "after")
         self.assertEqual(len(gateway.delivered()), 1)
+
+    def test_poison(self):
+        """
+        A message that kills a worker costs its own connections only. When it comes again, it is
+        judged in the sandbox, by the other workers and those after a reload too.
+        """
+        gateway = self.gateway(top="workers = 2")
+        (gateway.folder / "sitecustomize.py").write_text(DEADLY)
+        gateway.start(PYTHONPATH=os.pathsep.join([str(gateway.folder), *sys.path]))
+        self.eventually(lambda: "gateway.started" in gateway.said(), "it does not start")
+        deadly = message("deadly")
+        deadly.set_content("These are deadly words.\n")
+        with smtplib.SMTP("127.0.0.1", gateway.smtp_port, timeout=30) as client:
+            self.assertRaises((OSError, smtplib.SMTPException), client.send_message, deadly)
+            client.close()
+        self.eventually(lambda: "worker.suspects" in gateway.said(), "nobody learned of it")
+        self.send(gateway, "other")
+        for _ in range(2):
+            with smtplib.SMTP("127.0.0.1", gateway.smtp_port, timeout=60) as client:
+                client.send_message(deadly)
+            self.assertEqual(gateway.run("reload").returncode, 0)
+        self.assertEqual(gateway.said().count("worker.died"), 1)
+        self.assertEqual(len(gateway.delivered()), 3)
 
     def test_limits_are_for_all(self):
         """

@@ -9,13 +9,13 @@ from zope.interface import implementer
 
 from mailgate.config.model import Check, CheckMode, GatewayMode
 from mailgate.config.model import Policy as Thresholds
-from mailgate.finding import Finding
+from mailgate.finding import SANDBOX, Finding
 from mailgate.interfaces import ICheck, IExtractor, Phase, Scope
 from mailgate.message.envelope import Envelope, Session
 from mailgate.message.message import MemoryMessage
 from mailgate.pipeline.engine import Pipeline
 from mailgate.pipeline.plan import make_plan
-from mailgate.policy.verdict import Policy
+from mailgate.policy.verdict import SANDBOX_RULE, Policy
 from mailgate.wire.address import Address
 
 NOW = 1_800_000_000.0
@@ -58,6 +58,7 @@ class ScriptedCheck:
     scope: Scope = Scope.TRANSACTION
     after: tuple = ()
     needs: tuple = ()
+    symbols: frozenset = frozenset({"SEEN"})
     deadline: float = 5.0
     rule: Check = field(factory=Check)
     views: list = field(factory=list)
@@ -121,15 +122,17 @@ class Court:
         return judge
 
 
-def court(*checks, extractors=(), mode=GatewayMode.ACTIVE, thresholds=None, seconds=30):
+def court(
+    *checks, extractors=(), mode=GatewayMode.ACTIVE, thresholds=None, seconds=30, suspects=None
+):
     """
     Make a pipeline of these checks.
     """
     clock = Clock()
-    policy = Policy(thresholds or Thresholds(), {each.name: each.rule for each in checks}, mode)
-    return Court(
-        Pipeline(make_plan(checks, extractors), policy, clock, lambda: NOW, seconds), clock
-    )
+    rules = {**{each.name: each.rule for each in checks}, SANDBOX: SANDBOX_RULE}
+    policy = Policy(thresholds or Thresholds(), rules, mode)
+    plan = make_plan(checks, extractors)
+    return Court(Pipeline(plan, policy, clock, lambda: NOW, seconds, suspects=suspects), clock)
 
 
 def rule(mode=CheckMode.SCORE, **options):

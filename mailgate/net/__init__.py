@@ -1,0 +1,3 @@
+"""
+Connections to other programs, and processes of ours that are kept apart.
+"""
