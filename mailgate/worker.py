@@ -26,6 +26,7 @@ from mailgate.edge.account_file import accounts_path
 from mailgate.edge.accounts import Accounts
 from mailgate.edge.attempts import Attempts
 from mailgate.edge.auth import Authentication
+from mailgate.edge.binding import let_in
 from mailgate.edge.certificates import Certificates
 from mailgate.edge.limits import ConnectionLimits
 from mailgate.edge.mailing import Services
@@ -167,8 +168,7 @@ class Worker:
             services = evolve(self._services, tls=self.certificates.tls_of(listener))
             edge = SmtpFactory(services, listener)
             self._edges.append(edge)
-            self._ports.append(self._reactor.adoptStreamPort(bound.fileno(), bound.family, edge))
-            bound.close()
+            self._ports.append(let_in(self._reactor, bound, edge))
 
     def counted_elsewhere(self, what: Counted, client: str, name: str = "") -> None:
         """

@@ -42,6 +42,7 @@ else:
 TOP = Path(__file__).parent.parent
 SOURCE = TOP / "mailgate"
 EVENTS = TOP / "docs" / "events.rst"
+SECURITY = TOP / "docs" / "security.rst"
 
 LEVELS = {
     "debug": "debug",
@@ -220,6 +221,79 @@ class EventTests(SynchronousTestCase):
         for path in sorted(SOURCE.rglob("*.py")):
             for name in re.findall(r"(\w+) = Logger\(\)", path.read_text("utf-8")):
                 self.assertIn(name, ("log", "_log", "events"), str(path))
+
+
+def is_test(name):
+    """
+    Tell whether a dotted name is that of a module of tests, of a case in it, or of a test.
+    """
+    words = name.split(".")
+    path = TOP.joinpath(*words).with_suffix(".py")
+    if path.is_file():
+        return True
+    for depth in (1, 2):
+        path = TOP.joinpath(*words[:-depth]).with_suffix(".py")
+        if path.is_file():
+            break
+    else:
+        return False
+    case, *test = words[-depth:]
+    methods = [
+        each.name
+        for of_case in ast.parse(path.read_text("utf-8")).body
+        if isinstance(of_case, ast.ClassDef) and of_case.name == case
+        for each in of_case.body
+        if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef))
+    ]
+    if not test:
+        return any(name.startswith("test_") for name in methods)
+    return test[0].startswith("test_") and test[0] in methods
+
+
+class SecurityTests(SynchronousTestCase):
+    """
+    C{docs/security.rst} names the tests that hold each border.
+    """
+
+    def named(self, text):
+        """
+        Give the names of tests in a text.
+        """
+        return re.findall(r"\btests(?:\.\w+)+", text)
+
+    def test_named_tests(self):
+        """
+        Every test that the page names is one.
+        """
+        names = self.named(SECURITY.read_text("utf-8"))
+        self.assertGreater(len(names), 100)
+        for name in names:
+            self.assertTrue(is_test(name), name)
+
+    def test_it_sees_a_mistake(self):
+        """
+        A name without a test is seen, whichever part of it is wrong.
+        """
+        for name in (
+            "tests.test_dogs",
+            "tests.test_docs.SecurityTest",
+            "tests.test_docs.SecurityTests.test_tests",
+            "tests.test_docs.SecurityTests.named",
+            "tests.test_docs.SECURITY",
+        ):
+            self.assertEqual(self.named(f"``{name}``")[0], name)
+            self.assertFalse(is_test(name), name)
+
+    def test_every_border(self):
+        """
+        Each border has tests, and says what is not defended.
+        """
+        text = SECURITY.read_text("utf-8")
+        _, *borders, _, _ = re.split(r"^(?=\S.*\n=+\n\n)", text, flags=re.MULTILINE)[3:]
+        self.assertEqual(len(borders), 8)
+        for border in borders:
+            self.assertNotEqual(self.named(border), [], border[:60])
+            self.assertIn("**Not defended.**", border)
 
 
 class DocumentTests(SynchronousTestCase):

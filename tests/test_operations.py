@@ -15,13 +15,21 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mailgate.cli import main
 from mailgate.config.load import check
-from mailgate.config.model import AccountUpstream, MaildirUpstream, Settings, SmtpUpstream
+from mailgate.config.model import (
+    AccountUpstream,
+    ClientLimits,
+    Limits,
+    MaildirUpstream,
+    Settings,
+    SmtpUpstream,
+)
 from mailgate.reporting.record import to_json
 from tests.reporting.records import record
 
 TOP = Path(__file__).parent.parent
 SOURCE = TOP / "mailgate"
 PAGE = TOP / "docs" / "operations.rst"
+EDGE = TOP / "docs" / "edge.rst"
 
 COMMAND = re.compile(
     r"(?:^ +(?:\$ )?|``|bin/|-- )mailgate ([a-z][a-z-]{2,}(?: [a-z]{3,})?)\b([^`\n|#]*)",
@@ -102,6 +110,21 @@ class OperationsTests(SynchronousTestCase):
         for option, number in found:
             self.assertIn((option, int(number)), known)
 
+    def test_limits_of_clients(self):
+        """
+        The tables of what a client may cost have each limit with its default, and a reply that
+        there is.
+        """
+        rows = re.findall(
+            r"^``(\w+)`` +(\d+) +(none|\d{3} \d\.\d\.\d) ", EDGE.read_text("utf-8"), re.MULTILINE
+        )
+        known = {*defaults(Limits)}
+        self.assertEqual({(name, int(number)) for name, number, _ in rows} - known, set())
+        clients = {name for name, _ in defaults(ClientLimits)} - {"exempt_networks"}
+        self.assertLessEqual(clients, {name for name, _, _ in rows})
+        replies = {reply for _, _, reply in rows} - {"none"}
+        self.assertLessEqual(replies, refusals())
+
     def test_options(self):
         """
         What the page names like an option of the configuration is one.
@@ -139,9 +162,10 @@ class OperationsTests(SynchronousTestCase):
 
     def test_recipes(self):
         """
-        The configuration of each recipe is a right one, without a warning.
+        The configuration of each recipe, and that of all kinds of listeners, is a right one,
+        without a warning.
         """
-        recipes = {*(TOP / "docs" / "recipes").glob("*.rst")}
+        recipes = {*(TOP / "docs" / "recipes").glob("*.rst"), EDGE}
         file = Path(self.mktemp())
         for recipe in recipes - {TOP / "docs" / "recipes" / "index.rst"}:
             _, _, block = recipe.read_text("utf-8").partition(".. code-block:: toml\n\n")

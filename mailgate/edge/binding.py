@@ -19,6 +19,11 @@ from socket import (
     SOL_SOCKET,
     socket,
 )
+from typing import Any
+
+from twisted.internet import tcp, unix
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory
+from twisted.python.failure import Failure
 
 from mailgate.config.values import parse_endpoint, unix_path
 
@@ -47,6 +52,45 @@ def bind(place: str) -> socket:
         ) from error
     bound.setblocking(False)
     return bound
+
+
+class UnixPort(unix.Port):
+    """
+    A Unix socket at which other processes listen too: where this one lets nobody in any more, it
+    is neither shut down nor removed. It keeps its rights, which Twisted would give to everybody.
+    """
+
+    _shouldShutdown = False
+
+    def startListening(self) -> None:
+        """
+        Let clients in.
+        """
+        self.backlog, self.mode = BACKLOG, SOCKET_MODE
+        super().startListening()  # type: ignore[no-untyped-call]
+
+    def connectionLost(self, reason: Failure) -> None:
+        """
+        Leave the file where it is.
+        """
+        tcp.Port.connectionLost(self, reason)
+
+
+def let_in(reactor: Any, bound: socket, factory: IProtocolFactory) -> IListeningPort:
+    """
+    Let clients in at a socket that is bound. This process does it in a port of its own, and
+    C{bound} is closed here.
+    """
+    port: IListeningPort
+    with bound:
+        if bound.family == AF_UNIX:
+            port = UnixPort._fromListeningDescriptor(  # type: ignore[no-untyped-call]
+                reactor, bound.fileno(), factory
+            )
+            port.startListening()
+        else:
+            port = reactor.adoptStreamPort(bound.fileno(), bound.family, factory)
+    return port
 
 
 def _endpoint(endpoint: str) -> socket:
