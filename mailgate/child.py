@@ -33,6 +33,7 @@ from mailgate.hub.orders import (
     FIRST_SOCKET,
     LINK,
     MEASURED,
+    PING,
     RELISTED,
     RETIRE,
     ROOM,
@@ -76,6 +77,7 @@ class Child:
         self._worker: Worker | None = None
         self._sandbox = Sandbox(reactor, sandboxed.PROGRAM, jobs=1)
         self._suspects: Suspects | None = None
+        self._is_open = False
 
     def run(self) -> None:
         """
@@ -88,6 +90,7 @@ class Child:
                 RELISTED: self._relisted,
                 COUNTED: self._counted,
                 SUSPECTS: self._suspected,
+                PING: lambda _: self._is_open,
                 RETIRE: lambda seconds: Deferred.fromCoroutine(self._retire(seconds)),
                 STOP: lambda seconds: Deferred.fromCoroutine(self._stop(seconds)),
                 STATUS: lambda _: self._status(),
@@ -145,6 +148,7 @@ class Child:
         await worker.start()
         sockets = [socket(fileno=FIRST_SOCKET + at) for at in range(len(settings.listener))]
         worker.listen(sockets)
+        self._is_open = True
         gc.freeze()
         gc.set_threshold(YOUNG, *gc.get_threshold()[1:])
 
@@ -167,6 +171,7 @@ class Child:
         Let nobody in any more, and wait until everybody has gone.
         """
         assert self._worker is not None
+        self._is_open = False
         await self._worker.stop_listening()
         await ends_within(self._reactor, self._worker.when_empty(), seconds)
 
@@ -177,6 +182,7 @@ class Child:
         worker = self._worker
         if worker is None:
             return
+        self._is_open = False
         await worker.stop_listening()
         await worker.finish(seconds)
         await DeferredList([delivery.close() for delivery in self._deliveries.values()])

@@ -41,6 +41,7 @@ class Fleet:
         beginning: Callable[[Settings, Path], Beginning],
         poison: Path,
         died: Callable[[], None] = lambda: None,
+        bind: Callable[[str], socket] = bind,
     ) -> None:
         """
         @param served: what a worker may ask of the hub.
@@ -48,7 +49,9 @@ class Fleet:
             told at its start.
         @param poison: the folder for the notes.
         @param died: called for each worker that dies without having been told to end.
+        @param bind: gives a socket that listens at an address, as L{bind} does.
         """
+        self._bind = bind
         self._reactor = reactor
         self._served = served
         self._beginning = beginning
@@ -74,7 +77,7 @@ class Fleet:
         try:
             for listener in settings.listener:
                 if listener.address not in self._sockets:
-                    bound[listener.address] = bind(listener.address)
+                    bound[listener.address] = self._bind(listener.address)
         except SystemExit:
             for each in bound.values():
                 each.close()
@@ -113,6 +116,27 @@ class Fleet:
         """
         looking = [Deferred.fromCoroutine(each.look(seconds)) for each in self._all()]
         return [seen for each in looking for seen in await each]
+
+    def is_there(self) -> Deferred[bool]:
+        """
+        Ask all workers whether they let clients in; fires as soon as one does, or when none is
+        left that might.
+        """
+        found: Deferred[bool] = Deferred()
+        asked = [call for each in self._all() for call in each.ping()]
+        waiting = len(asked)
+
+        def answered(result: Any) -> None:
+            nonlocal waiting
+            waiting -= 1
+            if not found.called and (result is True or not waiting):
+                found.callback(result is True)
+
+        for call in asked:
+            call.addBoth(answered)
+        if not asked:
+            found.callback(False)
+        return found
 
     def stop(self, seconds: float) -> Deferred[Any]:
         """

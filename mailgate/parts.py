@@ -11,6 +11,8 @@ from collections.abc import Callable
 
 from attrs import field, frozen
 
+from mailgate.edge.handed import HandedSockets
+from mailgate.hub.supervisor import Supervisor
 from mailgate.interfaces import IDelivery, IFiles
 from mailgate.reporting.terminal import Voice
 from mailgate.store.database import Connect
@@ -38,3 +40,9 @@ class Parts:
 
     end: Callable[[int], None] = os._exit
     """Ends the process with a status."""
+
+    handed: HandedSockets = field(factory=HandedSockets)
+    """Binds addresses, as far as they have not been bound already."""
+
+    supervisor: Supervisor = field(factory=Supervisor)
+    """Tells whoever started the process how it is."""

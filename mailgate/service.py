@@ -37,7 +37,6 @@ from mailgate.config.model import (
 from mailgate.config.problem import ConfigurationError
 from mailgate.delivery.deadline import ends_within
 from mailgate.delivery.routes import Routes, make_deliveries
-from mailgate.edge.binding import bind
 from mailgate.edge.certificates import Certificates
 from mailgate.edge.files import raise_file_limit
 from mailgate.edge.smtp import CUT_SECONDS
@@ -53,6 +52,7 @@ from mailgate.hub.jobs import Job
 from mailgate.hub.lock import InUse
 from mailgate.hub.orders import RELISTED, ROOM, Beginning, Relisted
 from mailgate.hub.storage import Storage, open_for_command
+from mailgate.hub.supervisor import Watchdog
 from mailgate.interfaces import IDelivery
 from mailgate.parts import Parts
 from mailgate.reporting.status import WorkerSeen
@@ -72,6 +72,8 @@ MOMENT = 1.0
 HUB_SECONDS = 30.0
 """How long the hub may take to write what waits, after the time to drain."""
 
+MARGIN = 20.0
+"""How long the process may take beyond that, in seconds."""
 
 AT_START_ONLY = ("hostname", "data", "quarantine", "outbox", "trace", "log", "health")
 """The sections that a reload does not take up."""
@@ -175,6 +177,13 @@ class Gateway(Service):
         self._health_socket: socket | None = None
         self._health_port: IListeningPort | None = None
         self._starting: Deferred[None] | None = None
+        self._watchdog = self._make_watchdog()
+
+    def _make_watchdog(self) -> Watchdog:
+        asked = {"the writer of the database": self._storage.database.is_there}
+        if self._fleet is not None:
+            asked["the workers"] = self._fleet.is_there
+        return Watchdog(self._reactor, self._parts.supervisor, asked)
 
     def _make_deliveries(self, settings: Settings) -> Mapping[str, IDelivery]:
         parts = self._parts
@@ -204,6 +213,7 @@ class Gateway(Service):
             beginning,
             storage.spool,
             self._worker_died,
+            self._parts.handed.bind,
         )
         hub.room.changed = lambda is_enough: fleet.tell(ROOM, is_enough)
         storage.lists.changed = lambda added, removed: fleet.ask(
@@ -262,12 +272,19 @@ class Gateway(Service):
         if self._fleet is not None:
             self._fleet.bind(settings)
         else:
-            self._sockets = [bind(listener.address) for listener in settings.listener]
-        self._web_socket = bind(settings.web.address)
+            self._sockets = [
+                self._parts.handed.bind(listener.address) for listener in settings.listener
+            ]
+        self._web_socket = self._parts.handed.bind(settings.web.address)
         if settings.health.address:
-            self._health_socket = bind(settings.health.address)
+            self._health_socket = self._parts.handed.bind(settings.health.address)
+        self._tell_unused(settings)
         if settings.tls.certificate is not None:
             self._load_certificates()
+
+    def _tell_unused(self, settings: Settings) -> None:
+        addresses = [listener.address for listener in settings.listener]
+        self._parts.handed.tell_unused([*addresses, self._settings.web.address])
 
     def startService(self) -> None:
         """
@@ -282,7 +299,7 @@ class Gateway(Service):
             self._load_certificates()
         self._file_pool.start()
         self._writer_pool.start()
-        self._starting = Deferred.fromCoroutine(self._start())
+        self._starting = self._turn.run(lambda: Deferred.fromCoroutine(self._start()))
         self._starting.addErrback(self._not_started)
 
     def _check_storage(self) -> None:
@@ -359,6 +376,13 @@ class Gateway(Service):
             version=__version__,
             sessions=min(self._possible, self._settings.limits.clients.connections),
         )
+        self._parts.supervisor.ready(self._status())
+        self._watchdog.start()
+
+    def _status(self) -> str:
+        number = self._settings.workers
+        workers = f", by {number} worker{'' if number == 1 else 's'}" if number else ""
+        return f"takes mail in{workers}"
 
     def _begin_to_tell(self) -> None:
         """
@@ -434,6 +458,10 @@ class Gateway(Service):
         self._reactor.callFromThread(lambda: self.reload().addErrback(failed))
 
     async def _reload(self) -> Sequence[str]:
+        if not self.running:
+            raise CommandError("nothing has changed: the gateway does not run, or is being stopped")
+        status, supervisor = "", self._parts.supervisor
+        supervisor.reloading()
         try:
             return await self._take_up(await self._threads.run(self._read))
         except (ConfigurationError, WorkerFailed, SystemExit) as error:
@@ -444,7 +472,11 @@ class Gateway(Service):
                 words=words,
             )
             self._reloaded(words)
+            status = "; the configuration that was read last cannot be used, see the log"
             raise CommandError(f"nothing has changed: {words}") from error
+        finally:
+            if self.running:
+                supervisor.ready(self._status() + status)
 
     async def _take_up(self, settings: Settings) -> Sequence[str]:
         old, fleet = self._settings, self._fleet
@@ -464,6 +496,7 @@ class Gateway(Service):
         self._site = self._make_site(settings)
         if self._web is not None:
             cast(Any, self._web).factory = self._site
+        self._tell_unused(settings)
         later = [name for name in AT_START_ONLY if getattr(settings, name) != getattr(old, name)]
         if settings.web.address != old.web.address:
             later.append("web.address")
@@ -490,7 +523,10 @@ class Gateway(Service):
 
     async def _stop(self) -> None:
         clock = self._reactor
-        over = clock.seconds() + self._settings.limits.drain_seconds
+        drain_seconds = self._settings.limits.drain_seconds
+        over = clock.seconds() + drain_seconds
+        self._parts.supervisor.stopping(drain_seconds + CUT_SECONDS + HUB_SECONDS + MARGIN)
+        self._watchdog.ask_nobody()
         starting = self._starting
         if starting is not None:
             starting.cancel()
@@ -507,6 +543,7 @@ class Gateway(Service):
         if self._worker is not None:
             await self._ends("worker", self._worker.stop, cut)
         await self._ends("hub", self._hub.stop, over + HUB_SECONDS)
+        await self._ends("watchdog", self._watchdog.stop, over + HUB_SECONDS)
         self._writer_pool.stop()
         self._file_pool.stop()
         self.log.info("{event}", event="gateway.stopped")

@@ -26,9 +26,9 @@ from mailgate.edge.account_file import accounts_path
 from mailgate.edge.accounts import Accounts
 from mailgate.edge.attempts import Attempts
 from mailgate.edge.auth import Authentication
-from mailgate.edge.binding import let_in
 from mailgate.edge.certificates import Certificates
 from mailgate.edge.limits import ConnectionLimits
+from mailgate.edge.listening import listen
 from mailgate.edge.mailing import Services
 from mailgate.edge.smtp import SmtpFactory
 from mailgate.edge.tarpit import Tarpit
@@ -168,7 +168,8 @@ class Worker:
             services = evolve(self._services, tls=self.certificates.tls_of(listener))
             edge = SmtpFactory(services, listener)
             self._edges.append(edge)
-            self._ports.append(let_in(self._reactor, bound, edge))
+            self._ports.append(listen(self._reactor, bound, edge))
+            bound.close()
 
     def counted_elsewhere(self, what: Counted, client: str, name: str = "") -> None:
         """

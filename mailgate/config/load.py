@@ -6,21 +6,26 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from mailgate.config import consistency
+from mailgate.config.credentials import FOLDER, PREFIX, unread
 from mailgate.config.explain import explain
 from mailgate.config.model import Settings
-from mailgate.config.problem import ConfigurationError, Problem
+from mailgate.config.problem import ConfigurationError, Problem, as_toml
 
 QUICKSTART = Path("etc/quickstart.toml")
 """What counts where a checkout is tried out, seen from the present folder."""
 
 INSTALLED = Path("/etc/mailgate/mailgate.toml")
 """What counts everywhere else."""
+
+NOT_SEEN = "only the service has it; it was not looked at"
+NOT_THERE = f"there is no ${FOLDER}; systemd makes it where the unit has LoadCredential= for it"
 
 
 def default_path() -> Path:
@@ -38,6 +43,19 @@ def load(path: Path) -> Settings:
     """
     settings, problems, _, _ = _examine(path)
     if settings is None or problems:
+        raise ConfigurationError(problems)
+    return settings
+
+
+def load_to_run(path: Path) -> Settings:
+    """
+    Read a configuration file for the gateway itself, which needs the credentials that it names.
+
+    @raise ConfigurationError: it cannot be read or holds mistakes; it carries all of them.
+    """
+    settings = load(path)
+    problems = list(_unread(settings, path, NOT_THERE))
+    if problems:
         raise ConfigurationError(problems)
     return settings
 
@@ -67,12 +85,24 @@ def _examine(
     except ValidationError as error:
         problems = explain(error, Settings, path)
     parts = consistency.Parts.read(tables, folder)
+    # A credential that cannot be found here cannot be wrong either.
+    mistakes = [each for each in consistency.mistakes(parts, path) if not _is_of_unread(each)]
+    warnings = [] if settings is None else list(_unread(settings, path, NOT_SEEN))
     return (
         settings,
-        problems + list(consistency.mistakes(parts, path)),
+        problems + mistakes,
         list(consistency.lapses(parts, path)),
-        list(consistency.warnings(parts, path)),
+        [*consistency.warnings(parts, path), *warnings],
     )
+
+
+def _unread(settings: Settings, path: Path, why: str) -> Iterator[Problem]:
+    for table, key, value in unread(settings):
+        yield Problem(path, table, key, as_toml(str(value)), why)
+
+
+def _is_of_unread(problem: Problem) -> bool:
+    return problem.value.startswith(f'"{PREFIX}')
 
 
 def _parse(path: Path) -> dict[str, Any]:

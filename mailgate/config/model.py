@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
 
-from mailgate.config import values
+from mailgate.config import credentials, values
 from mailgate.config.forbidden import FORBIDDEN_EXTENSIONS, FORBIDDEN_TYPES, FileType
 
 
@@ -23,6 +23,11 @@ def _absolute(path: Path, info: ValidationInfo) -> Path:
 
 def _endpoint_or_none(text: str) -> str:
     return text and values.check_endpoint(text)
+
+
+def _readable(path: Path, info: ValidationInfo) -> Path:
+    found = credentials.resolve(path)
+    return found if credentials.is_unread(found) else _absolute(found, info)
 
 
 def _place(text: str, info: ValidationInfo) -> str:
@@ -125,6 +130,12 @@ SubjectMark = Annotated[
 ]
 Sender = Annotated[str, AfterValidator(values.check_sender), Field(description=values.SENDER)]
 FilePath = Annotated[Path, AfterValidator(_absolute), Field(description="a path in quotes")]
+ReadPath = Annotated[
+    Path,
+    AfterValidator(_readable),
+    Field(description="a path in quotes, or credential: and a name"),
+]
+"""A file that is only read, and that systemd may hand over."""
 
 
 ANY_DOMAIN = "*"
@@ -192,7 +203,7 @@ class Listener(Section):
     """Who may say by XCLIENT and XFORWARD who the client is."""
 
     client_certificate: ClientCertificate = ClientCertificate.NONE
-    client_ca_file: FilePath | None = None
+    client_ca_file: ReadPath | None = None
     """PEM file of the authorities whose certificates a client may show."""
 
     @property
@@ -210,10 +221,10 @@ class CertificateFiles(Section):
     C{[[tls.certificates]]}: a further certificate, for the clients that ask for one of its names.
     """
 
-    certificate: FilePath
+    certificate: ReadPath
     """PEM file with the chain."""
 
-    key: FilePath
+    key: ReadPath
 
 
 class Tls(Section):
@@ -221,10 +232,10 @@ class Tls(Section):
     C{[tls]}: the certificates for TLS.
     """
 
-    certificate: FilePath | None = None
+    certificate: ReadPath | None = None
     """PEM file with the chain; without one a self-signed certificate is made in the data folder."""
 
-    key: FilePath | None = None
+    key: ReadPath | None = None
     certificates: tuple[CertificateFiles, ...] = ()
 
 
@@ -494,11 +505,21 @@ class Trace(Section):
     keep_days: Days = 30
 
 
-class Log(Section):
+class LogFormat(StrEnum):
     """
-    C{[log]}: one JSON line for each transaction.
+    How events are written.
     """
 
+    TEXT = "text"
+    JSON = "json"
+
+
+class Log(Section):
+    """
+    C{[log]}: one JSON line for each transaction, and how events are written.
+    """
+
+    format: LogFormat = LogFormat.TEXT
     transactions: FilePath | None = None
     """The file; without one, C{transactions.jsonl} in the data folder."""
 
@@ -527,7 +548,7 @@ class AccountUpstream(Section):
     port: Annotated[int, Field(ge=1, le=65535, strict=True)] | None = None
     """Without one, that of its kind."""
 
-    ca_file: FilePath | None = None
+    ca_file: ReadPath | None = None
     """PEM file of the authorities to trust; without one, those of the system."""
 
     connections: Annotated[int, Field(ge=1, le=100, strict=True)] = 10

@@ -4,6 +4,7 @@ The sockets at which clients are waited for.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from contextlib import suppress
@@ -19,11 +20,6 @@ from socket import (
     SOL_SOCKET,
     socket,
 )
-from typing import Any
-
-from twisted.internet import tcp, unix
-from twisted.internet.interfaces import IListeningPort, IProtocolFactory
-from twisted.python.failure import Failure
 
 from mailgate.config.values import parse_endpoint, unix_path
 
@@ -33,64 +29,44 @@ BACKLOG = 1024
 SOCKET_MODE = 0o660
 """Rights of a Unix socket: for the gateway's own user and group."""
 
+FREE_PORT = 1024
+"""The first port that everybody may bind."""
 
-def bind(place: str) -> socket:
+Owner = tuple[int, int]
+"""A user and a group, by their numbers."""
+
+NOBODY: Owner = (-1, -1)
+"""The owner that changes none."""
+
+
+def bind(place: str, owner: Owner = NOBODY) -> socket:
     """
     Bind and listen at an endpoint or, for C{unix:} and a path, a Unix socket.
 
     An IPv6 address is only that: C{[::]} does not take the IPv4 clients, so that both can be
     listeners. A Unix socket at which nobody listens any more is replaced.
 
+    @param owner: whose a Unix socket is, where that is somebody else: the one as whom the process
+        goes on after it has bound its addresses.
     @raise SystemExit: it is not possible; the message says why.
     """
     path = unix_path(place)
     try:
-        bound = _endpoint(place) if path is None else _unix(path)
+        bound = _endpoint(place) if path is None else _unix(path, owner)
     except OSError as error:
-        raise SystemExit(
-            f"mailgate: cannot listen on {place}: {error.strerror or error}"
-        ) from error
+        raise SystemExit(f"mailgate: cannot listen on {place}: {_reason(place, error)}") from error
     bound.setblocking(False)
     return bound
 
 
-class UnixPort(unix.Port):
-    """
-    A Unix socket at which other processes listen too: where this one lets nobody in any more, it
-    is neither shut down nor removed. It keeps its rights, which Twisted would give to everybody.
-    """
-
-    _shouldShutdown = False
-
-    def startListening(self) -> None:
-        """
-        Let clients in.
-        """
-        self.backlog, self.mode = BACKLOG, SOCKET_MODE
-        super().startListening()  # type: ignore[no-untyped-call]
-
-    def connectionLost(self, reason: Failure) -> None:
-        """
-        Leave the file where it is.
-        """
-        tcp.Port.connectionLost(self, reason)
-
-
-def let_in(reactor: Any, bound: socket, factory: IProtocolFactory) -> IListeningPort:
-    """
-    Let clients in at a socket that is bound. This process does it in a port of its own, and
-    C{bound} is closed here.
-    """
-    port: IListeningPort
-    with bound:
-        if bound.family == AF_UNIX:
-            port = UnixPort._fromListeningDescriptor(  # type: ignore[no-untyped-call]
-                reactor, bound.fileno(), factory
-            )
-            port.startListening()
-        else:
-            port = reactor.adoptStreamPort(bound.fileno(), bound.family, factory)
-    return port
+def _reason(place: str, error: OSError) -> str:
+    words = error.strerror or str(error)
+    if error.errno != errno.EACCES or unix_path(place) or parse_endpoint(place)[1] >= FREE_PORT:
+        return words
+    return (
+        f"{words}; a port below {FREE_PORT} is for root and for who has CAP_NET_BIND_SERVICE, and "
+        "twistd --uid gives both away after the start: then only a restart can bind it"
+    )
 
 
 def _endpoint(endpoint: str) -> socket:
@@ -109,13 +85,15 @@ def _endpoint(endpoint: str) -> socket:
     return bound
 
 
-def _unix(path: Path) -> socket:
+def _unix(path: Path, owner: Owner) -> socket:
     _remove_left(path)
     bound = socket(AF_UNIX, SOCK_STREAM)
     # Not open to others for the moment between its making and the change of its mode.
     before = os.umask(0o777 & ~SOCKET_MODE)
     try:
         bound.bind(str(path))
+        if owner != NOBODY:
+            os.chown(path, *owner)
         bound.listen(BACKLOG)
     except BaseException:
         bound.close()

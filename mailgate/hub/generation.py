@@ -27,6 +27,7 @@ from mailgate.hub.orders import (
     COUNTED,
     FIRST_SOCKET,
     LINK,
+    PING,
     RETIRE,
     SAID,
     START,
@@ -230,6 +231,12 @@ class Generation:
             )
             for process in processes
         ]
+
+    def ping(self) -> Sequence[Deferred[bool]]:
+        """
+        Ask each worker whether it lets clients in.
+        """
+        return [process.link.call(PING) for process in self._processes]
 
     async def retire(self, seconds: float, drain_seconds: float) -> None:
         """

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from attrs import frozen
-from twisted.logger import LogLevel, formatEvent, globalLogPublisher
+from twisted.logger import LogLevel, globalLogPublisher
 
 from mailgate.config.model import Settings
 from mailgate.hub.link import Method
 from mailgate.interfaces import Counted
 from mailgate.knowledge.entry import Entry
+from mailgate.reporting.events import Field, fields_of, text_of, traceback_of
 from mailgate.reporting.measures import Measured
 from mailgate.reporting.status import WorkerStatus
 
@@ -85,7 +86,11 @@ class Said:
     """Its name, or C{""}."""
 
     text: str
-    """All of it in words, with the traceback where there is one."""
+    """All of it in words."""
+
+    traceback: str
+    fields: dict[str, Field]
+    """What the words are about, by their names."""
 
 
 START = Method("start", bytes, None)
@@ -94,6 +99,9 @@ may tell a worker anything, and it is only that way round."""
 
 ROOM = Method("room", bool)
 RELISTED = Method("relisted", Relisted, None)
+PING = Method("ping", None, bool)
+"""Are you there, and do you let clients in?"""
+
 RETIRE = Method("retire", float, None)
 """Let nobody in any more; answered when all have gone, or after so many seconds."""
 
@@ -117,32 +125,32 @@ def said(event: Mapping[str, Any]) -> Said:
     """
     Give an event of the log as it crosses the border.
     """
-    level = event.get("log_level", LogLevel.info)
-    text = formatEvent(dict(event))
-    failure = event.get("log_failure")
-    if failure is not None:
-        text = f"{text}\n{failure.getTraceback()}"
     return Said(
         event.get("log_time", 0.0),
-        level.name,
+        event.get("log_level", LogLevel.info).name,
         str(event.get("log_namespace", "")),
         str(event.get("event", "")),
-        text,
+        text_of(event),
+        traceback_of(event),
+        dict(fields_of(event)),
     )
 
 
 def repeat(told: Said, worker: int) -> None:
     """
-    Put an event of a worker into the log of this process.
+    Put an event of a worker into the log of this process, as it was there.
     """
+    fields = {name: each for name, each in told.fields.items() if not name.startswith("log_")}
     globalLogPublisher(
         {
+            **fields,
             "log_time": told.time,
             "log_level": LogLevel.levelWithName(told.level),
             "log_namespace": told.namespace,
-            "log_format": "{text}",
+            "log_format": "{log_text}\n{log_traceback}" if told.traceback else "{log_text}",
+            "log_text": told.text,
+            "log_traceback": told.traceback,
             "event": told.event,
-            "text": told.text,
             "worker": worker,
         }
     )

@@ -1,5 +1,5 @@
 """
-The transaction log: one line of JSON for each transaction, in a file that others rotate.
+The logs: lines in a file that others rotate.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ LINES = 20_000
 """How many lines may wait for a file that does not take them."""
 
 
-class TransactionLog:
+class LineLog:
     """
     Appends lines in a thread of its own, so that a blocked file stops nothing but itself.
 
@@ -21,17 +21,20 @@ class TransactionLog:
     renamed or deleted is opened anew at the next lines.
     """
 
-    def __init__(self, path: Path, limit: int = LINES) -> None:
-        self._path = path
+    def __init__(self, target: Path | int, limit: int = LINES) -> None:
+        """
+        @param target: the file, or a descriptor that is written to as it is.
+        """
+        self._path = None if isinstance(target, int) else target
         self._limit = limit
         self._condition = Condition()
         self._waiting: list[str] = []
         self._lost = 0
         self._is_stopping = False
-        self._descriptor: int | None = None
+        self._descriptor: int | None = target if isinstance(target, int) else None
         self._is_torn = False
         # A daemon, as a write that never returns must not keep the program from ending.
-        self._thread = Thread(target=self._run, name="transaction log", daemon=True)
+        self._thread = Thread(target=self._run, name="mailgate log", daemon=True)
 
     def start(self) -> None:
         """
@@ -48,6 +51,23 @@ class TransactionLog:
             self._waiting += lines[:room]
             self._lost += max(len(lines) - room, 0)
             self._condition.notify()
+
+    def append(self, lines: Sequence[str]) -> None:
+        """
+        Append lines at once. Blocks; for the thread, and where that does not run.
+        """
+        data = b"".join(line.encode("utf-8", "backslashreplace") + b"\n" for line in lines)
+        lost = self._append(data)
+        if lost:
+            with self._condition:
+                self._lost += lost
+
+    @property
+    def is_full(self) -> bool:
+        """
+        Tell whether nothing more can wait.
+        """
+        return len(self._waiting) >= self._limit
 
     def take_lost(self) -> int:
         """
@@ -75,13 +95,10 @@ class TransactionLog:
 
     def _run(self) -> None:
         while lines := self._take():
-            data = b"".join(line.encode("utf-8") + b"\n" for line in lines)
-            lost = self._append(data)
-            if lost:
-                with self._condition:
-                    self._lost += lost
-        if self._descriptor is not None:
+            self.append(lines)
+        if self._descriptor is not None and self._path is not None:
             os.close(self._descriptor)
+            self._descriptor = None
 
     def _take(self) -> Sequence[str]:
         with self._condition:
@@ -112,17 +129,24 @@ class TransactionLog:
 
     def _open(self) -> int:
         if self._descriptor is not None:
-            if self._is_current(self._descriptor):
+            if self._path is None or self._is_current(self._path, self._descriptor):
                 return self._descriptor
             os.close(self._descriptor)
             self._descriptor = None
+        assert self._path is not None
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
         self._descriptor = os.open(self._path, flags, 0o640)
         self._is_torn = False
         return self._descriptor
 
-    def _is_current(self, descriptor: int) -> bool:
+    def _is_current(self, path: Path, descriptor: int) -> bool:
         try:
-            return os.path.samestat(os.stat(self._path), os.fstat(descriptor))
+            return os.path.samestat(os.stat(path), os.fstat(descriptor))
         except FileNotFoundError:
             return False
+
+
+class TransactionLog(LineLog):
+    """
+    The transaction log: one line of JSON for each transaction.
+    """

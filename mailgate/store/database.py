@@ -177,6 +177,18 @@ class Database:
             return fail(StoreClosed(errno.EBADF, f"{self.path} is not open"))
         return self._readers.run(self._read, function)
 
+    def is_there(self) -> Deferred[bool]:
+        """
+        Wait until the writer's thread has done what was asked of it so far. That the disk is full
+        or the file damaged is no matter here: it answers.
+        """
+
+        def answered(failure: Failure) -> bool:
+            failure.trap(StoreError)
+            return True
+
+        return self.write(lambda _: True).addErrback(answered)
+
     def close(self) -> Deferred[None]:
         """
         Wait for what has been asked for, and close the file.

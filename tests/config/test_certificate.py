@@ -249,7 +249,8 @@ class FurtherTests(FileTestCase):
         """
         self.assertEqual(
             self.only_mistake(WHOLE + '[[tls.certificates]]\ncertificate = "further.pem"\n'),
-            "[[tls.certificates]] number 1 key: is missing; it must be a path in quotes",
+            "[[tls.certificates]] number 1 key: is missing; it must be a path in quotes, or "
+            "credential: and a name",
         )
 
 

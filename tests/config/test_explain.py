@@ -152,7 +152,7 @@ class OneMistakeTests(FileTestCase):
         self.assertEqual(
             self.add('[log]\nxyz = ["a", 1, true, {b = 2}]\n'),
             '[log] xyz = ["a", 1, true, { b = 2 }]: there is no such key; '
-            "known here are transactions",
+            "known here are format, transactions",
         )
 
     def test_key_of_another_table(self) -> None:

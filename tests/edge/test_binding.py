@@ -5,15 +5,12 @@ Tests of the sockets at which clients are waited for.
 import os
 from pathlib import Path
 from shutil import rmtree
-from socket import AF_UNIX, SO_TYPE, SOCK_STREAM, SOL_SOCKET, socket
 from stat import S_IMODE
 from tempfile import mkdtemp
 
-from twisted.internet.protocol import Factory
-from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailgate.edge.binding import bind, let_in
+from mailgate.edge.binding import bind
 
 
 class UnixSocketTests(SynchronousTestCase):
@@ -39,46 +36,13 @@ class UnixSocketTests(SynchronousTestCase):
 
     def test_mode(self):
         """
-        Only the user and the group may connect, whatever the umask, and the umask stays; it is
-        the same once clients are let in.
+        Only the user and the group may connect, whatever the umask, and the umask stays.
         """
         before = os.umask(0)
         self.addCleanup(os.umask, before)
-        bound = self.bind()
-        self.assertEqual(S_IMODE(self.path.stat().st_mode), 0o660)
-        port = let_in(MemoryReactorClock(), bound, Factory())
-        self.addCleanup(port.socket.close)
+        self.bind()
         self.assertEqual(S_IMODE(self.path.stat().st_mode), 0o660)
         self.assertEqual(os.umask(0), 0)
-
-    def test_clients(self):
-        """
-        Clients are let in at the socket that was bound, which the port has for itself.
-        """
-        bound = self.bind()
-        port = let_in(MemoryReactorClock(), bound, Factory())
-        self.addCleanup(port.socket.close)
-        self.assertEqual(bound.fileno(), -1)
-        self.assertEqual(port.socket.getsockopt(SOL_SOCKET, SO_TYPE), SOCK_STREAM)
-        with socket(AF_UNIX) as client:
-            client.connect(str(self.path))
-
-    def test_shared(self):
-        """
-        Where one process lets nobody in any more, the others still do, at the same file.
-        """
-        bound = self.bind()
-        reactor = MemoryReactorClock()
-        first = let_in(reactor, bound.dup(), Factory())
-        second = let_in(reactor, bound, Factory())
-        self.addCleanup(second.socket.close)
-        stopped = first.stopListening()
-        reactor.advance(1)
-        self.successResultOf(stopped)
-        with socket(AF_UNIX) as client:
-            client.connect(str(self.path))
-            accepted, _ = second.socket.accept()
-            accepted.close()
 
     def test_left(self):
         """

@@ -103,21 +103,25 @@ address = "127.0.0.1:{self.health_port}"
             "utf-8",
         )
 
-    def start(self, *run, **environment):
+    def start(self, *run, options=(), before=(), process=None, **environment):
         """
         Start it, and wait until it greets.
 
         @param run: what twistd runs, in the place of the C{mailgate} plugin.
+        @param options: further ones of twistd.
+        @param before: the beginning of the command line, which runs the rest of it.
+        @param process: further keywords for L{subprocess.Popen}.
         """
         run = run or ("mailgate", "--config", self.config)
         with (self.folder / "output").open("ab") as output:
             self.process = subprocess.Popen(
-                [*TWISTD, "-n", "--pidfile=", *run],
+                [*before, *TWISTD, "-n", "--pidfile=", *options, *run],
                 stdout=output,
                 stderr=output,
                 stdin=subprocess.DEVNULL,
                 cwd=REPOSITORY,
                 env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
+                **(process or {}),
             )
         until = time.monotonic() + START_SECONDS
         while time.monotonic() < until:

@@ -77,7 +77,9 @@ def work(path, words):
     table.CHECKS = CHECKS
     clock = Clock()
     suspects = Suspects(None, "", Notes(Path(path)))
-    pipeline = make_pipeline(settings(), Known(), ImmediateThreads(), clock, lambda: NOW, suspects)
+    pipeline = make_pipeline(
+        settings(), Known(), ImmediateThreads(), clock, lambda: NOW, suspects=suspects
+    )
     print(judge(pipeline, clock, ENVELOPE, ADA, message(words.encode())).total)
 
 

@@ -78,7 +78,9 @@ class SuspectTests(TestCase):
         given = settings().model_copy(update={"data": self.folder})
         suspects = Suspects(sandbox, given.model_dump_json(), Notes(self.folder / "own"))
         suspects.hashes = hashes
-        pipeline = make_pipeline(given, Known(), ImmediateThreads(), reactor, lambda: NOW, suspects)
+        pipeline = make_pipeline(
+            given, Known(), ImmediateThreads(), reactor, lambda: NOW, suspects=suspects
+        )
         judge = pipeline.open(ENVELOPE.session).begin(ENVELOPE)
         judge.rcpt(ADA)
         with events() as self.told:

@@ -190,6 +190,21 @@ class WriteTests(DatabaseCase):
         threads.work()
         self.assertEqual(self.successResultOf(database.read(names)), ["a"])
 
+    def test_is_there(self):
+        """
+        The writer is there once it has answered, also where the file is of no use; not before.
+        """
+        threads = LateThreads()
+        database = self.database(threads)
+        found = database.is_there()
+        self.assertNoResult(found)
+        threads.work()
+        self.assertIs(self.successResultOf(found), True)
+        closing = database.close()
+        threads.work()
+        self.successResultOf(closing)
+        self.assertIs(self.successResultOf(database.is_there()), True)
+
     def test_durable(self):
         """
         The connection syncs each commit, keeps a write-ahead log, and holds to foreign keys.
