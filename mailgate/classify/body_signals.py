@@ -22,7 +22,7 @@ from mailgate.classify.known import (
 )
 from mailgate.classify.reading import Reading
 from mailgate.classify.tokens import PAIR, WORD, Tokens
-from mailgate.classify.words import ZERO_WIDTH, Words, normalise, split
+from mailgate.classify.words import ZERO_WIDTH, Words, keys_of, normalise, split
 from mailgate.message.html import Hidden
 from mailgate.message.style import Way
 from mailgate.message.urls import Link
@@ -268,7 +268,7 @@ class _Phrases:
         single = [(kind, words) for kind, words in split_phrases if len(words) == 1]
         pairs = [(kind, words) for kind, words in split_phrases if len(words) == 2]
         self._single = np.concatenate([words.keys(WORD) for _, words in single])
-        self._pairs = np.concatenate([words.pairs(PAIR) for _, words in pairs])
+        self._pairs = np.concatenate([keys_of(words.pairs(), PAIR) for _, words in pairs])
         self._kinds = np.array([kind for kind, _ in (*single, *pairs)])
         self._number = len(kinds)
 

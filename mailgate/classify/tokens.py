@@ -18,7 +18,7 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 from mailgate.classify.reading import Reading
-from mailgate.classify.words import Keys
+from mailgate.classify.words import Keys, keys_of
 from mailgate.message.urls import Link, clean_host, organisation
 
 VERSION = 1
@@ -76,9 +76,11 @@ def tokens_of(reading: Reading) -> Tokens:
     """
     all_words, title, body = reading.words, reading.title, reading.body
     border = len(title)
-    words, pairs = all_words.keys(WORD), all_words.pairs(PAIR)
+    inside = max(0, border - 1)
+    side_by_side = all_words.pairs()
+    words, pairs = all_words.keys(WORD), keys_of(side_by_side, PAIR)
     of_words = (words[border:], words[:border], title.keys(_SUBJECT_WORD))
-    of_pairs = (pairs[border:], pairs[: max(0, border - 1)], title.pairs(_SUBJECT_PAIR))
+    of_pairs = (pairs[border:], pairs[:inside], keys_of(side_by_side[:inside], _SUBJECT_PAIR))
     strings = (sender_tokens(reading), header_tokens(reading), link_tokens(reading))
     groups = [
         _distinct(np.concatenate(of_words)),

@@ -56,6 +56,7 @@ _INVERSES = _powers(pow(_BASE, -1, 1 << 64), _BYTES_LIMIT)
 _MIX = np.uint64(0xD6E8FEB86659FD93)
 _PAIR = np.uint64(0xA24BAED4963EE407)
 _HALF = np.uint64(32)
+_SALTS = [np.uint64(salt * 0x2545F4914F6CDD1D & 0xFFFFFFFFFFFFFFFF) for salt in range(8)]
 _CLASSES = _classes()
 
 
@@ -77,13 +78,15 @@ class Words:
         """
         Give a key for each word.
         """
-        return _keys(self.hashes, salt)
+        return keys_of(self.hashes, salt)
 
-    def pairs(self, salt: int) -> Keys:
+    def pairs(self) -> NDArray[np.uint64]:
         """
-        Give a key for each two words that stand side by side.
+        Give a hash for each two words that stand side by side.
         """
-        return _keys(self.hashes[:-1] * _PAIR + self.hashes[1:], salt)
+        hashes = self.hashes[:-1] * _PAIR
+        hashes += self.hashes[1:]
+        return hashes
 
     def between(self, start: int, end: int) -> Words:
         """
@@ -151,9 +154,16 @@ def normalise(text: str) -> str:
     return text.lower()
 
 
-def _keys(hashes: NDArray[np.uint64], salt: int) -> Keys:
-    mixed = (hashes ^ np.uint64(salt * 0x2545F4914F6CDD1D & 0xFFFFFFFFFFFFFFFF)) * _MIX
-    return ((mixed ^ (mixed >> _HALF)) * _MIX >> _HALF).astype(np.uint32)
+def keys_of(hashes: NDArray[np.uint64], salt: int) -> Keys:
+    """
+    Give a key for each hash; with another salt it is another one.
+    """
+    mixed = hashes ^ _SALTS[salt]
+    mixed *= _MIX
+    mixed ^= mixed >> _HALF
+    mixed *= _MIX
+    mixed >>= _HALF
+    return mixed.astype(np.uint32)
 
 
 _TIME_BITS = 16

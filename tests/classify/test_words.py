@@ -88,11 +88,11 @@ class SplitTests(SynchronousTestCase):
         """
         A pair has a key of its own, which depends on the order.
         """
-        pairs = split("one two one two").pairs(1).tolist()
+        pairs = split("one two one two").pairs().tolist()
         self.assertEqual(pairs[0], pairs[2])
         self.assertNotEqual(pairs[0], pairs[1])
-        self.assertEqual(len(split("one").pairs(1)), 0)
-        self.assertEqual(len(split("").pairs(1)), 0)
+        self.assertEqual(len(split("one").pairs()), 0)
+        self.assertEqual(len(split("").pairs()), 0)
 
     @given(st.text(), st.text())
     def test_every_split(self, one, two):
