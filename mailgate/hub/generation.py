@@ -266,7 +266,8 @@ class Generation:
             for process in list(self._processes):
                 self.log.error("{event} {pid}", event="worker.killed", pid=process.pid)
                 process.kill()
-            await self._when_empty()
+            # What could not even be run is never told to have ended.
+            await ends_within(self._reactor, self._when_empty(), ENDING_SECONDS)
 
     # -- one worker -------------------------------------------------------------------
 

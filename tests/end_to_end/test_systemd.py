@@ -401,6 +401,12 @@ class PrivilegeTests(EndToEndTestCase):
         if os.geteuid() != 0:
             raise SkipTest("needs root, to give it up")
         self.user = pwd.getpwnam("nobody")
+        try:
+            subprocess.run(
+                [sys.executable, "-c", ""], user="nobody", group=self.user.pw_gid, check=True
+            )
+        except PermissionError:
+            raise SkipTest(f"nobody but root may run {sys.executable}") from None
 
     def start(self, **keywords):
         """
