@@ -4,7 +4,7 @@ The workers, generation after generation: a reload is a new one beside the old.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from socket import socket
 from typing import Any
@@ -147,7 +147,7 @@ class Fleet:
         self._unbind(())
         return DeferredList(ending)
 
-    def clients(self) -> Collection[str]:
+    def clients(self) -> tuple[str, ...]:
         """
         Give the clients of all workers, once for each connection.
         """
@@ -189,7 +189,8 @@ class Fleet:
         except BaseException:
             self._current = old
             if old is not None:
-                del self._retiring[old]
+                # Whoever ends the gateway at this moment waits for it.
+                self._retiring.pop(old).callback(None)
                 self._unbind(self._addresses)
             raise
         self._addresses = addresses

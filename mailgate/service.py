@@ -202,9 +202,9 @@ class Gateway(Service):
                 settings,
                 tuple(entry for scopes in entries for entry in scopes.values()),
                 hub.has_room(),
-                tuple(fleet.poison.known),
+                fleet.poison.known,
                 notes,
-                tuple(fleet.clients()),
+                fleet.clients(),
             )
 
         fleet = Fleet(
@@ -284,7 +284,9 @@ class Gateway(Service):
 
     def _tell_unused(self, settings: Settings) -> None:
         addresses = [listener.address for listener in settings.listener]
-        self._parts.handed.tell_unused([*addresses, self._settings.web.address])
+        first = self._settings  # the others are bound at the start only
+        others = filter(None, (first.web.address, first.health.address))
+        self._parts.handed.tell_unused([*addresses, *others])
 
     def startService(self) -> None:
         """

@@ -9,7 +9,6 @@ in once too often; nobody waits for it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator
 
 from mailgate.hub.link import Link
 from mailgate.hub.orders import COUNTED, Count
@@ -52,15 +51,11 @@ class Counting:
         for client in self._open.pop(link).elements():
             self._tell_others(link, Count(Counted.RELEASED, client))
 
-    def clients(self) -> Collection[str]:
+    def clients(self) -> tuple[str, ...]:
         """
         Give the clients of all workers, once for each connection.
         """
-        return tuple(self._elements())
-
-    def _elements(self) -> Iterator[str]:
-        for clients in self._open.values():
-            yield from clients.elements()
+        return tuple(client for each in self._open.values() for client in each.elements())
 
     def _tell_others(self, link: Link, count: Count) -> None:
         for other in self._open:

@@ -62,6 +62,12 @@ class WorkerFailed(Exception):
     """
 
 
+class WorkerNotRun(WorkerFailed):
+    """
+    Its process could not even be run.
+    """
+
+
 class Process(ProcessProtocol):
     """
     One worker.
@@ -266,13 +272,15 @@ class Generation:
             for process in list(self._processes):
                 self.log.error("{event} {pid}", event="worker.killed", pid=process.pid)
                 process.kill()
-            # What could not even be run is never told to have ended.
-            await ends_within(self._reactor, self._when_empty(), ENDING_SECONDS)
+            await self._when_empty()
 
     # -- one worker -------------------------------------------------------------------
 
     async def _start_one(self) -> None:
-        process = self._spawn()
+        try:
+            process = self._spawn()
+        except OSError as error:
+            raise WorkerNotRun(f"a worker cannot be run: {error}") from error
         process.since = self._reactor.seconds()
         process.ended.addCallback(self._ended, process)
         starting = process.link.call(START, pickle.dumps(self._beginning(process.notes)))
@@ -320,19 +328,26 @@ class Generation:
                 env=None,
                 childFDs=descriptors,
             )
+        except OSError:
+            self._forget(process)
+            link.lose()
+            raise
         finally:
             theirs.close()
             os.close(nothing)
         return process
 
+    def _forget(self, process: Process) -> None:
+        self._processes.discard(process)
+        self._poison.gone(process.notes)
+
     def _said(self, told: Said, process: Process) -> None:
         repeat(told, process.pid)
 
     def _ended(self, way: str, process: Process) -> None:
-        self._processes.discard(process)
         if not self._is_ending:
             self._poison.died(process.notes)
-        self._poison.gone(process.notes)
+        self._forget(process)
         if self._is_ending:
             if not self._processes:
                 empty, self._empty = self._empty, []
@@ -342,25 +357,33 @@ class Generation:
         self._died()
         if self._reactor.seconds() - process.since >= PROVEN_SECONDS:
             self._deaths = 0
-        pause = PAUSES[min(self._deaths, len(PAUSES) - 1)]
-        self._deaths += 1
         self.log.error(
             "{event} a worker has died ({way}); another one starts in {seconds} seconds",
             event="worker.died",
             way=way,
-            seconds=pause,
+            seconds=self._replace_later(),
         )
+
+    def _replace_later(self) -> float:
+        """
+        Start another worker after a pause, and tell how long that is.
+        """
+        pause = PAUSES[min(self._deaths, len(PAUSES) - 1)]
+        self._deaths += 1
         self._reactor.callLater(pause, self._replace)
+        return pause
 
     def _replace(self) -> None:
         if not self._is_ending:
             Deferred.fromCoroutine(self._start_one()).addErrback(self._not_replaced)
 
     def _not_replaced(self, failure: Failure) -> None:
-        # It dies then, and is started again for that.
         self.log.error(
             "{event} {error}", event="worker.not_started", error=failure.getErrorMessage()
         )
+        # One that was run dies then, and another one is started for that.
+        if failure.check(WorkerNotRun):
+            self._replace_later()
 
     def _when_empty(self) -> Deferred[None]:
         empty: Deferred[None] = Deferred()

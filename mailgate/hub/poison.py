@@ -35,7 +35,7 @@ class Poison:
         self._known: dict[bytes, None] = {}
 
     @property
-    def known(self) -> Sequence[bytes]:
+    def known(self) -> tuple[bytes, ...]:
         """
         Give their SHA-256.
         """
