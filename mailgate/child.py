@@ -8,7 +8,6 @@ link. Without the hub it ends at once: what it has not kept, its clients still h
 
 from __future__ import annotations
 
-import gc
 import os
 import pickle
 import signal
@@ -50,15 +49,12 @@ from mailgate.hub.orders import (
 from mailgate.interfaces import Counted, IDelivery
 from mailgate.knowledge.lists import Lists
 from mailgate.net.sandbox import Sandbox
-from mailgate.parts import Parts
+from mailgate.parts import FILE_THREADS, Parts, spare_collector
 from mailgate.pipeline.suspects import Suspects
 from mailgate.reporting.status import WorkerStatus
 from mailgate.store.notes import Notes
 from mailgate.store.threads import Threads
-from mailgate.tap import YOUNG
 from mailgate.worker import Worker
-
-FILE_THREADS = 10
 
 
 class Child:
@@ -149,8 +145,7 @@ class Child:
         sockets = [socket(fileno=FIRST_SOCKET + at) for at in range(len(settings.listener))]
         worker.listen(sockets)
         self._is_open = True
-        gc.freeze()
-        gc.set_threshold(YOUNG, *gc.get_threshold()[1:])
+        spare_collector()
 
     def _room(self, has_room: bool) -> None:
         self._hub.room = has_room

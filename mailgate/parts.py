@@ -4,6 +4,7 @@ What the gateway stands on: the files, the clock, the terminal.
 
 from __future__ import annotations
 
+import gc
 import os
 import sqlite3
 import time
@@ -17,6 +18,23 @@ from mailgate.interfaces import IDelivery, IFiles
 from mailgate.reporting.terminal import Voice
 from mailgate.store.database import Connect
 from mailgate.store.files import Files
+
+FILE_THREADS = 10
+"""How many threads read and write files, in the hub and in each worker."""
+
+_YOUNG = 20_000
+"""
+Objects that are made before the garbage collector looks at them, instead of 700, so that it does
+not look in the midst of each message.
+"""
+
+
+def spare_collector() -> None:
+    """
+    Let the garbage collector look seldom, and never again at what is there now, which stays.
+    """
+    gc.freeze()
+    gc.set_threshold(_YOUNG, *gc.get_threshold()[1:])
 
 
 @frozen

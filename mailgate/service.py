@@ -54,7 +54,7 @@ from mailgate.hub.orders import RELISTED, ROOM, Beginning, Relisted
 from mailgate.hub.storage import Storage, open_for_command
 from mailgate.hub.supervisor import Watchdog
 from mailgate.interfaces import IDelivery
-from mailgate.parts import Parts
+from mailgate.parts import FILE_THREADS, Parts
 from mailgate.reporting.status import WorkerSeen
 from mailgate.rewrite.headers import HeaderRewriter
 from mailgate.store.schema import SchemaTooNew
@@ -63,8 +63,6 @@ from mailgate.web.health import HealthSite
 from mailgate.web.sign_in import FirstAdministrator, LogIns
 from mailgate.web.site import ReviewSite, make_site
 from mailgate.worker import Worker, upstream_states
-
-FILE_THREADS = 10
 
 MOMENT = 1.0
 """How long the end of anything may take, in seconds, even when the time to drain is over."""
@@ -126,7 +124,6 @@ class Gateway(Service):
         self._threads = threads
         self._deliveries = self._make_deliveries(settings)
         self._routes = Routes(settings.route, self._deliveries)
-        rewriter = HeaderRewriter(settings.policy.subject_mark, settings.hostname)
         self._watch = CertificateWatch(
             lambda: self._settings.certificates, parts.wall_clock, threads
         )
@@ -134,7 +131,7 @@ class Gateway(Service):
             reactor,
             storage,
             lambda recipient: self._routes.upstream_for(recipient),
-            rewriter,
+            self._make_rewriter(settings),
             (Job("look at the certificates", DAY, self._watch.look),),
         )
         self._health = Health(
@@ -191,6 +188,10 @@ class Gateway(Service):
             settings, self._reactor, parts.files, self._threads, parts.wall_clock
         )
         return {name: parts.delivery(delivery) for name, delivery in made.items()}
+
+    def _make_rewriter(self, settings: Settings) -> HeaderRewriter:
+        # The name is that of the start, as everything else of the hub that knows it.
+        return HeaderRewriter(settings.policy.subject_mark, self._settings.hostname)
 
     def _make_fleet(self) -> Fleet:
         hub, storage = self._hub, self._storage
@@ -492,9 +493,7 @@ class Gateway(Service):
         self._routes = Routes(settings.route, self._deliveries)
         for delivery in leaving.values():
             delivery.close()
-        storage, commands = self._storage, self._hub.commands
-        storage.lists.domains = {domain for route in settings.route for domain in route.domains}
-        commands.policy = settings.policy
+        self._hub.take_up(settings, self._make_rewriter(settings))
         self._site = self._make_site(settings)
         if self._web is not None:
             cast(Any, self._web).factory = self._site

@@ -4,7 +4,6 @@ What `twistd mailgate` understands on its command line, and the service that it 
 
 from __future__ import annotations
 
-import gc
 import os
 import pwd
 from collections.abc import Mapping
@@ -23,7 +22,7 @@ from mailgate.config.problem import ConfigurationError
 from mailgate.edge.binding import NOBODY, Owner
 from mailgate.edge.handed import HandedSockets, first_environment
 from mailgate.hub.supervisor import Supervisor
-from mailgate.parts import Parts
+from mailgate.parts import Parts, spare_collector
 from mailgate.reporting.events import EventLog, is_journal
 from mailgate.service import make_gateway
 
@@ -31,12 +30,6 @@ STDOUT = 1
 
 LOG = "twistd.log"
 """Where a daemon logs that was not told where."""
-
-YOUNG = 20_000
-"""
-Objects that are made before the garbage collector looks at them: those of some fifty messages.
-With the 700 that Python begins with, it looks twice at each message while it is worked on.
-"""
 
 
 class Options(BaseOptions):
@@ -121,9 +114,7 @@ def makeService(options: Options) -> IService:
         gateway = make_gateway(settings, reactor, parts, lambda: load_to_run(path))
     except ConfigurationError as error:
         raise SystemExit(f"mailgate: the configuration is wrong\n{error}") from error
-    # All that is there now stays: the collector never has to look at it again.
-    gc.freeze()
-    gc.set_threshold(YOUNG, *gc.get_threshold()[1:])
+    spare_collector()
     return gateway if events is None else Application(gateway, events)
 
 

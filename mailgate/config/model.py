@@ -639,6 +639,13 @@ class Settings(Section):
     health: Health = Health()
 
     @property
+    def domains(self) -> frozenset[str]:
+        """
+        Give the domains that mail is taken for, in lower case.
+        """
+        return frozenset(domain for route in self.route for domain in route.domains)
+
+    @property
     def self_signed(self) -> Path:
         """
         Give the folder of the certificate that is made where none is configured.

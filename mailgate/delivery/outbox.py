@@ -76,7 +76,9 @@ class Outbox:
         self._settings = settings
         self._hostname = hostname
         self._route_for = route_for
-        self._rewriter = rewriter
+        self.rewriter = rewriter
+        """Writes what a delivered copy needs."""
+
         self._fail = fail
         self._is_running = False
         self._timer: IDelayedCall | None = None
@@ -256,7 +258,7 @@ class Outbox:
             stored = await self._open(row.message)
             # What is stored is as it was received, without the fields that the edge had added.
             ours = fields_of_ours(self._hostname, envelope, [row.recipient], stored.headers)
-            message = self._rewriter.apply(trace, row.verdict, stored.prepend(ours))
+            message = self.rewriter.apply(trace, row.verdict, stored.prepend(ours))
             try:
                 if not self._is_running:
                     return STOPPED

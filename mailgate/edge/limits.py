@@ -77,7 +77,7 @@ class ConnectionLimits:
         self.open = 0
         """Connections that are open here."""
 
-        self._open = 0  # here and elsewhere
+        self._everywhere = 0
         self._open_by: dict[bytes, int] = {}
         self._handshakes = 0
         self._handshakes_by: dict[bytes, int] = {}
@@ -199,7 +199,7 @@ class ConnectionLimits:
             self._junk.add(address.packed)
 
     def _admitted(self, address: IPv4Address | IPv6Address | None) -> None:
-        self._open += 1
+        self._everywhere += 1
         if address is not None:
             key, network = address.packed, network_of(address)
             self._open_by[key] = self._open_by.get(key, 0) + 1
@@ -208,7 +208,7 @@ class ConnectionLimits:
             self._network_rate.add(network)
 
     def _released(self, address: IPv4Address | IPv6Address | None) -> None:
-        self._open -= 1
+        self._everywhere -= 1
         if address is not None:
             for key in (address.packed, network_of(address)):
                 self._open_by[key] -= 1
@@ -224,7 +224,7 @@ class ConnectionLimits:
 
     def _refusal(self, address: IPv4Address | IPv6Address) -> Reply | None:
         settings, key, network = self._settings, address.packed, network_of(address)
-        if self._open >= self._most:
+        if self._everywhere >= self._most:
             return TOO_BUSY
         if self._open_by.get(key, 0) >= settings.connections_per_address:
             return TOO_MANY_FROM_ADDRESS

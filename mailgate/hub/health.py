@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from attrs import frozen
-from cryptography.x509 import load_pem_x509_certificates
 from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorTime
 
 from mailgate import __version__
 from mailgate.classify.store import Unusable
+from mailgate.config.certificate import read_chain
 from mailgate.config.model import Settings
 from mailgate.hub.storage import Storage
 from mailgate.quarantine import rows
@@ -128,7 +128,7 @@ class Health:
             workers=tuple(await workers),
             upstreams=around.upstreams(),
             has_room=self._has_room(),
-            wanted_bytes=storage.settings.limits.free_bytes,
+            wanted_bytes=settings.limits.free_bytes,
             database_error=stored if isinstance(stored, str) else "",
             stored=stored if isinstance(stored, Stored) else None,
             learned=learned if isinstance(learned, Learned) else None,
@@ -184,7 +184,7 @@ def _look_around(settings: Settings) -> Machine:
         disk_bytes=disk.f_blocks * disk.f_frsize,
         state_bytes=sum(_sizes(data.glob("state.db*"))),
         trace_bytes=sum(_sizes(data.glob("trace-*.db*"))),
-        certificates=tuple(map(_certificate, _certificate_files(settings))),
+        certificates=tuple(_certificate(each.certificate) for each in settings.certificates),
     )
 
 
@@ -197,14 +197,9 @@ def _sizes(paths: Iterator[Path]) -> Iterator[int]:
             continue
 
 
-def _certificate_files(settings: Settings) -> Sequence[Path]:
-    return [each.certificate for each in settings.certificates]
-
-
 def _certificate(path: Path) -> CertificateStatus:
     try:
-        first = load_pem_x509_certificates(path.read_bytes())[0]
-    except (OSError, ValueError):
+        chain = read_chain(path)
+    except ValueError:
         return CertificateStatus(str(path), None, None)
-    begins, ends = first.not_valid_before_utc, first.not_valid_after_utc
-    return CertificateStatus(str(path), begins.timestamp(), ends.timestamp())
+    return CertificateStatus(str(path), chain.begin.timestamp(), chain.end.timestamp())

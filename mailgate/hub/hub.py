@@ -12,6 +12,7 @@ from twisted.internet.interfaces import IReactorTime, IReactorUNIX
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from mailgate.config.model import Settings
 from mailgate.delivery.outbox import Outbox
 from mailgate.hub.commands import Commands
 from mailgate.hub.control import Control
@@ -98,6 +99,15 @@ class Hub:
         @raise OSError: the data folder cannot be used.
         """
         return Deferred.fromCoroutine(self._start())
+
+    def take_up(self, settings: Settings, rewriter: IRewriter) -> None:
+        """
+        Take up what has changed in the configuration, as far as the hub can while it runs.
+        """
+        self.room.minimum = settings.limits.free_bytes
+        self.outbox.rewriter = rewriter
+        self.lists.domains = settings.domains
+        self.commands.policy = settings.policy
 
     def finish(self, seconds: float) -> Deferred[None]:
         """

@@ -24,10 +24,11 @@ class Room:
     def __init__(self, path: Path, minimum: int, threads: IThreads) -> None:
         """
         @param path: a folder on the file system in question.
-        @param minimum: how many bytes must be free.
         """
         self._path = path
-        self._minimum = minimum
+        self.minimum = minimum
+        """How many bytes must be free."""
+
         self._threads = threads
         self.is_enough = True
         """Whether there was room when last looked."""
@@ -46,7 +47,7 @@ class Room:
         return status.f_bavail * status.f_frsize
 
     def _seen(self, free: int) -> None:
-        is_enough = free >= self._minimum
+        is_enough = free >= self.minimum
         if is_enough == self.is_enough:
             return
         self.is_enough = is_enough
@@ -58,5 +59,5 @@ class Room:
                 "{event} {free} bytes are free, {minimum} are wanted: no new mail is taken",
                 event="disk.full",
                 free=free,
-                minimum=self._minimum,
+                minimum=self.minimum,
             )

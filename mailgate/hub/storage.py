@@ -73,8 +73,7 @@ class Storage:
         self.blobs = Blobs(data / "blobs", files, threads)
         self.messages = Messages(self.database, self.blobs, threads, _summarise)
         self.accounts = Accounts(self.database, threads, now)
-        domains = {domain for route in settings.route for domain in route.domains}
-        self.lists = ListStore(self.database, now, domains)
+        self.lists = ListStore(self.database, now, settings.domains)
         self.classifier = data / FOLDER
         """Where the classifier finds what was learned."""
 

@@ -10,10 +10,12 @@ from collections.abc import Callable
 from io import BytesIO
 from typing import Any, Protocol
 
-from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
-from twisted.web.server import Request
+from twisted.web.resource import Resource
+from twisted.web.server import Request, Site
 
 REQUEST_SECONDS = 30.0
 """How long a whole request may take to come in, from its first byte."""
@@ -25,6 +27,9 @@ LINGER_SECONDS = 2.0
 """How long a client that was refused may go on sending, so that it sees the answer."""
 
 LINGER_BYTES = 1024 * 1024
+
+IDLE_SECONDS = 60
+"""How long a connection is kept open without a request."""
 
 
 class IsSite(Protocol):
@@ -214,3 +219,57 @@ class LimitedRequest(Request):
         Refuse: log-ins are rows of our own.
         """
         raise RuntimeError("there are no Twisted sessions here")
+
+
+class LimitedSite(Site):
+    """
+    An HTTP server with these limits, that takes so many connections and no more. It writes no
+    access log.
+    """
+
+    events = Logger()
+    noisy = False
+    protocol = LimitedChannel  # type: ignore[assignment]
+
+    def __init__(self, reactor: IReactorTime, most: int) -> None:
+        """
+        @param most: how many connections there may be at the same time.
+        """
+        super().__init__(  # type: ignore[no-untyped-call]
+            Resource(),
+            requestFactory=LimitedRequest,
+            timeout=IDLE_SECONDS,
+            reactor=reactor,
+            parsePOSTFormSubmission=False,
+        )
+        self._most = most
+        self._connections = 0
+
+    def buildProtocol(self, addr: IAddress | None) -> LimitedChannel | None:  # type: ignore[override]
+        """
+        Take a connection, unless there are too many.
+        """
+        if self._connections >= self._most:
+            self.too_many(str(addr))
+            return None
+        self._connections += 1
+        channel: LimitedChannel = super().buildProtocol(addr)  # type: ignore[no-untyped-call]
+        return channel
+
+    def too_many(self, client: str) -> None:
+        """
+        Tell that a connection was turned away.
+        """
+        raise NotImplementedError
+
+    def log(self, request: Request) -> None:  # type: ignore[override]
+        """
+        Write no access log: its lines would hold what links give away, and whoever watches comes
+        every few seconds.
+        """
+
+    def left(self) -> None:
+        """
+        Take note that a connection has ended.
+        """
+        self._connections -= 1

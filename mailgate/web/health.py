@@ -13,25 +13,19 @@ from http import HTTPStatus
 
 from attrs import frozen
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IAddress, IReactorTime
-from twisted.logger import Logger
+from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
-from twisted.web.resource import Resource
-from twisted.web.server import Request, Site
 
 from mailgate.config.values import parse_network
 from mailgate.reporting.measures import Sums
 from mailgate.reporting.metrics import CONTENT_TYPE, expose
 from mailgate.reporting.status import Status
-from mailgate.web.channel import LimitedChannel, LimitedRequest
+from mailgate.web.channel import LimitedRequest, LimitedSite
 from mailgate.web.headers import security_headers
 from mailgate.wire.network import address_of, is_within
 
 CONNECTIONS = 100
 """How many there may be at the same time."""
-
-IDLE_SECONDS = 60
-"""How long a connection is kept open without a request."""
 
 _TEXT = "text/plain; charset=utf-8"
 
@@ -47,14 +41,10 @@ def _words(code: int, *lines: str) -> _Said:
     return _Said(code, "".join(f"{line}\n" for line in lines).encode())
 
 
-class HealthSite(Site):
+class HealthSite(LimitedSite):
     """
     The HTTP server of the three.
     """
-
-    events = Logger()
-    noisy = False
-    protocol = LimitedChannel  # type: ignore[assignment]
 
     def __init__(
         self,
@@ -70,47 +60,24 @@ class HealthSite(Site):
         @param status: finds out how the gateway is.
         @param sums: what was counted since the start.
         """
-        super().__init__(  # type: ignore[no-untyped-call]
-            Resource(),
-            requestFactory=LimitedRequest,
-            timeout=IDLE_SECONDS,
-            reactor=reactor,
-            parsePOSTFormSubmission=False,
-        )
+        super().__init__(reactor, CONNECTIONS)
         self._networks = tuple(map(parse_network, networks))
         self._is_alive = is_alive
         self._status = status
         self._sums = sums
-        self._connections = 0
         self._pages: Mapping[bytes, Callable[[], Deferred[_Said]]] = {
             b"/healthz": lambda: Deferred.fromCoroutine(self._healthz()),
             b"/readyz": lambda: Deferred.fromCoroutine(self._readyz()),
             b"/metrics": lambda: Deferred.fromCoroutine(self._metrics()),
         }
 
-    def buildProtocol(self, addr: IAddress | None) -> LimitedChannel | None:  # type: ignore[override]
+    def too_many(self, client: str) -> None:
         """
-        Take a connection, unless there are too many.
+        Tell that a connection was turned away.
         """
-        if self._connections >= CONNECTIONS:
-            self.events.warn("{event} {client}", event="health.connections", client=str(addr))
-            return None
-        self._connections += 1
-        channel: LimitedChannel = super().buildProtocol(addr)  # type: ignore[no-untyped-call]
-        return channel
-
-    def log(self, request: Request) -> None:  # type: ignore[override]
-        """
-        Write no access log: whoever watches comes every few seconds.
-        """
+        self.events.warn("{event} {client}", event="health.connections", client=client)
 
     # -- for the channel --------------------------------------------------------------
-
-    def left(self) -> None:
-        """
-        Take note that a connection has ended.
-        """
-        self._connections -= 1
 
     def body_limit(self, path: bytes) -> int:
         """

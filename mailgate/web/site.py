@@ -10,16 +10,13 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IAddress, IReactorTime
-from twisted.logger import Logger
+from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
-from twisted.web.resource import Resource
-from twisted.web.server import Request, Site
 
 from mailgate.config.model import Policy, Web
 from mailgate.interfaces import ILearner, IThreads
 from mailgate.quarantine.deciding import Decisions
-from mailgate.web.channel import LimitedChannel, LimitedRequest
+from mailgate.web.channel import LimitedRequest, LimitedSite
 from mailgate.web.front import LOG_IN, Asked, Front
 from mailgate.web.names import Names
 from mailgate.web.pages.account import AccountPages
@@ -42,9 +39,6 @@ if TYPE_CHECKING:
     from mailgate.reporting.trace import Traces
     from mailgate.store.database import Database
     from mailgate.web.accounts import Accounts
-
-IDLE_SECONDS = 60
-"""How long a connection is kept open without a request."""
 
 CONNECTIONS = 500
 """How many there may be at the same time."""
@@ -101,53 +95,26 @@ def make_site(
     return ReviewSite(Front(names, routes, templates, log_ins), names.is_secure, reactor)
 
 
-class ReviewSite(Site):
+class ReviewSite(LimitedSite):
     """
     The HTTP server of the review pages.
     """
-
-    events = Logger()
-    noisy = False
-    protocol = LimitedChannel  # type: ignore[assignment]
 
     def __init__(self, front: Front, is_secure: bool, reactor: IReactorTime) -> None:
         """
         @param is_secure: whether the pages are asked for by https.
         """
-        super().__init__(  # type: ignore[no-untyped-call]
-            Resource(),
-            requestFactory=LimitedRequest,
-            timeout=IDLE_SECONDS,
-            reactor=reactor,
-            parsePOSTFormSubmission=False,
-        )
+        super().__init__(reactor, CONNECTIONS)
         self._front = front
         self._is_secure = is_secure
-        self._connections = 0
 
-    def buildProtocol(self, addr: IAddress | None) -> LimitedChannel | None:  # type: ignore[override]
+    def too_many(self, client: str) -> None:
         """
-        Take a connection, unless there are too many.
+        Tell that a connection was turned away.
         """
-        if self._connections >= CONNECTIONS:
-            self.events.warn("{event} {client}", event="web.connections", client=str(addr))
-            return None
-        self._connections += 1
-        channel: LimitedChannel = super().buildProtocol(addr)  # type: ignore[no-untyped-call]
-        return channel
-
-    def log(self, request: Request) -> None:  # type: ignore[override]
-        """
-        Write no access log: its lines would hold the token of the first administrator's link.
-        """
+        self.events.warn("{event} {client}", event="web.connections", client=client)
 
     # -- for the channel --------------------------------------------------------------
-
-    def left(self) -> None:
-        """
-        Take note that a connection has ended.
-        """
-        self._connections -= 1
 
     def body_limit(self, path: bytes) -> int:
         """

@@ -4,6 +4,7 @@ What tests with a running gateway share.
 
 import shutil
 import socket
+import ssl
 import time
 from tempfile import mkdtemp
 
@@ -92,6 +93,20 @@ class Conversation:
         """
         self.say(data)
         return self.reply()
+
+    def start_tls(self):
+        """
+        Change to TLS.
+
+        @return: what was said to STARTTLS.
+        """
+        said = self.ask("STARTTLS\n")
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        self.socket = context.wrap_socket(self.socket, server_hostname="mail.example.com")
+        self.lines = self.socket.makefile("rb")
+        return said
 
     def envelope(self, recipient="ada@example.com"):
         """

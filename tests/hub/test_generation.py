@@ -8,12 +8,14 @@ import socket
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
-from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailgate.hub.counting import Counting
 from mailgate.hub.generation import PAUSES, Generation, WorkerFailed
+from mailgate.hub.link import Link
+from mailgate.hub.orders import START
 from mailgate.hub.poison import Poison
+from tests.hub.joined import join
 from tests.storage import temporary_folder
 
 
@@ -29,12 +31,9 @@ class Reactor(Clock):
 
     def adoptStreamConnection(self, descriptor, family, factory):
         """
-        Give the link a transport that goes nowhere.
+        Join the link to a worker that is ready at once.
         """
-        transport = StringTransport()
-        link = factory.buildProtocol(None)
-        transport.loseConnection = lambda: link.lost.called or link.connectionLost()
-        link.makeConnection(transport)
+        join(factory.buildProtocol(None), Link({START: lambda order: None}))
 
     def spawnProcess(self, process, *arguments, **options):
         """
@@ -87,7 +86,7 @@ class NotRunTests(SynchronousTestCase):
         """
         self.reactor.is_exhausted = False
         starting = Deferred.fromCoroutine(self.generation.start())
-        self.assertNoResult(starting)
+        self.successResultOf(starting)
         (process,) = self.generation._processes
         self.reactor.is_exhausted = True
         process.ended.callback("killed by SIGKILL")

@@ -214,9 +214,31 @@ class HubTests(SynchronousTestCase):
         hub = self.make(limits={"free_bytes": 1 << 60})
         self.start(hub)
         self.assertFalse(hub.has_room())
-        hub.room._minimum = 1
+        hub.room.minimum = 1
         self.reactor.advance(10)
         self.assertTrue(hub.has_room())
+
+    def test_take_up(self):
+        """
+        A changed configuration counts for what the hub does from then on.
+        """
+        hub = self.make(limits={"free_bytes": 1 << 60})
+        self.start(hub)
+        given = hub._storage.settings
+        changed = given.model_copy(
+            update={
+                "limits": given.limits.model_copy(update={"free_bytes": 1}),
+                "policy": given.policy.model_copy(update={"tag": 4.0}),
+                "route": (given.route[0].model_copy(update={"domains": ("other.example",)}),),
+            }
+        )
+        rewriter = AsItIs()
+        hub.take_up(changed, rewriter)
+        self.reactor.advance(10)
+        self.assertTrue(hub.has_room())
+        self.assertIs(hub.outbox.rewriter, rewriter)
+        self.assertEqual(hub.commands.policy.tag, 4.0)
+        self.assertEqual(hub.lists.domains, {"other.example"})
 
     def test_jobs(self):
         """
