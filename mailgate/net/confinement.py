@@ -9,6 +9,7 @@ import os
 import resource
 import signal
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 
 from attrs import frozen
 
@@ -53,7 +54,9 @@ def confine(
     """
     libc = ctypes.CDLL(None, use_errno=True)
     os.chdir("/")
-    os.nice(10)
+    # It is manners and no protection: where a filter forbids it (systemd's @resources), do without.
+    with suppress(PermissionError):
+        os.nice(10)
     active = set()
     # In the order of the enumeration: what takes away system calls is the last.
     for protection in Protection:

@@ -1,12 +1,15 @@
 """
-Tests of L{mailgate.net.system_calls}.
+Tests of L{mailgate.net.system_calls}, and of what the other protections do beside it.
 """
 
 import os
+import subprocess
+import sys
 from errno import EPERM
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from mailgate.interfaces import Protection
 from mailgate.net.system_calls import program
 
 X86, ARM = 0xC000003E, 0xC00000B7
@@ -122,3 +125,25 @@ class ProgramTests(SynchronousTestCase):
         For a machine whose numbers are not known there is no program.
         """
         self.assertIs(program("riscv64"), None)
+
+
+class MannersTests(SynchronousTestCase):
+    """
+    Tests of L{mailgate.net.confinement.confine} where the service manager has a filter of its own.
+    """
+
+    def test_no_priority(self):
+        """
+        A process that may not count less than others is confined all the same.
+        """
+        program = (
+            "import os\n"
+            "def nice(number): raise PermissionError(1, 'Operation not permitted')\n"
+            "os.nice = nice\n"
+            "from mailgate.net.confinement import Limits, confine\n"
+            "print(*confine(Limits()))\n"
+        )
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertIn(Protection.LIMITS, done.stdout.split())
+        self.assertIn(Protection.PRIVILEGES, done.stdout.split())
