@@ -299,7 +299,9 @@ def _is_gappy(body: Words) -> bool:
     Tell whether five letters stand each for itself, one character apart.
     """
     # Their starts are two apart; of most texts it is plain that no five are.
-    if not (body.starts[_GAPPY - 1 :] - body.starts[: -(_GAPPY - 1)] == 2 * (_GAPPY - 1)).any():
+    if not np.count_nonzero(
+        body.starts[_GAPPY - 1 :] - body.starts[: -(_GAPPY - 1)] == 2 * (_GAPPY - 1)
+    ):
         return False
     alone = (body.ends - body.starts == 1).astype(np.int32)
     close = np.zeros(len(body), np.int32)

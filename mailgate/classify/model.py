@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from operator import sub
+from functools import cached_property
+from operator import mul, sub
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,7 +20,7 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 from mailgate.classify.evidence import Evidence
-from mailgate.classify.signals import PRIORS, SIGNALS, Signal, vector
+from mailgate.classify.signals import INDEX, PRIORS, SIGNALS, Signal, vector
 from mailgate.classify.tokens import GROUPS
 from mailgate.classify.words import Keys
 
@@ -89,17 +90,32 @@ class Regression:
         weights[_SIGNALS] = PRIORS
         return cls(weights)
 
-    def logit(self, features: Numbers, coverage: float) -> float:
+    def logit(self, means: Sequence[float], signals: Iterable[str], coverage: float) -> float:
         """
         Give the logit of a message.
 
         Mail of a kind that was never learned shares few pairs of words with what was: then the
         tokens that it does share say little, for ham least of all.
         """
-        tokens = float(self.weights[: len(MEANS)] @ features[: len(MEANS)])
-        rest = float(self.weights[len(MEANS) :] @ features[len(MEANS) :])
+        tokens = math.fsum(map(mul, self._numbers[: len(MEANS)], means))
+        rest = math.fsum([self._numbers[-1], *map(self.worth, signals)])
         limit = 1 + 8 * coverage
         return rest + max(-min(3.0, limit), min(limit, tokens))
+
+    def worth(self, signal: str) -> float:
+        """
+        Give the weight of a signal.
+        """
+        return self._numbers[len(MEANS) + INDEX[signal]]
+
+    @cached_property
+    def _numbers(self) -> list[float]:
+        # For the few that a message needs, the numbers of Python are faster than an array.
+        numbers: list[float] = self.weights.tolist()
+        return numbers
+
+
+_UNTAUGHT = Regression.fresh()
 
 
 @frozen
@@ -159,7 +175,7 @@ class Measured:
     odds: Numbers
     """The log-odds of each token; 0 where it does not count."""
 
-    means: Numbers
+    means: Sequence[float]
     coverage: float
 
 
@@ -174,7 +190,7 @@ def measure(evidence: Evidence, counts: ICounts) -> Measured:
     odds += math.log((counts.ham + 2 * _SMOOTHING) / (counts.spam + 2 * _SMOOTHING))
     is_used = is_seen & (np.abs(odds) > _LEAST)
     odds *= is_used
-    means = np.zeros(len(MEANS))
+    means = [0.0] * len(MEANS)
     if min(counts.spam, counts.ham) >= _LEARNED_FROM:
         sums, used = _by_group(odds, tokens.ends), _by_group(is_used, tokens.ends)
         means[0] = sum(sums) / (sum(used) + _SHRINKING)
@@ -193,7 +209,7 @@ def _by_group(values: NDArray[Any], ends: Sequence[int]) -> Sequence[float]:
     return [until[0], *map(sub, until[1:], until)]
 
 
-def features_of(evidence: Evidence, means: Numbers) -> Numbers:
+def features_of(evidence: Evidence, means: Sequence[float]) -> Numbers:
     """
     Give what the regression weighs of a message.
     """
@@ -215,7 +231,8 @@ def teach(lessons: Iterable[tuple[Evidence, bool, ICounts]]) -> Regression:
     for evidence, is_spam, counts in lessons:
         measured = measure(evidence, counts)
         features = features_of(evidence, measured.means)
-        p = probability(Regression(weights).logit(features, measured.coverage))
+        regression = Regression(weights)
+        p = probability(regression.logit(measured.means, evidence.signals, measured.coverage))
         v = max(p * (1 - p), 0.01)
         direction = covariance @ features
         covariance -= v / (1 + v * float(features @ direction)) * np.outer(direction, direction)
@@ -236,29 +253,25 @@ def judge(evidence: Evidence, counts: ICounts, regression: Regression) -> Judgem
     little.
     """
     if not is_trained(counts):
-        shown = vector(evidence.signals)
-        worth = shown * PRIORS
-        logit = float(worth.sum())
-        return Judgement(logit, probability(logit), False, 0.0, _signals(shown, worth), (), ())
+        logit = math.fsum(map(_UNTAUGHT.worth, evidence.signals))
+        seen = _signals(evidence, _UNTAUGHT)
+        return Judgement(logit, probability(logit), False, 0.0, seen, (), ())
     measured = measure(evidence, counts)
-    features = features_of(evidence, measured.means)
-    logit = regression.logit(features, measured.coverage)
-    shown = features[_SIGNALS]
-    worth = shown * regression.weights[_SIGNALS]
+    logit = regression.logit(measured.means, evidence.signals, measured.coverage)
     return Judgement(
         logit,
         probability(logit),
         True,
         measured.coverage,
-        _signals(shown, worth),
+        _signals(evidence, regression),
         _clearest(evidence, measured, measured.odds) if logit > 0 else (),
         _clearest(evidence, measured, -measured.odds),
     )
 
 
-def _signals(shown: Numbers, worth: Numbers) -> Sequence[tuple[Signal, float]]:
-    places = shown.nonzero()[0]
-    found = zip(map(SIGNALS.__getitem__, places.tolist()), worth.take(places).tolist(), strict=True)
+def _signals(evidence: Evidence, regression: Regression) -> Sequence[tuple[Signal, float]]:
+    signals = [SIGNALS[at] for at in sorted(map(INDEX.__getitem__, evidence.signals))]
+    found = [(signal, regression.worth(signal.name)) for signal in signals]
     return sorted(found, key=lambda each: -abs(each[1]))
 
 

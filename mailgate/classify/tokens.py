@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from itertools import accumulate, islice
 from zlib import crc32
 
@@ -18,7 +18,7 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 from mailgate.classify.reading import Reading
-from mailgate.classify.words import Keys, keys_of
+from mailgate.classify.words import Keys, wide_keys
 from mailgate.message.urls import Link, clean_host, organisation
 
 VERSION = 1
@@ -74,36 +74,47 @@ def tokens_of(reading: Reading) -> Tokens:
     """
     Make the tokens of a message.
     """
-    all_words, title, body = reading.words, reading.title, reading.body
-    border = len(title)
-    inside = max(0, border - 1)
-    side_by_side = all_words.pairs()
-    words, pairs = all_words.keys(WORD), keys_of(side_by_side, PAIR)
-    of_words = (words[border:], words[:border], title.keys(_SUBJECT_WORD))
-    of_pairs = (pairs[border:], pairs[:inside], keys_of(side_by_side[:inside], _SUBJECT_PAIR))
+    words, pairs = reading.words.hashes, reading.words.pairs()
+    border = len(reading.title)
+    inside = max(0, border - 1)  # a pair across the border is none
+    kinds = (
+        (words[border:], WORD),
+        (words[:border], WORD),
+        (words[:border], _SUBJECT_WORD),
+        (pairs[border:], PAIR),
+        (pairs[:inside], PAIR),
+        (pairs[:inside], _SUBJECT_PAIR),
+    )
+    of_words = wide_keys(kinds)
+    starts = (0, *accumulate(len(hashes) for hashes, _ in kinds))
+    of_words[starts[3] :] += _MARKS[1]
     strings = (sender_tokens(reading), header_tokens(reading), link_tokens(reading))
-    groups = [
-        _distinct(np.concatenate(of_words)),
-        _distinct(np.concatenate(of_pairs)),
-        *(_hashed(each, salt) for salt, each in zip(_SALTS, strings, strict=True)),
+    of_strings = [
+        mark | _hash(token, salt)
+        for mark, salt, tokens in zip(_STRING_MARKS, _SALTS, strings, strict=True)
+        for token in tokens
     ]
-    ends = tuple(accumulate(map(len, groups)))
+    # With its group above it, a key is sorted and left once among all of them as in its group.
+    marked = _distinct(np.concatenate((of_words, np.array(of_strings, np.uint64))))
+    ends: tuple[int, ...] = tuple(marked.searchsorted(_MARKS[1:]).tolist())
 
     def name(group: int, key: int) -> str:
         if group >= 2:
             salt = _SALTS[group - 2]
             return next(s for s in strings[group - 2] if _hash(s, salt) == key)
-        for kind, keys in enumerate(of_words if group == 0 else of_pairs):
-            found = (keys == key).nonzero()[0]
-            if len(found):
-                at, source = found.item(0), body if kind == 0 else title
-                text = source.word(at) if group == 0 else f"{source.word(at)} {source.word(at + 1)}"
-                return f"{text} (subject)" if kind == 2 else text
-        raise LookupError(key)  # a key of this message is made of one of its words
+        # A key of this message is made of one of its words.
+        at = int((of_words == _MARKS[group] + np.uint64(key)).argmax())
+        kind = bisect_right(starts, at) - 1
+        at -= starts[kind]
+        source = reading.body if kind in (0, 3) else reading.title
+        text = source.word(at) if kind < 3 else f"{source.word(at)} {source.word(at + 1)}"
+        return f"{text} (subject)" if kind in (2, 5) else text
 
-    return Tokens(np.concatenate(groups), ends, name)
+    return Tokens(marked.astype(np.uint32), ends, name)
 
 
+_MARKS = np.arange(len(GROUPS) + 1, dtype=np.uint64) << np.uint64(32)
+_STRING_MARKS: Sequence[int] = _MARKS[2:-1].tolist()
 _SALTS = tuple(crc32(name.encode()) for name in ("sender:", "header:", "link:"))
 
 
@@ -111,19 +122,13 @@ def _hash(token: str, salt: int) -> int:
     return crc32(token.encode("utf-8", "replace"), salt)
 
 
-def _hashed(tokens: Iterable[str], salt: int) -> Keys:
-    hashes = {crc32(token.encode("utf-8", "replace"), salt) for token in tokens}
-    return np.array(sorted(hashes), np.uint32)
-
-
-def _distinct(keys: Keys) -> Keys:
+def _distinct(keys: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """
     Sort keys and leave each once; for so few it is faster than L{numpy.unique}.
     """
     keys.sort()
-    if len(keys) == 0:
-        return keys
-    is_first = np.ones(len(keys), np.bool_)
+    is_first = np.empty(len(keys), np.bool_)
+    is_first[:1] = True
     np.not_equal(keys[1:], keys[:-1], out=is_first[1:])
     return keys[is_first]
 

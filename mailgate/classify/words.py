@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 import numpy as np
 from attrs import frozen
@@ -56,6 +57,7 @@ _INVERSES = _powers(pow(_BASE, -1, 1 << 64), _BYTES_LIMIT)
 _MIX = np.uint64(0xD6E8FEB86659FD93)
 _PAIR = np.uint64(0xA24BAED4963EE407)
 _HALF = np.uint64(32)
+_ONE = np.uint64(1)
 _SALTS = [np.uint64(salt * 0x2545F4914F6CDD1D & 0xFFFFFFFFFFFFFFFF) for salt in range(8)]
 _CLASSES = _classes()
 
@@ -120,9 +122,14 @@ def split(text: str) -> Words:
     words = after.take(borders).nonzero()[0]
     starts, ends = borders.take(words), borders.take(words + 1)
     ends = np.minimum(ends, starts + WORD_BYTES)
-    sums = np.zeros(len(data) + 1, np.uint64)
-    codes = np.frombuffer(data, np.uint8) + np.uint8(1)  # no byte of UTF-8 is 255
-    np.cumsum(codes * _POWERS[: len(data)], out=sums[1:])
+    # In place, as fresh memory costs more than the sums.
+    sums = np.empty(len(data) + 1, np.uint64)
+    sums[0] = 0
+    running = sums[1:]
+    running[:] = np.frombuffer(data, np.uint8)
+    running += _ONE
+    running *= _POWERS[: len(data)]
+    running.cumsum(out=running)
     hashes = (sums.take(ends) - sums.take(starts)) * _INVERSES.take(starts)
     times = _times(hashes)
     if times:
@@ -158,12 +165,25 @@ def keys_of(hashes: NDArray[np.uint64], salt: int) -> Keys:
     """
     Give a key for each hash; with another salt it is another one.
     """
-    mixed = hashes ^ _SALTS[salt]
+    return wide_keys(((hashes, salt),)).astype(np.uint32)
+
+
+def wide_keys(kinds: Sequence[tuple[NDArray[np.uint64], int]]) -> NDArray[np.uint64]:
+    """
+    Give the keys of some hashes, each kind with a salt of its own, as numbers of 64 bits: all in
+    one go, as each step costs more than what it does for a hash.
+    """
+    mixed = np.empty(sum([len(hashes) for hashes, _ in kinds]), np.uint64)
+    at = 0
+    for hashes, salt in kinds:
+        end = at + len(hashes)
+        np.bitwise_xor(hashes, _SALTS[salt], out=mixed[at:end])
+        at = end
     mixed *= _MIX
     mixed ^= mixed >> _HALF
     mixed *= _MIX
     mixed >>= _HALF
-    return mixed.astype(np.uint32)
+    return mixed
 
 
 _TIME_BITS = 16

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from email.utils import formatdate
+from functools import lru_cache
 
 from mailgate.message.envelope import Envelope
 from mailgate.message.header import Headers
@@ -29,7 +30,7 @@ def received_header(hostname: str, envelope: Envelope, recipients: Sequence[Addr
         f"Received: from {session.helo} ([{literal}]){tls}\r\n"
         f"\tby {hostname} (mailgate) with {envelope.protocol}\r\n"
         f"\tid {envelope.trace}{receiver};\r\n"
-        f"\t{formatdate(envelope.received, localtime=True)}\r\n"
+        f"\t{_date(int(envelope.received))}\r\n"
     ).encode()
 
 
@@ -44,7 +45,15 @@ def fields_of_ours(
     lines = received_header(hostname, envelope, recipients)
     if envelope.session.is_trusted:
         if "date" not in headers.fields:
-            lines += f"Date: {formatdate(envelope.received, localtime=True)}\r\n".encode()
+            lines += f"Date: {_date(int(envelope.received))}\r\n".encode()
         if "message-id" not in headers.fields:
             lines += f"Message-ID: <{envelope.trace}@{hostname}>\r\n".encode()
     return lines
+
+
+@lru_cache(maxsize=16)
+def _date(second: int) -> str:
+    """
+    Give a time as RFC 5322 section 3.3 writes it. Many messages have the same second.
+    """
+    return formatdate(second, localtime=True)

@@ -66,14 +66,15 @@ class MeasureTests(SynchronousTestCase):
         Below five messages of a kind there are no means.
         """
         counts = Table(4, 200, {1: (4, 0)})
-        self.assertFalse(measure(Evidence(tokens([1]), frozenset()), counts).means.any())
+        measured = measure(Evidence(tokens([1]), frozenset()), counts)
+        self.assertEqual(measured.means, [0.0] * len(MEANS))
 
     def test_nothing(self):
         """
         A message without tokens has means of zero.
         """
         measured = measure(Evidence(tokens(), frozenset()), Table(100, 200, {}))
-        self.assertFalse(measured.means.any())
+        self.assertEqual(measured.means, [0.0] * len(MEANS))
         self.assertEqual(measured.coverage, 0)
 
 
@@ -110,9 +111,8 @@ class RegressionTests(SynchronousTestCase):
             (-10, 1.0, -3),
             (-10, 0.0, -1),
         ):
-            features = np.zeros(len(FEATURES))
-            features[: len(MEANS)] = mean
-            self.assertAlmostEqual(regression.logit(features, coverage), expected)
+            logit = regression.logit([mean] * len(MEANS), (), coverage)
+            self.assertAlmostEqual(logit, expected)
 
     def test_probability(self):
         """
