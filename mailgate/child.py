@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from socket import AF_UNIX, socket
 from typing import Any
 
+from attrs import evolve
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.protocol import Factory
 from twisted.logger import ILogObserver, Logger, globalLogBeginner
@@ -46,12 +47,12 @@ from mailgate.hub.orders import (
     Relisted,
     said,
 )
-from mailgate.interfaces import Counted, IDelivery
+from mailgate.interfaces import IDelivery
 from mailgate.knowledge.lists import Lists
 from mailgate.net.sandbox import Sandbox
 from mailgate.parts import FILE_THREADS, Parts, spare_collector
 from mailgate.pipeline.suspects import Suspects
-from mailgate.reporting.status import WorkerStatus
+from mailgate.reporting.status import SandboxStatus, WorkerStatus
 from mailgate.store.notes import Notes
 from mailgate.store.threads import Threads
 from mailgate.worker import Worker
@@ -138,8 +139,7 @@ class Child:
             lambda what, client, name: self._hub.link.tell(COUNTED, Count(what, client, name)),
             suspects,
         )
-        for client in beginning.clients:
-            worker.counted_elsewhere(Counted.ADMITTED, client)
+        worker.open_elsewhere(beginning.clients)
         worker.certificates.load()
         await worker.start()
         sockets = [socket(fileno=FIRST_SOCKET + at) for at in range(len(settings.listener))]
@@ -193,7 +193,7 @@ class Child:
         if worker is None:
             raise RuntimeError("the worker has not begun")
         self._hub.link.tell(MEASURED, worker.take_measured())
-        return worker.status()
+        return evolve(worker.status(), sandbox=SandboxStatus.of(self._sandbox))
 
 
 def _heed_no_signals() -> None:

@@ -39,7 +39,7 @@ class Fleet:
         reactor: Any,
         served: Mapping[Method, Callable[[Any], Any]],
         beginning: Callable[[Settings, Path], Beginning],
-        poison: Path,
+        poison: Poison,
         died: Callable[[], None] = lambda: None,
         bind: Callable[[str], socket] = bind,
     ) -> None:
@@ -47,7 +47,7 @@ class Fleet:
         @param served: what a worker may ask of the hub.
         @param beginning: gives what a worker of a configuration, with a file for its notes, is
             told at its start.
-        @param poison: the folder for the notes.
+        @param poison: learns of which messages workers die.
         @param died: called for each worker that dies without having been told to end.
         @param bind: gives a socket that listens at an address, as L{bind} does.
         """
@@ -56,9 +56,8 @@ class Fleet:
         self._served = served
         self._beginning = beginning
         self._counting = Counting()
-        self.poison = Poison(poison, lambda known: self.tell(SUSPECTS, known))
-        """The messages that have killed a worker."""
-
+        self._poison = poison
+        poison.changed = lambda known: self.tell(SUSPECTS, known)
         self._died = died
         self._number = 0
         self._sockets: dict[str, socket] = {}
@@ -175,7 +174,7 @@ class Fleet:
             lambda notes: self._beginning(settings, notes),
             self._served,
             self._counting,
-            self.poison,
+            self._poison,
             self._number,
             self._died,
         )

@@ -22,8 +22,10 @@ from mailgate.verdict import Action, Kind, Verdict
 from mailgate.wire.address import Address
 
 if TYPE_CHECKING:
+    from mailgate.classify.evidence import Lore
     from mailgate.message.envelope import Envelope, Session
     from mailgate.message.header import Headers
+    from mailgate.message.page import Page
     from mailgate.message.record import Copy, Record
     from mailgate.wire.scram import ScramVerifier
 
@@ -618,6 +620,7 @@ class ISandbox(Interface):
     protections: frozenset[Protection] | None = Attribute(
         "What holds its processes, or None before the first of them has begun."
     )
+    problem: str = Attribute("Why the last process that was to begin did not, or an empty string.")
 
     def run(job: str, value: bytes, seconds: float) -> Deferred[bytes]:
         """
@@ -628,6 +631,30 @@ class ISandbox(Interface):
         @param seconds: how long it may take. It waits for a process for half of them at most.
         @return: its result, which is not to be trusted.
         @raise SandboxError: there is none.
+        """
+
+
+class IReader(Interface):
+    """
+    Looks into messages that are kept, so that what they do to whoever reads them harms nobody else.
+    """
+
+    def page(data: bytes, is_deadly: bool = False) -> Deferred[Page]:
+        """
+        Read what a person is shown of a message.
+
+        @param data: the message, or its beginning.
+        @param is_deadly: whether it is known to have killed a process. Then it gets one of its own,
+            before which there was no other message, and after which there will be none.
+        @raise SandboxError: whatever reads it dies, or does not come to an end.
+        """
+
+    def lore(data: bytes) -> Deferred[Lore]:
+        """
+        Read what can be learned of a message.
+
+        @raise SandboxError: as above.
+        @raise SandboxUnavailable: that has nothing to do with the message.
         """
 
 

@@ -15,6 +15,7 @@ from twisted.internet.task import Clock
 from mailgate.checks.known import Known
 from mailgate.classify.classifier import Classifier, Reader
 from mailgate.config.model import Settings
+from mailgate.hub import reading
 from mailgate.hub.learning import FOLDER
 from mailgate.judging import make_pipeline
 from mailgate.net.serving import Work, serve
@@ -50,7 +51,7 @@ def _judge_of(text: str) -> tuple[Pipeline, Reader]:
     return make_pipeline(settings, known, threads, Clock(), time.time), learned
 
 
-JOBS: Mapping[str, Work] = {JOB: judge}
+JOBS: Mapping[str, Work] = {JOB: judge, **reading.JOBS}
 """All jobs there are, by their names."""
 
 

@@ -27,7 +27,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
-from mailgate import __version__
+from mailgate import __version__, sandboxed
 from mailgate.config.model import (
     ANY_DOMAIN,
     MaildirUpstream,
@@ -51,9 +51,13 @@ from mailgate.hub.hub import Hub
 from mailgate.hub.jobs import Job
 from mailgate.hub.lock import InUse
 from mailgate.hub.orders import RELISTED, ROOM, Beginning, Relisted
+from mailgate.hub.poison import Poison
+from mailgate.hub.reading import SandboxReader
 from mailgate.hub.storage import Storage, open_for_command
 from mailgate.hub.supervisor import Watchdog
-from mailgate.interfaces import IDelivery
+from mailgate.interfaces import IDelivery, SandboxUnavailable
+from mailgate.net.confinement import bequeath_nothing
+from mailgate.net.sandbox import Sandbox
 from mailgate.parts import FILE_THREADS, Parts
 from mailgate.reporting.status import WorkerSeen
 from mailgate.rewrite.headers import HeaderRewriter
@@ -72,6 +76,9 @@ HUB_SECONDS = 30.0
 
 MARGIN = 20.0
 """How long the process may take beyond that, in seconds."""
+
+SANDBOX_SECONDS = 60.0
+"""How often it is looked whether the sandbox starts, where it did not."""
 
 AT_START_ONLY = ("hostname", "data", "quarantine", "outbox", "trace", "log", "health")
 """The sections that a reload does not take up."""
@@ -113,6 +120,9 @@ class Gateway(Service):
         self._file_pool = ThreadPool(0, FILE_THREADS, "mailgate files")
         self._writer_pool = ThreadPool(0, 1, "mailgate writer")
         threads = Threads(reactor, self._file_pool)
+        # Two pages at a time, what decisions teach, and a command.
+        self._sandbox = Sandbox(reactor, sandboxed.PROGRAM, size=4, jobs=1000)
+        self._sandbox_apart = Sandbox(reactor, sandboxed.PROGRAM, jobs=1)
         self._storage = storage = Storage(
             settings,
             threads,
@@ -120,6 +130,7 @@ class Gateway(Service):
             parts.files,
             parts.wall_clock,
             parts.connect,
+            reader=SandboxReader(self._sandbox, self._sandbox_apart),
         )
         self._threads = threads
         self._deliveries = self._make_deliveries(settings)
@@ -132,7 +143,10 @@ class Gateway(Service):
             storage,
             lambda recipient: self._routes.upstream_for(recipient),
             self._make_rewriter(settings),
-            (Job("look at the certificates", DAY, self._watch.look),),
+            (
+                Job("look at the certificates", DAY, self._watch.look),
+                Job("look at the sandbox", SANDBOX_SECONDS, self._look_at_sandbox),
+            ),
         )
         self._health = Health(
             reactor,
@@ -144,6 +158,7 @@ class Gateway(Service):
                 lambda: () if self._worker is not None else upstream_states(self._deliveries),
                 lambda: self._settings,
                 lambda: self._web is not None,
+                self._sandbox,
             ),
         )
         self._hub.commands.reload = self.reload
@@ -195,6 +210,7 @@ class Gateway(Service):
 
     def _make_fleet(self) -> Fleet:
         hub, storage = self._hub, self._storage
+        poison = Poison(storage.spool, self._threads)
 
         def beginning(settings: Settings, notes: Path) -> Beginning:
             self._make_self_signed(settings)
@@ -203,7 +219,7 @@ class Gateway(Service):
                 settings,
                 tuple(entry for scopes in entries for entry in scopes.values()),
                 hub.has_room(),
-                fleet.poison.known,
+                poison.known,
                 notes,
                 fleet.clients(),
             )
@@ -212,7 +228,7 @@ class Gateway(Service):
             self._reactor,
             served(hub, storage.spool, self._threads),
             beginning,
-            storage.spool,
+            poison,
             self._worker_died,
             self._parts.handed.bind,
         )
@@ -243,6 +259,7 @@ class Gateway(Service):
         return make_site(
             web=web,
             policy=settings.policy,
+            certain=settings.checks.bayes.highest_score,
             keep_days=settings.quarantine.keep_days,
             quarantine=self._hub.quarantine,
             outbox=self._hub.outbox,
@@ -252,7 +269,7 @@ class Gateway(Service):
             accounts=storage.accounts,
             log_ins=LogIns(storage.database, storage.now, web.idle_seconds, web.session_seconds),
             first_administrator=self._first_administrator,
-            threads=self._threads,
+            reader=storage.reader,
             reactor=self._reactor,
             now=storage.now,
             learner=storage.learning,
@@ -282,6 +299,8 @@ class Gateway(Service):
         self._tell_unused(settings)
         if settings.tls.certificate is not None:
             self._load_certificates()
+        # Only the hub binds addresses, now and at each reload.
+        bequeath_nothing()
 
     def _tell_unused(self, settings: Settings) -> None:
         addresses = [listener.address for listener in settings.listener]
@@ -543,6 +562,7 @@ class Gateway(Service):
         await self._ends("upstreams", self._close_deliveries, cut)
         if self._worker is not None:
             await self._ends("worker", self._worker.stop, cut)
+        await self._ends("sandbox", self._close_sandboxes, cut)
         await self._ends("hub", self._hub.stop, over + HUB_SECONDS)
         await self._ends("watchdog", self._watchdog.stop, over + HUB_SECONDS)
         self._writer_pool.stop()
@@ -568,6 +588,16 @@ class Gateway(Service):
         elif self._fleet is not None:
             ending.append(self._fleet.stop(seconds))
         return DeferredList(ending)
+
+    def _look_at_sandbox(self) -> Deferred[Any]:
+        """
+        Find out what holds it before it is needed, and where none starts try again.
+        """
+        # Whoever reads how the gateway is hears of it, and an event has told.
+        return self._sandbox.probe().addErrback(lambda failure: failure.trap(SandboxUnavailable))
+
+    def _close_sandboxes(self) -> Deferred[Any]:
+        return DeferredList([self._sandbox.close(), self._sandbox_apart.close()])
 
     def _close_deliveries(self) -> Deferred[Any]:
         return DeferredList([delivery.close() for delivery in self._deliveries.values()])

@@ -171,6 +171,15 @@ class Worker:
             self._ports.append(listen(self._reactor, bound, edge))
             bound.close()
 
+    def open_elsewhere(self, clients: Sequence[str]) -> None:
+        """
+        Count the connections that other workers have already.
+
+        @param clients: the address of each.
+        """
+        for client in clients:
+            self._connections.open_elsewhere(client)
+
     def counted_elsewhere(self, what: Counted, client: str, name: str = "") -> None:
         """
         Count what another worker has counted.

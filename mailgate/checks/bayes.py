@@ -11,7 +11,7 @@ from attrs import frozen
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from mailgate.checks.words import quote
+from mailgate.checks.words import quote, times
 from mailgate.classify.classifier import Classifier
 from mailgate.classify.model import Judgement, TokenSeen
 from mailgate.config.model import BayesCheck as Section
@@ -129,7 +129,9 @@ def _percent(judgement: Judgement) -> str:
 def _words(title: str, seen: Sequence[TokenSeen]) -> str:
     if not seen:
         return ""
-    told = ", ".join(f"{quote(t.name)} ({t.spam} times in spam, {t.ham} in wanted)" for t in seen)
+    told = ", ".join(
+        f"{quote(t.name)} ({times(t.spam)} in spam, {times(t.ham)} in wanted)" for t in seen
+    )
     return f" {title}: {told}."
 
 

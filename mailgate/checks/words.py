@@ -1,5 +1,5 @@
 """
-How a stranger's words are quoted in a finding.
+How findings put things: a stranger's words, and how often something was seen.
 """
 
 from __future__ import annotations
@@ -13,6 +13,13 @@ def quote(text: str) -> str:
     """
     cut = text if len(text) <= _LIMIT else f"{text[: _LIMIT - 1]}…"
     return f"“{cut if cut.isprintable() else ''.join(map(_visible, cut))}”"
+
+
+def times(number: int) -> str:
+    """
+    Say how often.
+    """
+    return ("never", "once", "twice")[number] if number < 3 else f"{number:,} times"
 
 
 def _visible(character: str) -> str:

@@ -6,11 +6,15 @@ from __future__ import annotations
 
 from hashlib import sha256
 
+import numpy as np
 from attrs import frozen
+from msgspec import MsgspecError
+from msgspec.msgpack import Decoder, Encoder
 
 from mailgate.classify.reading import read
-from mailgate.classify.signals import signals_of
-from mailgate.classify.tokens import VERSION, Tokens, tokens_of
+from mailgate.classify.signals import INDEX, signals_of
+from mailgate.classify.tokens import GROUPS, VERSION, Tokens, nameless, tokens_of
+from mailgate.message import mime
 from mailgate.message.mime import Parsed
 
 
@@ -47,3 +51,71 @@ def identity_of(parsed: Parsed, evidence: Evidence) -> int:
     digest.update(" ".join(sorted(evidence.signals)).encode("ascii"))
     digest.update(evidence.tokens.keys.astype("<u4").tobytes())
     return int.from_bytes(digest.digest()[:8], "big")
+
+
+@frozen(eq=False)
+class Lore:
+    """
+    What can be learned of a message.
+    """
+
+    identity: int
+    """As L{identity_of} gives it."""
+
+    evidence: Evidence
+
+
+def lore_of(data: bytes) -> Lore:
+    """
+    Read a message. Never raises.
+    """
+    parsed = mime.read(data)
+    evidence = evidence_of(parsed)
+    return Lore(identity_of(parsed, evidence), evidence)
+
+
+@frozen
+class _Written:
+    identity: int
+    ends: tuple[int, ...]
+    signals: tuple[str, ...]
+    keys: bytes
+
+
+_encode = Encoder().encode
+_lores = Decoder(_Written)
+
+
+def encode_lore(lore: Lore) -> bytes:
+    """
+    Write it for another process. What the tokens are called is left out.
+    """
+    tokens = lore.evidence.tokens
+    keys = tokens.keys.astype("<u4").tobytes()
+    return _encode(_Written(lore.identity, tokens.ends, tuple(sorted(lore.evidence.signals)), keys))
+
+
+def decode_lore(data: bytes) -> Lore:
+    """
+    Read what another process has written, which may be anything.
+
+    @raise ValueError: nothing of that kind can be learned of a message.
+    """
+    try:
+        written = _lores.decode(data)
+        keys = np.frombuffer(written.keys, "<u4")
+    except (MsgspecError, ValueError):
+        # The words of the error would quote what nobody believes.
+        raise ValueError("it is nothing to learn") from None
+    borders = (0, *written.ends)
+    if len(written.ends) != len(GROUPS) or written.ends[-1] != len(keys):
+        raise ValueError("the tokens are not those of a message")
+    for begin, end in zip(borders, written.ends, strict=False):
+        # Each once, and in their order: a token that is there a thousand times counts as one.
+        group = keys[begin:end]
+        if begin > end or not (group[:-1] < group[1:]).all():
+            raise ValueError("the tokens are not those of a message")
+    if not 0 <= written.identity < 1 << 64 or not INDEX.keys() >= set(written.signals):
+        raise ValueError("it is nothing to learn")
+    tokens = Tokens(keys, written.ends, nameless)
+    return Lore(written.identity, Evidence(tokens, frozenset(written.signals)))

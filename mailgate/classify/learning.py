@@ -19,7 +19,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from mailgate.classify.evidence import evidence_of, identity_of
+from mailgate.classify.evidence import Lore, lore_of
 from mailgate.classify.lessons import (
     Lesson,
     Pending,
@@ -31,8 +31,13 @@ from mailgate.classify.lessons import (
 from mailgate.classify.mailboxes import MESSAGE_LIMIT
 from mailgate.classify.model import HAM_NEEDED, SPAM_NEEDED, is_trained
 from mailgate.classify.store import Learned, encode, file_of, load
-from mailgate.interfaces import IFiles, ILearner, IThreads
-from mailgate.message.mime import read
+from mailgate.interfaces import (
+    IFiles,
+    ILearner,
+    IThreads,
+    SandboxError,
+    SandboxUnavailable,
+)
 
 T = TypeVar("T")
 
@@ -42,6 +47,8 @@ KEYS_LIMIT = 4_000_000
 _KEYS_PENDING = 1_000_000
 _LOG = re.compile(r"lessons-([0-9]+)")
 _DAY = 86400
+_NOTHING = (Result.KNOWN, Result.UNKNOWN, Result.UNREADABLE)
+"""What changes nothing."""
 
 
 @frozen
@@ -65,7 +72,8 @@ class Status:
 @implementer(ILearner)
 class Learner:
     """
-    Learns and forgets messages. What it does to files it does in a thread, one call at a time.
+    Learns and forgets messages. What it does to files it does in a thread, one call at a time;
+    what it reads of messages is read by another.
     """
 
     log = Logger()
@@ -77,10 +85,13 @@ class Learner:
         threads: IThreads,
         now: Callable[[], float],
         keys_limit: int = KEYS_LIMIT,
+        read: Callable[[bytes], Deferred[Lore]] | None = None,
     ) -> None:
         """
         @param folder: of the classifier; nobody else writes there.
         @param now: the time in seconds since the epoch.
+        @param read: reads a message, as L{mailgate.interfaces.IReader.lore} does; C{None} does it
+            in a thread.
         """
         self._folder = folder
         self._path = file_of(folder)
@@ -88,6 +99,7 @@ class Learner:
         self._threads = threads
         self._now = now
         self._keys_limit = keys_limit
+        self._read = read or (lambda data: threads.run(lore_of, data))
         self._lock = Lock()
         self._base = Learned.nothing()
         self._pending = Pending(self._base)
@@ -119,6 +131,7 @@ class Learner:
         @param message: the message, or the file that holds it.
         @param by: who says so, for the log.
         @raise OSError: the disk failed; nothing was learned.
+        @raise SandboxUnavailable: it cannot be read at the moment; nothing was learned.
         """
         return self.learn_many([message], is_spam, by).addCallback(lambda results: results[0])
 
@@ -130,9 +143,10 @@ class Learner:
 
         @return: what became of each, in their order.
         @raise OSError: the disk failed; none was learned.
+        @raise SandboxUnavailable: they cannot be read at the moment; none was learned.
         """
         what = What.SPAM if is_spam else What.HAM
-        return self._run(self._apply, messages, what, by)
+        return Deferred.fromCoroutine(self._take(messages, what, by))
 
     def unlearn(self, message: Path | bytes, by: str) -> Deferred[Result]:
         """
@@ -141,7 +155,7 @@ class Learner:
 
         @raise OSError: the disk failed; nothing was forgotten.
         """
-        forgetting = self._run(self._apply, [message], What.FORGET, by)
+        forgetting = Deferred.fromCoroutine(self._take([message], What.FORGET, by))
         return forgetting.addCallback(lambda results: results[0])
 
     def merge(self) -> Deferred[bool]:
@@ -175,6 +189,37 @@ class Learner:
         @raise Unusable: the file cannot be read.
         """
         return self._run(self._import, path, replace)
+
+    # -- reading -----------------------------------------------------------------------
+
+    async def _take(
+        self, messages: Sequence[Path | bytes], what: What, by: str
+    ) -> Sequence[Result]:
+        day = int(self._now() // _DAY)
+        lessons = [await self._lesson(message, what, day) for message in messages]
+        return await self._run(self._apply, lessons, what, by)
+
+    async def _lesson(self, message: Path | bytes, what: What, day: int) -> Lesson | None:
+        """
+        Read a message.
+
+        @return: C{None} where whoever reads it dies of it.
+        """
+        data = await self._threads.run(self._beginning, message)
+        try:
+            lore = await self._read(data)
+        except SandboxUnavailable:
+            raise
+        except SandboxError as error:
+            self.log.warn("{event} {error}", event="classifier.unreadable", error=str(error))
+            return None
+        return Lesson(what, lore.identity, day, lore.evidence)
+
+    def _beginning(self, message: Path | bytes) -> bytes:
+        if isinstance(message, bytes):
+            return message[:MESSAGE_LIMIT]
+        with self._files.open(message) as file:
+            return file.read(MESSAGE_LIMIT)
 
     # -- in a thread -------------------------------------------------------------------
 
@@ -228,15 +273,16 @@ class Learner:
         self._close_log()
         self._merge()
 
-    def _apply(self, messages: Sequence[Path | bytes], what: What, by: str) -> Sequence[Result]:
-        day = int(self._now() // _DAY)
-        lessons = [_lesson(self._read(message), what, day) for message in messages]
-        self._append([each for each in lessons if not self._pending.is_idle(each)])
-        results = [self._pending.apply(each) for each in lessons]
+    def _apply(self, lessons: Sequence[Lesson | None], what: What, by: str) -> Sequence[Result]:
+        read = [each for each in lessons if each is not None]
+        self._append([each for each in read if not self._pending.is_idle(each)])
+        results = [
+            Result.UNREADABLE if each is None else self._pending.apply(each) for each in lessons
+        ]
         self.log.info(
             "{event} {number} messages as {what}, by {by}",
             event="classifier.learned",
-            number=sum(each not in (Result.KNOWN, Result.UNKNOWN) for each in results),
+            number=sum(each not in _NOTHING for each in results),
             what=str(what),
             by=by,
         )
@@ -248,12 +294,6 @@ class Learner:
                     "{event} the lessons stay in the log", event="classifier.not_written"
                 )
         return results
-
-    def _read(self, message: Path | bytes) -> bytes:
-        if isinstance(message, bytes):
-            return message[:MESSAGE_LIMIT]
-        with self._files.open(message) as file:
-            return file.read(MESSAGE_LIMIT)
 
     def _append(self, lessons: Sequence[Lesson]) -> None:
         if not lessons:
@@ -336,9 +376,3 @@ class Learner:
         self._replace(evolve(learned, log=self._log_number))
         self._remove_logs()
         return self._status()
-
-
-def _lesson(data: bytes, what: What, day: int) -> Lesson:
-    parsed = read(data)
-    evidence = evidence_of(parsed)
-    return Lesson(what, identity_of(parsed, evidence), day, evidence)

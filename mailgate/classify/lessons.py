@@ -18,7 +18,7 @@ from mailgate.classify.evidence import Evidence
 from mailgate.classify.model import Counts, ICounts, Regression, is_trained, teach
 from mailgate.classify.signals import INDEX
 from mailgate.classify.store import Learned
-from mailgate.classify.tokens import VERSION, Tokens
+from mailgate.classify.tokens import VERSION, Tokens, nameless
 from mailgate.classify.words import Keys
 
 
@@ -47,6 +47,9 @@ class Result(StrEnum):
     FORGOTTEN = "forgotten"
     UNKNOWN = "unknown"
     """It was to be forgotten but had not been learned."""
+
+    UNREADABLE = "unreadable"
+    """Whatever reads it dies of it, or never comes to an end; nothing has changed."""
 
 
 @frozen(eq=False)
@@ -119,7 +122,7 @@ def decode_lessons(log: bytes) -> tuple[Sequence[Lesson], int]:
         header = json.loads(line)
         if header["tokens"] != VERSION:
             continue
-        tokens = Tokens(np.frombuffer(keys, "<u4"), tuple(header["ends"]), _no_name)
+        tokens = Tokens(np.frombuffer(keys, "<u4"), tuple(header["ends"]), nameless)
         # A later version may have dropped signals.
         signals = frozenset(name for name in header["signals"] if name in INDEX)
         evidence = Evidence(tokens, signals)
@@ -136,10 +139,6 @@ def _records(log: bytes) -> Iterator[bytes]:
             return
         yield record
         at = end
-
-
-def _no_name(group: int, key: int) -> str:
-    raise LookupError("a token from the log has no name")
 
 
 # -- what they change ---------------------------------------------------------------------

@@ -70,6 +70,15 @@ class Tokens:
         return self._names(bisect_right(self.ends, position), self.keys.item(position))
 
 
+def nameless(group: int, key: int) -> str:
+    """
+    Stand for the names of tokens whose message is not at hand.
+
+    @raise LookupError: always.
+    """
+    raise LookupError("a token has no name where its message is not at hand")
+
+
 def tokens_of(reading: Reading) -> Tokens:
     """
     Make the tokens of a message.

@@ -198,14 +198,24 @@ class ConnectionLimits:
         elif address is not None and what is Counted.JUNK:
             self._junk.add(address.packed)
 
+    def open_elsewhere(self, client: str) -> None:
+        """
+        Count a connection that another worker has had before this one began: it is open, and not
+        new.
+        """
+        self._opened(self._counted(client))
+
     def _admitted(self, address: IPv4Address | IPv6Address | None) -> None:
+        self._opened(address)
+        if address is not None:
+            self._address_rate.add(address.packed)
+            self._network_rate.add(network_of(address))
+
+    def _opened(self, address: IPv4Address | IPv6Address | None) -> None:
         self._everywhere += 1
         if address is not None:
-            key, network = address.packed, network_of(address)
-            self._open_by[key] = self._open_by.get(key, 0) + 1
-            self._open_by[network] = self._open_by.get(network, 0) + 1
-            self._address_rate.add(key)
-            self._network_rate.add(network)
+            for key in (address.packed, network_of(address)):
+                self._open_by[key] = self._open_by.get(key, 0) + 1
 
     def _released(self, address: IPv4Address | IPv6Address | None) -> None:
         self._everywhere -= 1

@@ -75,7 +75,7 @@ ENQUEUE = Method("enqueue", Queueing, Ids)
 DEQUEUE = Method("dequeue", Ids)
 """Copies in the outbox whose asker has gone away meanwhile."""
 
-RECORD = Method("record", Record)
+RECORD = Method("record", Record, is_expendable=True)
 
 
 @implementer(IHub)

@@ -23,6 +23,7 @@ from mailgate.config.model import Policy
 from mailgate.hub.backup import FOLDER as BACKUP
 from mailgate.hub.backup import put_aside
 from mailgate.hub.storage import Storage
+from mailgate.interfaces import SandboxUnavailable
 from mailgate.knowledge.entry import Entry, EntryKind, EntryRefused, ListName, make_entry
 from mailgate.message.header import Headers
 from mailgate.quarantine import rows
@@ -348,7 +349,10 @@ class Commands:
         """
         paths = list(map(self._handed_over, names))
         learner = await self._learner()
-        return {"results": list(await learner.learn_many(paths, spam, by))}
+        try:
+            return {"results": list(await learner.learn_many(paths, spam, by))}
+        except SandboxUnavailable as error:
+            raise CommandError(f"messages cannot be read at the moment: {error}") from None
 
     async def learn_status(self) -> Answer:
         """

@@ -329,7 +329,8 @@ class Generation:
                 childFDs=descriptors,
             )
         except OSError:
-            self._forget(process)
+            self._processes.discard(process)
+            self._poison.gone(process.notes)
             link.lose()
             raise
         finally:
@@ -337,23 +338,20 @@ class Generation:
             os.close(nothing)
         return process
 
-    def _forget(self, process: Process) -> None:
-        self._processes.discard(process)
-        self._poison.gone(process.notes)
-
     def _said(self, told: Said, process: Process) -> None:
         repeat(told, process.pid)
 
     def _ended(self, way: str, process: Process) -> None:
-        if not self._is_ending:
-            self._poison.died(process.notes)
-        self._forget(process)
+        self._processes.discard(process)
         if self._is_ending:
+            self._poison.gone(process.notes)
             if not self._processes:
                 empty, self._empty = self._empty, []
                 for waiting in empty:
                     waiting.callback(None)
             return
+        # Whoever takes its place hears of what is found there, now or later.
+        self._poison.died(process.notes)
         self._died()
         if self._reactor.seconds() - process.since >= PROVEN_SECONDS:
             self._deaths = 0

@@ -19,12 +19,14 @@ from mailgate.classify.store import Unusable
 from mailgate.config.certificate import read_chain
 from mailgate.config.model import Settings
 from mailgate.hub.storage import Storage
+from mailgate.interfaces import ISandbox
 from mailgate.quarantine import rows
 from mailgate.reporting.status import (
     CertificateStatus,
     Learned,
     Machine,
     Reload,
+    SandboxStatus,
     Status,
     Stored,
     UpstreamStatus,
@@ -57,6 +59,9 @@ class Around:
 
     is_started: Callable[[], bool]
     """Tells whether clients are let in."""
+
+    sandbox: ISandbox
+    """Where the hub reads messages."""
 
 
 class Health:
@@ -134,6 +139,7 @@ class Health:
             learned=learned if isinstance(learned, Learned) else None,
             machine=machine if isinstance(machine, Machine) else None,
             reload=self._reload,
+            sandbox=SandboxStatus.of(around.sandbox),
         )
 
     async def _ask(self, asking: Deferred[T]) -> T | str:

@@ -5,10 +5,14 @@ Each frame is its length, four bytes, and a MessagePack array of what it is, a n
 a value. Both ends say beforehand of what type each value is: what fits no type ends the
 connection, so that a worker that a message has taken over can say to the hub nothing but what a
 worker may say.
+
+While the other end does not read, what is said waits here, in its order. Of what can be done
+without, such as the traces of mail, only so much waits; the rest is dropped, counted and told.
 """
 
 from __future__ import annotations
 
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from enum import IntEnum
 from struct import Struct
@@ -19,12 +23,17 @@ from attrs import frozen
 from msgspec import MsgspecError, Raw
 from msgspec.msgpack import Decoder, Encoder
 from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.interfaces import IPushProducer
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 FRAME_LIMIT = 64 * 1024 * 1024
 """Bytes of the longest frame; the longest there is holds all entries of the lists."""
+
+BACKLOG = 32 * 1024 * 1024
+"""Bytes of what can be done without that may wait until the other end reads: some 30,000 traces."""
 
 _LENGTH = Struct(">I")
 
@@ -58,6 +67,9 @@ class Method:
     gives: Any = None
     """The type of the answer."""
 
+    is_expendable: bool = False
+    """Whether it may be dropped where the other end does not read for long."""
+
 
 @frozen
 class _Error:
@@ -74,6 +86,7 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} cannot cross the border")
 
 
+@implementer(IPushProducer)
 class Link(Protocol):
     """
     One end of the connection.
@@ -81,11 +94,19 @@ class Link(Protocol):
 
     log = Logger()
 
-    def __init__(self, methods: Mapping[Method, Callable[[Any], Any]]) -> None:
+    def __init__(
+        self, methods: Mapping[Method, Callable[[Any], Any]], backlog: int = BACKLOG
+    ) -> None:
         """
         @param methods: what the other end may ask for, and who does it. It is called with the
             value, and gives the answer or a Deferred of it.
+        @param backlog: how many bytes may wait of what can be done without.
         """
+        self._backlog = backlog
+        self._waiting: deque[tuple[bytes, bool]] = deque()
+        self._expendable = 0
+        self._dropped: Counter[str] = Counter()
+        self._is_paused = False
         self._methods = {
             method.name: (handle, Decoder(method.takes)) for method, handle in methods.items()
         }
@@ -124,19 +145,73 @@ class Link(Protocol):
         Say something to the other end that it does not answer. Lost where the connection is.
         """
         if not self._is_lost:
-            self._send(_What.TELL, 0, method.name, value)
+            self._send(_What.TELL, 0, method.name, value, method.is_expendable)
 
     def lose(self) -> None:
         """
         End the connection once all is written.
         """
-        if self.transport is not None:
-            self.transport.loseConnection()
+        transport: Any = self.transport
+        if transport is not None:
+            self.resumeProducing()
+            while self._waiting:
+                self._write_next()
+            transport.unregisterProducer()
+            transport.loseConnection()
 
-    def _send(self, what: _What, number: int, name: str, value: Any) -> None:
+    def _send(
+        self, what: _What, number: int, name: str, value: Any, is_expendable: bool = False
+    ) -> None:
         assert self.transport is not None
-        frame = self._encoder.encode((what, number, name, value))
-        self.transport.write(_LENGTH.pack(len(frame)) + frame)
+        encoded = self._encoder.encode((what, number, name, value))
+        frame = _LENGTH.pack(len(encoded)) + encoded
+        if not self._is_paused:
+            self.transport.write(frame)
+        elif is_expendable and self._expendable + len(frame) > self._backlog:
+            self._dropped[name] += 1
+        else:
+            self._waiting.append((frame, is_expendable))
+            self._expendable += len(frame) * is_expendable
+
+    # -- what waits ---------------------------------------------------------------------
+
+    def connectionMade(self) -> None:
+        """
+        Let the connection say when the other end does not read.
+        """
+        transport: Any = self.transport
+        transport.registerProducer(self, True)
+
+    def pauseProducing(self) -> None:
+        """
+        Let what is said wait here.
+        """
+        self._is_paused = True
+
+    def resumeProducing(self) -> None:
+        """
+        Say what waits, as long as the other end reads it.
+        """
+        self._is_paused = False
+        while self._waiting and not self._is_paused:
+            self._write_next()
+        if not self._is_paused:
+            dropped, self._dropped = self._dropped, Counter()
+            for name, number in dropped.items():
+                self.log.error(
+                    "{event} {number} of {name}", event="link.dropped", number=number, name=name
+                )
+
+    def stopProducing(self) -> None:
+        """
+        Do nothing: that the connection is lost is told otherwise as well.
+        """
+
+    def _write_next(self) -> None:
+        assert self.transport is not None
+        frame, is_expendable = self._waiting.popleft()
+        self._expendable -= len(frame) * is_expendable
+        self.transport.write(frame)
 
     # -- what comes ---------------------------------------------------------------------
 
@@ -168,6 +243,7 @@ class Link(Protocol):
         Fail what has not been answered.
         """
         self._is_lost = True
+        self._waiting.clear()
         asked, self._asked = self._asked, {}
         for answer, _ in asked.values():
             answer.errback(LinkLost())

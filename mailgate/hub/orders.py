@@ -118,7 +118,7 @@ STATUS = Method("status", None, WorkerStatus)
 """Tell how it is. What was counted since then is told before the answer."""
 
 MEASURED = Method("measured", Measured)
-SAID = Method("said", Said)
+SAID = Method("said", Said, is_expendable=True)
 
 
 def said(event: Mapping[str, Any]) -> Said:

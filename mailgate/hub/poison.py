@@ -4,12 +4,15 @@ The messages that have killed a worker, known to all workers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import count
 from pathlib import Path
 
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
+from mailgate.interfaces import IThreads
 from mailgate.store.notes import read_notes
 
 MOST = 1000
@@ -23,14 +26,16 @@ class Poison:
 
     log = Logger()
 
-    def __init__(self, folder: Path, changed: Callable[[Sequence[bytes]], None]) -> None:
+    def __init__(self, folder: Path, threads: IThreads) -> None:
         """
         @param folder: where the workers keep their notes; what lies there means nothing after a
             restart.
-        @param changed: called with all of them when there are more.
         """
         self._folder = folder
-        self._changed = changed
+        self._threads = threads
+        self.changed: Callable[[Sequence[bytes]], None] = lambda known: None
+        """Called with all of them when there are more; set by whoever has the workers."""
+
         self._numbers = count(1)
         self._known: dict[bytes, None] = {}
 
@@ -47,16 +52,21 @@ class Poison:
         """
         return self._folder / f"notes-{next(self._numbers)}"
 
-    def died(self, notes: Path) -> None:
+    def died(self, notes: Path) -> Deferred[None]:
         """
-        Learn from the notes of a worker that has died. They are 32 KiB, and the kernel still has
-        them, so that no thread is worth it.
+        Learn from the notes of a worker that has died, and remove them. Never fails.
         """
-        try:
-            found = read_notes(notes)
-        except OSError as error:
-            self.log.error("{event} {error}", event="worker.notes_not_read", error=str(error))
-            return
+        reading = self._threads.run(_read_last, notes)
+        return reading.addCallbacks(self._learn, self._not_read)
+
+    def gone(self, notes: Path) -> Deferred[None]:
+        """
+        Remove the notes of a worker that is gone. Never fails.
+        """
+        removing = self._threads.run(notes.unlink, True)
+        return removing.addErrback(self._not_read)
+
+    def _learn(self, found: Collection[bytes]) -> None:
         for digest in found:
             self._known[digest] = None
         while len(self._known) > MOST:
@@ -68,10 +78,17 @@ class Poison:
                 event="worker.suspects",
                 number=len(found),
             )
-            self._changed(self.known)
+            self.changed(self.known)
 
-    def gone(self, notes: Path) -> None:
-        """
-        Remove the notes of a worker that is gone.
-        """
+    def _not_read(self, failure: Failure) -> None:
+        failure.trap(OSError)
+        self.log.error(
+            "{event} {error}", event="worker.notes_not_read", error=failure.getErrorMessage()
+        )
+
+
+def _read_last(notes: Path) -> Collection[bytes]:
+    try:
+        return read_notes(notes)
+    finally:
         notes.unlink(missing_ok=True)

@@ -17,7 +17,8 @@ from mailgate.classify.learning import Learner
 from mailgate.config.model import Settings
 from mailgate.hub.learning import FOLDER, Learning
 from mailgate.hub.lock import DataLock
-from mailgate.interfaces import IFiles, IThreads
+from mailgate.hub.reading import OwnReader
+from mailgate.interfaces import IFiles, IReader, IThreads
 from mailgate.knowledge.list_store import ListStore
 from mailgate.message.header import Headers
 from mailgate.message.record import Record
@@ -53,6 +54,7 @@ class Storage:
         now: Callable[[], float] = time.time,
         connect: Connect = sqlite3.connect,
         company: float = COMPANY_SECONDS,
+        reader: IReader | None = None,
     ) -> None:
         """
         @param threads: where files are read and written.
@@ -60,6 +62,7 @@ class Storage:
         @param now: the time in seconds since the epoch.
         @param connect: makes connections to databases, as L{sqlite3.connect} does.
         @param company: seconds that a first write waits for others.
+        @param reader: looks into messages; C{None} does it in C{threads}.
         """
         data = settings.data
         self.settings = settings
@@ -77,7 +80,12 @@ class Storage:
         self.classifier = data / FOLDER
         """Where the classifier finds what was learned."""
 
-        self.learning = Learning(Learner(self.classifier, files, threads, now))
+        self.reader = reader or OwnReader(threads)
+        """Looks into messages that are kept."""
+
+        self.learning = Learning(
+            Learner(self.classifier, files, threads, now, read=self.reader.lore)
+        )
         transactions = TransactionLog(settings.log.transactions or data / "transactions.jsonl")
         self.traces = Traces(
             data, now, threads, transactions, settings.trace.keep_days, self._records_kept, connect

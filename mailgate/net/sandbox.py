@@ -107,6 +107,9 @@ class Sandbox:
         self.protections: frozenset[Protection] | None = None
         """What holds the processes, or C{None} before the first of them has begun."""
 
+        self.problem = ""
+        """Why the last one that was to begin did not."""
+
     def run(self, job: str, value: bytes, seconds: float) -> Deferred[bytes]:
         """
         Do a job. Cancelling it kills its process.
@@ -126,11 +129,12 @@ class Sandbox:
 
     def probe(self) -> Deferred[frozenset[Protection]]:
         """
-        Find out what holds the processes: start one, unless one was started before.
+        Find out what holds the processes: start one, unless the last one that was started is known,
+        and end it where there is nothing to do.
 
         @raise SandboxUnavailable: none can be started.
         """
-        if self.protections is not None:
+        if self.protections is not None and not self.problem:
             return succeed(self.protections)
         if self._closed is not None:
             return fail(SandboxUnavailable("the sandbox is closed"))
@@ -258,6 +262,7 @@ class Sandbox:
 
     def _ready(self, process: SandboxedProcess, active: frozenset[Protection]) -> None:
         self._failures = 0
+        self.problem = ""
         if self.protections != active:
             self.protections = active
             missing = [each.value for each in Protection if each not in active]
@@ -273,6 +278,9 @@ class Sandbox:
         for probe in probes:
             probe.callback(active)
         self._advance()
+        if probes and place.job is None and process in self._places:
+            # Nobody needs its memory, perhaps for days.
+            self._kill(process)
 
     def _not_ready(self, process: SandboxedProcess) -> None:
         self._kill(process)
@@ -308,6 +316,7 @@ class Sandbox:
     def _not_started(self, way: str) -> None:
         pause = PAUSES[min(self._failures, len(PAUSES) - 1)]
         self._failures += 1
+        self.problem = way
         self.log.error(
             "{event} {way}; another one starts in {seconds} seconds",
             event="sandbox.not_started",

@@ -39,8 +39,9 @@ class Decisions:
 
     What has been released is learned as good mail, what has been deleted as spam as spam; what has
     been deleted, and nothing else said of it, teaches nothing. A copy that could not be delivered
-    was not held for what it is, so its release teaches nothing either. Learning begins when the
-    decision is on the disk, one message after the other, and nobody waits for it.
+    was not held for what it is, so its release teaches nothing either, and a message that kills
+    whoever looks into it teaches nothing at all. Learning begins when the decision is on the disk,
+    one message after the other, and nobody waits for it.
     """
 
     log = Logger()
@@ -110,7 +111,7 @@ class Decisions:
 
     async def _learn_released(self, learner: ILearner, identity: str, by: str) -> None:
         held = await self._quarantine.get(identity)
-        if held is None or held.kind is Kind.UNDELIVERABLE:
+        if held is None or held.kind is Kind.UNDELIVERABLE or held.is_deadly:
             return
         message = await self._quarantine.open(identity)
         # Its file is kept as long as the held message, which is still there after its release.
@@ -122,6 +123,9 @@ class Decisions:
         Read what is learned of a message that will be gone: its first mebibyte.
         """
         if self._learner is None:
+            return b""
+        held = await self._quarantine.get(identity)
+        if held is None or held.is_deadly:
             return b""
         try:
             message = await self._quarantine.open(identity)

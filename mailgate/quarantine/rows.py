@@ -11,7 +11,7 @@ from unicodedata import normalize
 
 from attrs import frozen
 
-from mailgate.finding import Finding
+from mailgate.finding import SANDBOX, Finding
 from mailgate.interfaces import Hold
 from mailgate.message.envelope import new_id
 from mailgate.store import findings
@@ -71,6 +71,13 @@ class HeldMessage:
 
     acted_by: str
     """Who released it, or C{""}."""
+
+    @property
+    def is_deadly(self) -> bool:
+        """
+        Tell whether it is held for having killed the processes that looked into it.
+        """
+        return any(found.check == SANDBOX for found in self.findings)
 
     @classmethod
     def of(cls, row: sqlite3.Row) -> HeldMessage:

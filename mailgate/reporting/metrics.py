@@ -21,8 +21,9 @@ from prometheus_client.core import (
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
+from mailgate.interfaces import Protection
 from mailgate.reporting.measures import BOUNDS, Durations, Sums
-from mailgate.reporting.overview import upstreams
+from mailgate.reporting.overview import sandboxes, upstreams
 from mailgate.reporting.status import Status
 from mailgate.verdict import Kind
 
@@ -139,6 +140,17 @@ def _processes(status: Status) -> Iterator[Metric]:
     yield _gauge("mailgate_open_sessions", "Sessions of all workers.", {(): sessions})
     yield _gauge("mailgate_possible_sessions", "As the system allows them.", {(): possible})
     yield _gauge("mailgate_workers_resident_memory_bytes", "Memory of all workers.", {(): resident})
+    yield _gauge(
+        "mailgate_sandbox_protection",
+        "What holds the sandbox of a kind of process, once one has begun.",
+        {
+            (kind, protection.value): protection in sandbox.active
+            for kind, sandbox in sandboxes(status).items()
+            if sandbox.active is not None
+            for protection in Protection
+        },
+        ("process", "protection"),
+    )
 
 
 def _state(is_ready: bool, answers: bool, is_current: bool) -> str:

@@ -4,12 +4,19 @@ How the gateway is, in words: a row for each of its parts, and whether anything 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePath
 
-from attrs import frozen
+from attrs import evolve, frozen
 
-from mailgate.reporting.status import CertificateStatus, Status, UpstreamStatus, WorkerSeen
+from mailgate.interfaces import Protection
+from mailgate.reporting.status import (
+    CertificateStatus,
+    SandboxStatus,
+    Status,
+    UpstreamStatus,
+    WorkerSeen,
+)
 from mailgate.reporting.terminal import moment
 
 OUTBOX_SECONDS = 3600.0
@@ -18,6 +25,12 @@ OUTBOX_SECONDS = 3600.0
 CERTIFICATE_SECONDS = 30 * 86400.0
 """How long before its end a certificate should be renewed, at most: one that lives shorter than
 three times as long is renewed in the last third of its life."""
+
+NEEDED = frozenset({Protection.LIMITS, Protection.PRIVILEGES, Protection.CALLS})
+"""
+What a sandbox must have, or a person should look: the filter of system calls keeps it from the
+network by itself, whatever else is there.
+"""
 
 _MINUTE = 60
 _HOUR = 3600
@@ -100,6 +113,7 @@ def _rows(status: Status) -> Iterator[Row]:
         yield _learned(status)
     yield _disk(status)
     yield from _certificates(status)
+    yield from map(_sandbox, sandboxes(status).items())
     if status.reload is not None:
         at = moment(status.reload.at)
         words = f"failed at {at}: {status.reload.error}" if status.reload.error else f"at {at}"
@@ -174,6 +188,39 @@ def _load(upstream: UpstreamStatus) -> str:
     if upstream.waiting:
         words += f", {_many(upstream.waiting, 'message waits', 'messages wait')}"
     return words
+
+
+def sandboxes(status: Status) -> Mapping[str, SandboxStatus]:
+    """
+    Give the sandbox of each kind of process: what all those of a kind have that know it.
+    """
+    found = {"hub": status.sandbox}
+    for seen in status.answering:
+        assert seen.status is not None
+        sandbox, known = seen.status.sandbox, found.get("workers")
+        if sandbox is not None:
+            found["workers"] = sandbox if known is None else _weaker(known, sandbox)
+    return found
+
+
+def _weaker(one: SandboxStatus, other: SandboxStatus) -> SandboxStatus:
+    problem = one.problem or other.problem
+    if one.active is None or other.active is None:
+        return evolve(other if one.active is None else one, problem=problem)
+    active = tuple(each for each in one.active if each in other.active)
+    missing = tuple(each for each in Protection if each not in active)
+    return SandboxStatus(active, missing, problem)
+
+
+def _sandbox(known: tuple[str, SandboxStatus]) -> Row:
+    part, sandbox = f"sandbox of {known[0]}", known[1]
+    if sandbox.problem:
+        return Row(True, part, f"does not start: {sandbox.problem}")
+    if sandbox.active is None:
+        return Row(False, part, "not needed yet")
+    active, missing = ", ".join(sandbox.active) or "nothing", ", ".join(sandbox.missing)
+    words = f"held by {active}" + (f"; not by {missing}" if missing else "")
+    return Row(not {*sandbox.active} >= NEEDED, part, words)
 
 
 def _outbox(status: Status) -> Row:

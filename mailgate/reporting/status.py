@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from attrs import frozen
 
+from mailgate.interfaces import ISandbox, Protection
+
 
 @frozen
 class UpstreamStatus:
@@ -26,6 +28,34 @@ class UpstreamStatus:
 
 
 @frozen
+class SandboxStatus:
+    """
+    A sandbox, as the process knows it that gives it work.
+    """
+
+    active: tuple[Protection, ...] | None
+    """What holds its processes; C{None} where none has begun yet."""
+
+    missing: tuple[Protection, ...]
+    """What does not."""
+
+    problem: str
+    """Why the last process that was to begin did not, or C{""}."""
+
+    @classmethod
+    def of(cls, sandbox: ISandbox) -> SandboxStatus:
+        """
+        Ask a sandbox.
+        """
+        held = sandbox.protections
+        if held is None:
+            return cls(None, (), sandbox.problem)
+        active = tuple(each for each in Protection if each in held)
+        missing = tuple(each for each in Protection if each not in held)
+        return cls(active, missing, sandbox.problem)
+
+
+@frozen
 class WorkerStatus:
     """
     What a worker tells of itself.
@@ -41,6 +71,8 @@ class WorkerStatus:
     """What it has in memory."""
 
     upstreams: tuple[UpstreamStatus, ...]
+    sandbox: SandboxStatus | None = None
+    """Where messages are judged that have killed a worker; C{None} where there is none."""
 
 
 @frozen
@@ -188,6 +220,8 @@ class Status:
     """C{None}, as the two above, where it could not be found out in time."""
 
     reload: Reload | None
+    sandbox: SandboxStatus
+    """Where the hub reads messages."""
 
     @property
     def answering(self) -> tuple[WorkerSeen, ...]:

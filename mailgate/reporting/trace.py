@@ -23,8 +23,10 @@ from mailgate.reporting.log import TransactionLog
 from mailgate.reporting.record import from_json, to_json
 from mailgate.store.database import Connect
 
-RECORDS = 100_000
-"""How many records may wait for the disk."""
+WEIGHT = 100_000
+"""
+How many records may wait for the disk, of about 1 kB each; one of several copies is as many.
+"""
 
 _PERIOD = 1.0
 _STOP_SECONDS = 2.0
@@ -58,14 +60,15 @@ class Traces:
         keep_days: int,
         kept: Callable[[str], Deferred[Sequence[Record]]],
         connect: Connect = sqlite3.connect,
-        limit: int = RECORDS,
+        limit: int = WEIGHT,
     ) -> None:
         """
         @param now: the time in seconds since the epoch.
         @param transactions: takes the same lines.
         @param keep_days: for how many days a trace is kept.
         @param kept: tells by the same ids what else is known, where a crash has lost the trace.
-        @param limit: how many records may wait; what comes beyond it is dropped and counted.
+        @param limit: how many records may wait, one of several copies as so many; what comes beyond
+            it is dropped and counted. What is known of held messages is with them, and not lost.
         """
         self._directory = directory
         self._now = now
@@ -76,11 +79,12 @@ class Traces:
         self._connect = connect
         self._limit = limit
         self._records: deque[Record] = deque()
+        self._weight = 0
         self._lost = 0
         self._lock = DeferredLock()
         self._loop = LoopingCall(self.flush)
         # Of the thread, and of the reactor only while no thread writes:
-        self._rows: list[_Row] = []
+        self._rows: deque[tuple[int, _Row]] = deque()
         self._overflow = 0
         self._path: Path | None = None
         self._connection: sqlite3.Connection | None = None
@@ -103,10 +107,13 @@ class Traces:
         """
         Note how a transaction ended. Returns at once.
         """
-        if len(self._records) < self._limit:
-            self._records.append(record)
-        else:
+        weight = _weight(record)
+        # The first is taken however large it is.
+        if self._records and self._weight + weight > self._limit:
             self._lost += 1
+            return
+        self._weight += weight
+        self._records.append(record)
 
     def flush(self) -> Deferred[None]:
         """
@@ -138,6 +145,7 @@ class Traces:
         if not self._records and not self._rows:
             return succeed(None)
         records, self._records = self._records, deque()
+        self._weight = 0
         writing = self._threads.run(self._write, records, self._path_of_today())
         return writing.addErrback(self._not_written)
 
@@ -174,21 +182,28 @@ class Traces:
     # -- in a thread ------------------------------------------------------------------
 
     def _write(self, records: Sequence[Record], path: Path) -> None:
-        fresh = [(record.trace, record.session.id, to_json(record)) for record in records]
-        self._transactions.write([line for _, _, line in fresh])
+        fresh = [
+            (_weight(record), (record.trace, record.session.id, to_json(record)))
+            for record in records
+        ]
+        self._transactions.write([line for _, (_, _, line) in fresh])
         self._rows += fresh
         try:
             connection = self._open(path)
             connection.execute("BEGIN")
-            connection.executemany("INSERT INTO traces VALUES (?, ?, ?)", self._rows)
+            connection.executemany(
+                "INSERT INTO traces VALUES (?, ?, ?)", [row for _, row in self._rows]
+            )
             connection.execute("COMMIT")
         except sqlite3.Error as error:
             self._close()
             if type(error) is sqlite3.DatabaseError:
                 # Damaged, so that no later try can succeed either: make room for a new file.
                 _set_aside(path)
-            self._overflow += max(len(self._rows) - self._limit, 0)
-            del self._rows[: -self._limit]
+            excess = sum(weight for weight, _ in self._rows) - self._limit
+            while excess > 0 and len(self._rows) > 1:
+                excess -= self._rows.popleft()[0]
+                self._overflow += 1
             raise
         self._rows.clear()
 
@@ -244,6 +259,10 @@ class Traces:
             for leftover in path.parent.glob(f"{path.name}*"):
                 leftover.unlink()
         return len(over)
+
+
+def _weight(record: Record) -> int:
+    return max(1, len(record.copies))
 
 
 def _set_aside(path: Path) -> None:

@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from mailgate.config.model import Policy, Web
-from mailgate.interfaces import ILearner, IThreads
+from mailgate.interfaces import ILearner, IReader
 from mailgate.quarantine.deciding import Decisions
 from mailgate.web.channel import LimitedRequest, LimitedSite
 from mailgate.web.front import LOG_IN, Asked, Front
@@ -48,6 +48,7 @@ def make_site(
     *,
     web: Web,
     policy: Policy,
+    certain: float,
     keep_days: int,
     quarantine: Quarantine,
     outbox: Outbox,
@@ -57,7 +58,7 @@ def make_site(
     accounts: Accounts,
     log_ins: LogIns,
     first_administrator: FirstAdministrator,
-    threads: IThreads,
+    reader: IReader,
     reactor: IReactorTime,
     now: Callable[[], float],
     learner: ILearner | None = None,
@@ -66,9 +67,10 @@ def make_site(
     """
     Put the review pages together.
 
+    @param certain: the score of what is certainly spam by the statistics.
     @param keep_days: for how many days a held message is kept.
     @param database: holds what happened after a transaction.
-    @param threads: where messages are read for display.
+    @param reader: reads messages for display.
     @param reactor: drives time limits.
     @param now: the time in seconds since the epoch.
     @param learner: learns from what is decided here; C{None} where nothing does.
@@ -84,8 +86,10 @@ def make_site(
     pages = (
         StaticFiles(),
         sign_in,
-        QuarantinePage(quarantine, decisions, policy, keep_days, times, templates),
-        MessagePage(quarantine, decisions, lists, policy, keep_days, threads, times, templates),
+        QuarantinePage(quarantine, decisions, policy, certain, keep_days, times, templates),
+        MessagePage(
+            quarantine, decisions, lists, policy, certain, keep_days, reader, times, templates
+        ),
         ListsPage(lists, times, templates),
         OutboxPage(outbox, quarantine, times, templates),
         TracePage(traces, database, policy, times, templates),

@@ -90,7 +90,7 @@ class FindingTests(SynchronousTestCase):
         self.assertGreaterEqual(finding.score, 5)
         self.assertRegex(
             finding.detail,
-            r"Seen mostly in spam: \u201c.+?\u201d \(\d+ times in spam, 0 in wanted\)",
+            r"Seen mostly in spam: \u201c.+?\u201d \([\d,]+ times in spam, never in wanted\)",
         )
         self.assertEqual(finding.public, "")
 
@@ -142,7 +142,7 @@ class FindingTests(SynchronousTestCase):
         """
         seen = TokenSeen("a\x1b[0m", 5, 0)
         (finding,) = check().findings(judgement(9, of_spam=(seen,), probability=0.99999))
-        self.assertIn("\u201ca\\x1b[0m\u201d (5 times in spam, 0 in wanted)", finding.detail)
+        self.assertIn("\u201ca\\x1b[0m\u201d (5 times in spam, never in wanted)", finding.detail)
         self.assertIn("more than 99.9 %", finding.detail)
 
     def test_direction(self):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailgate.checks.words import quote
+from mailgate.checks.words import quote, times
 
 
 class QuoteTests(SynchronousTestCase):
@@ -33,6 +33,13 @@ class QuoteTests(SynchronousTestCase):
         """
         self.assertEqual(quote("x" * 80), f"“{'x' * 80}”")
         self.assertEqual(quote("x" * 81), f"“{'x' * 79}…”")
+
+    def test_times(self):
+        """
+        How often something was is said as people say it.
+        """
+        words = [times(number) for number in (0, 1, 2, 3, 1234)]
+        self.assertEqual(words, ["never", "once", "twice", "3 times", "1,234 times"])
 
     @given(st.text())
     def test_one_line(self, text):

@@ -4,16 +4,19 @@ Tests of L{mailgate.classify.learning}.
 
 import random
 
+from twisted.internet.defer import fail, succeed
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from mailgate.classify.evidence import lore_of
 from mailgate.classify.learning import Learner
 from mailgate.classify.lessons import Result
 from mailgate.classify.store import Unusable, encode, file_of, load
-from mailgate.interfaces import ILearner
+from mailgate.interfaces import ILearner, SandboxDied, SandboxUnavailable
 from mailgate.store.files import Files
 from mailgate.store.threads import ImmediateThreads
 from tests.classify.given import letter
+from tests.pipeline.events import events
 from tests.recording import Journal, RecordingFiles
 from tests.storage import temporary_folder
 
@@ -171,6 +174,28 @@ class LearnerTests(SynchronousTestCase):
         learner = self.learner()
         before = self.content(learner)
         self.assertEqual(self.teach(learner, [1]), [Result.KNOWN])
+        self.assertEqual(self.content(learner), before)
+
+    def test_unreadable(self):
+        """
+        A message that kills whoever reads it teaches nothing, and those beside it do all the same;
+        where nobody can read at all, nothing was learned.
+        """
+        errors = {letter(True, 2): SandboxDied("it was killed by SIGSEGV")}
+
+        def read(data):
+            return fail(errors[data]) if data in errors else succeed(lore_of(data))
+
+        learner = self.learner(read=read)
+        with events() as told:
+            results = self.teach(learner, [1, 2, 3])
+        self.assertEqual(results, [Result.LEARNED, Result.UNREADABLE, Result.LEARNED])
+        self.assertEqual(told[0]["event"], "classifier.unreadable")
+        self.assertEqual(told[1]["number"], 2)
+        before = self.content(learner)
+        errors[letter(True, 5)] = SandboxUnavailable("no process was free in time")
+        learning = learner.learn_many([letter(True, 4), letter(True, 5)], True, "ada")
+        self.failureResultOf(learning, SandboxUnavailable)
         self.assertEqual(self.content(learner), before)
 
     def test_unlearn_is_exact(self):

@@ -56,6 +56,18 @@ def lack(case, reason):
     raise SkipTest(reason)
 
 
+def workers_of(pid):
+    """
+    Give the workers that a process has started, and none of the sandbox.
+    """
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return {
+        int(child)
+        for child in children
+        if b"mailgate.child" in Path(f"/proc/{child}/cmdline").read_bytes()
+    }
+
+
 class Gateway:
     """
     A gateway in a folder of its own.

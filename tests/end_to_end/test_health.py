@@ -14,6 +14,7 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from mailgate.interfaces import Protection
 from tests.end_to_end.case import EndToEndTestCase
 from tests.end_to_end.test_workers import message, workers
 
@@ -143,6 +144,14 @@ class HealthTests(EndToEndTestCase):
         status = self.see_well(gateway)
         self.assertEqual({each["pid"] for each in status["workers"]}, workers(gateway))
         self.assertEqual({each["generation"] for each in status["workers"]}, {1})
+        held = self.eventually(
+            lambda: self.status(gateway)[1]["sandbox"]["active"], "the sandbox does not start"
+        )
+        metrics = self.metrics(gateway)
+        for each in Protection:
+            key = "mailgate_sandbox_protection", "hub", each
+            self.assertEqual(metrics[key], each in held)
+        self.assertIn(f"held by {', '.join(held)}", gateway.run("status").stdout)
         client = smtplib.SMTP("127.0.0.1", gateway.smtp_port, timeout=30)
         self.addCleanup(client.close)
         reloading = threading.Thread(target=gateway.run, args=("reload",))

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from tempfile import mkdtemp
 
+from attrs import evolve
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
@@ -24,7 +25,11 @@ from mailgate.interfaces import (
 )
 from mailgate.net.confinement import Limits
 from mailgate.net.sandbox import Sandbox
+from mailgate.reporting.measures import Sums
+from mailgate.reporting.metrics import expose
+from mailgate.reporting.status import SandboxStatus
 from tests.pipeline.events import events
+from tests.reporting.statuses import STATUS
 
 SECONDS = 60
 """More than any job takes that is not to be cut off."""
@@ -128,6 +133,30 @@ class SandboxTests(TestCase):
             await self.fails(sandbox, job, value)
         self.assertEqual(self.file.read_bytes(), b"content")
         self.assertEqual(await sandbox.run("read", bytes(self.file), SECONDS), b"content")
+
+    async def test_shown(self):
+        """
+        Where the status says that a sandbox has no network, or may not ask for one, nobody can be
+        reached from there; where it does not say so, somebody can.
+        """
+        said = {}
+        for program in ("program", "in_network", "in_limits", "unheld"):
+            sandbox = self.sandbox(program)
+            await sandbox.probe()
+            status = SandboxStatus.of(sandbox)
+            active = set(status.active)
+            self.assertEqual(active ^ set(status.missing), set(Protection))
+            said[program] = bool(active & {Protection.NETWORK, Protection.CALLS})
+            metrics = expose(evolve(STATUS, sandbox=status), Sums()).decode()
+            for each in Protection:
+                line = f'process="hub",protection="{each}"}} {float(each in active)}'
+                self.assertIn(line, metrics)
+            if said[program]:
+                await self.fails(sandbox, "connect", self.attempts["connect"])
+            else:
+                connected = await sandbox.run("connect", self.attempts["connect"], SECONDS)
+                self.assertEqual(connected, b"connected")
+        self.assertEqual((said["in_limits"], said["unheld"]), (False, False))
 
     async def test_network(self):
         """

@@ -20,7 +20,7 @@ from unittest import SkipTest
 
 from tests.end_to_end.case import EndToEndTestCase
 from tests.end_to_end.client import make_message, send
-from tests.end_to_end.gateway import REPOSITORY, TWISTD, free_port, needs
+from tests.end_to_end.gateway import REPOSITORY, TWISTD, free_port, needs, workers_of
 from tests.end_to_end.matrix import make_certificate
 from tests.storage import temporary_folder
 
@@ -41,10 +41,12 @@ os.execvpe(command[0], command, {**os.environ, **handed, "LISTEN_FDNAMES": names
 """Starts a program as systemd does: it is the same process, with the sockets from 3 on."""
 
 
-TRIED = {"mbind", "fchown"}
+TRIED = {"mbind", "fchown", "setpriority", "capset", "unshare"}
 """
-System calls that libraries try and the unit forbids: numpy asks for memory near its processor, and
-SQLite gives its files, where it runs as root, to whom the database belongs.
+System calls that are tried and that the unit forbids: numpy asks for memory near its processor, and
+SQLite gives its files, where it runs as root, to whom the database belongs. The sandbox would count
+less than other processes, give up rights that under the unit it has not, and have a network of its
+own.
 """
 
 
@@ -87,13 +89,6 @@ class Manager:
                 continue
         self.socket.settimeout(60)
         return number
-
-
-def children(pid):
-    """
-    Give the processes that a process has started.
-    """
-    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 class NotificationTests(EndToEndTestCase):
@@ -160,7 +155,7 @@ class NotificationTests(EndToEndTestCase):
         """
         manager = Manager(self, "@mailgate-test-" + os.urandom(8).hex())
         gateway = self.start(manager, WATCHDOG_USEC="60000000")
-        for pid in children(gateway.process.pid):
+        for pid in workers_of(gateway.process.pid):
             environ = Path(f"/proc/{pid}/environ").read_bytes()
             self.assertIn(b"PATH=", environ)
             for name in (b"NOTIFY_SOCKET", b"WATCHDOG", b"LISTEN_"):
@@ -175,7 +170,7 @@ class NotificationTests(EndToEndTestCase):
         gateway = self.start(manager, WATCHDOG_USEC="1000000")
         self.assertIn("READY", manager.heard())
         self.assertGreaterEqual(manager.signs(2.2), 3)
-        one, other = children(gateway.process.pid)
+        one, other = workers_of(gateway.process.pid)
         os.kill(one, signal.SIGSTOP)
         self.addCleanup(os.kill, gateway.process.pid, signal.SIGCONT)
         self.assertGreaterEqual(manager.signs(2.2), 3)
@@ -305,10 +300,10 @@ class HandedSocketTests(EndToEndTestCase):
             tables="[limits]\ndrain_seconds = 1\n"
             f'[[listener]]\nname = "unix"\nrole = "lmtp"\naddress = "unix:{path}"\n',
         ).start()
-        before = children(gateway.process.pid)
+        before = workers_of(gateway.process.pid)
         self.assertEqual(gateway.run("reload").returncode, 0)
         self.eventually(
-            lambda: not set(before) & set(children(gateway.process.pid)), "the old worker stays"
+            lambda: not set(before) & set(workers_of(gateway.process.pid)), "the old worker stays"
         )
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(30)
@@ -356,6 +351,14 @@ class UnitTests(EndToEndTestCase):
         _, content = make_message()
         self.assertTrue(send(gateway.smtp_port, content))
         self.assertEqual(gateway.run("reload").returncode, 0)
+
+        def held():
+            return json.loads(gateway.run("status", "--json").stdout)["sandbox"]["active"]
+
+        held = set(self.eventually(held, "the sandbox does not start"))
+        # Root, which the unit is not, cannot give up what it has.
+        self.assertLessEqual({"limits", "privileges", "system calls"}, held)
+        self.assertNotIn("network", held)
         self.assertEqual(gateway.stop(), -signal.SIGTERM)
         self.eventually(lambda: trace.exists() and "total" in trace.read_text(), "no trace")
         used = set(re.findall(r"^(\w+)$", trace.read_text(), re.MULTILINE)) - {"total", "syscall"}
@@ -408,7 +411,7 @@ class PrivilegeTests(EndToEndTestCase):
         except PermissionError:
             raise SkipTest(f"nobody but root may run {sys.executable}") from None
 
-    def start(self, **keywords):
+    def start(self, options=("--uid", "nobody"), before=(), **keywords):
         """
         Start a gateway on a port below 1024, as far as it is root.
         """
@@ -417,7 +420,7 @@ class PrivilegeTests(EndToEndTestCase):
             if folder == Path(gateway.folder.anchor) or str(folder) == "/tmp":
                 break
             os.chown(folder, self.user.pw_uid, self.user.pw_gid)
-        gateway.start(options=("--uid", "nobody"))
+        gateway.start(options=options, before=before)
         self.eventually(lambda: "gateway.started" in gateway.said(), "it does not start")
         return gateway
 
@@ -438,7 +441,7 @@ class PrivilegeTests(EndToEndTestCase):
         _, content = make_message()
         self.assertTrue(send(low, content))
         self.assertEqual(len(gateway.delivered()), 1)
-        for pid in (gateway.process.pid, *children(gateway.process.pid)):
+        for pid in (gateway.process.pid, *workers_of(gateway.process.pid)):
             status = Path(f"/proc/{pid}/status").read_text()
             self.assertRegex(status, rf"Uid:(\t{self.user.pw_uid}){{4}}")
             self.assertRegex(status, r"CapEff:\t0+\n")
@@ -448,6 +451,27 @@ class PrivilegeTests(EndToEndTestCase):
         self.assertEqual((gateway.data / "state.db").stat().st_uid, self.user.pw_uid)
         self.assertEqual(gateway.run("reload").returncode, 0)
         self.assertTrue(send(low, content))
+
+    def test_the_right_to_bind(self):
+        """
+        What systemd gives it to bind ports below 1024, the hub has for reloads as well, and nothing
+        that it starts has.
+        """
+        (setpriv,) = needs(self, "setpriv")
+        right = "--inh-caps=+net_bind_service", "--ambient-caps=+net_bind_service"
+        nobody = "--reuid=nobody", f"--regid={self.user.pw_gid}", "--clear-groups"
+        gateway = self.start((), (setpriv, *nobody, *right))
+        pid = gateway.process.pid
+        low = next(port for port in range(600, 1024) if free(port))
+        with gateway.config.open("a") as file:
+            file.write(f'[[listener]]\nname = "low"\naddress = "127.0.0.1:{low}"\n')
+        done = gateway.run("reload")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        _, content = make_message()
+        self.assertTrue(send(low, content))
+        self.assertRegex(Path(f"/proc/{pid}/status").read_text(), r"CapEff:\t0+400\n")
+        for child in workers_of(pid):
+            self.assertRegex(Path(f"/proc/{child}/status").read_text(), r"CapPrm:\t0+\n")
 
     def test_a_low_port_later(self):
         """

@@ -15,7 +15,7 @@ from email.message import EmailMessage
 from pathlib import Path
 
 from tests.end_to_end.case import EndToEndTestCase
-from tests.end_to_end.gateway import free_port, needs
+from tests.end_to_end.gateway import free_port, needs, workers_of
 
 RELOADS = int(os.environ.get("MAILGATE_TEST_RELOADS", "8"))
 
@@ -35,10 +35,9 @@ def message(identity):
 
 def workers(gateway):
     """
-    Give the processes that the gateway has started.
+    Give the workers of a gateway.
     """
-    path = Path(f"/proc/{gateway.process.pid}/task/{gateway.process.pid}/children")
-    return {int(pid) for pid in path.read_text().split()}
+    return workers_of(gateway.process.pid)
 
 
 # What a worker's Python runs at its start: a mistake that ends the process at some words. The
@@ -147,6 +146,35 @@ class WorkerTests(EndToEndTestCase):
         self.send(gateway, "after")
         self.assertEqual(len(gateway.delivered()), 1)
 
+    def test_hub_that_does_not_read(self):
+        """
+        While the hub reads nothing, mail that needs nothing of it flows on; once it reads again, it
+        has all traces.
+        """
+        gateway = self.gateway(top="workers = 1").start()
+        self.eventually(lambda: "gateway.started" in gateway.said(), "it does not start")
+        self.send(gateway, "before")
+        hub, number = gateway.process.pid, 600
+        os.kill(hub, signal.SIGSTOP)
+        try:
+            with smtplib.SMTP("127.0.0.1", gateway.smtp_port, timeout=30) as client:
+                for each in range(number):
+                    # More than the sockets between the two take.
+                    client.sendmail(
+                        "ada@example.org",
+                        [f"bob+{each:0100}@example.com"],
+                        b"Subject: x\r\nDate: Fri, 15 Jan 2027 08:00:00 +0000\r\n\r\n.\r\n",
+                    )
+            self.assertEqual(len(gateway.delivered()), number + 1)
+        finally:
+            os.kill(hub, signal.SIGCONT)
+        path = gateway.data / "transactions.jsonl"
+        self.eventually(
+            lambda: path.exists() and len(path.read_text().splitlines()) == number + 1,
+            "traces are missing",
+        )
+        self.assertNotIn("link.dropped", gateway.said())
+
     def test_poison(self):
         """
         A message that kills a worker costs its own connections only. When it comes again, it is
@@ -194,6 +222,29 @@ class WorkerTests(EndToEndTestCase):
             client.close()
         clients.clear()
         self.eventually(lambda: greeting() == 220, "nobody is let in any more")
+
+    def test_old_clients_are_not_new(self):
+        """
+        The connections that old workers keep after a reload count as open for the new ones, and
+        not as if they had just been made.
+        """
+        gateway = self.gateway(
+            top="workers = 1",
+            tables="[limits.clients]\nexempt_networks = []\nrate_per_address = 3\n"
+            "connections_per_address = 5\n",
+        ).start()
+        self.eventually(lambda: "gateway.started" in gateway.said(), "it does not start")
+
+        def greeting():
+            client = socket.create_connection(("127.0.0.1", gateway.smtp_port), 30)
+            self.addCleanup(client.close)
+            return client.recv(100)
+
+        # The start has looked once already.
+        self.assertEqual([greeting()[:3] for _ in range(3)], [b"220", b"220", b"421"])
+        self.assertEqual(gateway.run("reload").returncode, 0)
+        self.assertEqual([greeting()[:3] for _ in range(3)], [b"220"] * 3)
+        self.assertIn(b"too many connections", greeting())
 
     def test_held_across_the_border(self):
         """

@@ -28,6 +28,16 @@ class Joined:
         if self.is_open:
             self.lines.put(lambda: self.other.is_open and self.other.protocol.dataReceived(data))
 
+    def registerProducer(self, producer, streaming):
+        """
+        Never let it wait: the other end reads at once.
+        """
+
+    def unregisterProducer(self):
+        """
+        Nor did it.
+        """
+
     def loseConnection(self):
         """
         End the connection, once all is handed on.

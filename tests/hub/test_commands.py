@@ -10,9 +10,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mailgate.classify.store import file_of
 from mailgate.hub.commands import CommandError, Commands
+from mailgate.hub.reading import OwnReader
+from mailgate.interfaces import SandboxUnavailable
 from mailgate.quarantine.trace import LOST
 from mailgate.store import outbox
 from mailgate.store.database import StoreError
+from mailgate.store.threads import ImmediateThreads
 from mailgate.verdict import Action, Kind, Verdict
 from mailgate.wire.parameters import RcptParameters
 from tests.pipeline.events import events
@@ -226,6 +229,20 @@ class CommandsTests(SynchronousTestCase):
         self.assertIn("2 messages of spam", refused)
         status = self.run_command("learn.import", name="command-3", replace=True)
         self.assertEqual((status["spam"], status["ham"]), (1, 1))
+
+    def test_nobody_can_read(self):
+        """
+        Where no process can read messages, that is said, and nothing is learned.
+        """
+        trouble = SandboxUnavailable("no process was free in time")
+        reader = OwnReader(ImmediateThreads())
+        self.patch(reader, "lore", lambda data: fail(trouble))
+        storage = make_storage(self, reader=reader)
+        self.storage, self.commands = storage, Commands(storage, self.quarantine)
+        name = self.hand_over("command-1", TEXT)
+        words = self.refused("learn.messages", names=[name], spam=True, by="ada")
+        self.assertIn("no process was free in time", words)
+        self.assertEqual(self.run_command("learn.status")["spam"], 0)
 
     def test_learn_only_what_was_handed_over(self):
         """

@@ -15,6 +15,7 @@ from mailgate.hub.generation import PAUSES, Generation, WorkerFailed
 from mailgate.hub.link import Link
 from mailgate.hub.orders import START
 from mailgate.hub.poison import Poison
+from mailgate.store.threads import ImmediateThreads
 from tests.hub.joined import join
 from tests.storage import temporary_folder
 
@@ -65,7 +66,7 @@ class NotRunTests(SynchronousTestCase):
             str,
             {},
             self.counting,
-            Poison(self.folder, lambda known: None),
+            Poison(self.folder, ImmediateThreads()),
         )
 
     def test_start(self):

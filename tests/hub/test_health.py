@@ -13,7 +13,8 @@ from mailgate.edge.tls import make_self_signed
 from mailgate.hub.commands import Commands
 from mailgate.hub.health import PATIENCE, Around, Health
 from mailgate.knowledge.entry import ListName, make_entry
-from mailgate.reporting.status import Stored
+from mailgate.net.sandbox import Sandbox
+from mailgate.reporting.status import SandboxStatus, Stored
 from mailgate.store import outbox
 from mailgate.store.threads import ImmediateThreads
 from mailgate.verdict import Action, Kind, Verdict
@@ -50,6 +51,7 @@ class HealthTests(SynchronousTestCase):
         self.workers = succeed(STATUS.workers)
         self.asked_for = []
         self.has_room = True
+        self.sandbox = Sandbox(self.clock, "tests.net.program")
         self.health = self.make()
 
     def make(self):
@@ -61,7 +63,13 @@ class HealthTests(SynchronousTestCase):
             self.asked_for.append(seconds)
             return self.workers
 
-        around = Around(look, lambda: STATUS.upstreams, lambda: self.storage.settings, lambda: True)
+        around = Around(
+            look,
+            lambda: STATUS.upstreams,
+            lambda: self.storage.settings,
+            lambda: True,
+            self.sandbox,
+        )
         return Health(self.clock, self.storage, lambda: self.has_room, around)
 
     def status(self):
@@ -133,6 +141,7 @@ class HealthTests(SynchronousTestCase):
         self.assertEqual(status.workers, STATUS.workers)
         self.assertEqual(self.asked_for, [PATIENCE])
         self.assertEqual(status.upstreams, STATUS.upstreams)
+        self.assertEqual(status.sandbox, SandboxStatus(None, (), ""))
         self.assertEqual((status.now, status.started), (NOW, NOW))
         self.assertTrue(status.has_room)
         self.assertEqual(status.learned.spam, 0)

@@ -5,14 +5,17 @@ Tests of L{mailgate.hub.link}.
 import errno
 from types import MappingProxyType
 
+import msgspec
 from attrs import frozen
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
+from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailgate.hub.link import FRAME_LIMIT, CallFailed, Link, LinkLost, Method
 from tests.hub.joined import join
+from tests.pipeline.events import events
 
 
 @frozen
@@ -28,6 +31,19 @@ class Order:
 ADD = Method("add", tuple[int, int], int)
 NOTE = Method("note", Order)
 FAIL = Method("fail", str, None)
+TRACE = Method("trace", int, is_expendable=True)
+COUNT = Method("count", int)
+
+
+def _frame(method, value):
+    """
+    Give what is written when something is told.
+    """
+    transport = StringTransport()
+    link = Link({})
+    link.makeConnection(transport)
+    link.tell(method, value)
+    return transport.value()
 
 
 class LinkTests(SynchronousTestCase):
@@ -99,6 +115,85 @@ class LinkTests(SynchronousTestCase):
         self.assertEqual(self.noted, [])
         self.successResultOf(self.near.lost)
         self.waiting.callback(None)
+
+    def unread(self, backlog=1000):
+        """
+        Make an end whose other end does not read, and a way to what it has written.
+        """
+        link = Link({}, backlog)
+        transport = StringTransport()
+        link.makeConnection(transport)
+        transport.producer.pauseProducing()
+
+        def written():
+            link.tell(Method("end", None))
+            numbers, rest = [], transport.value()
+            while rest:
+                end = 4 + int.from_bytes(rest[:4], "big")
+                numbers.append(msgspec.msgpack.decode(rest[4:end])[3])
+                rest = rest[end:]
+            self.assertIsNone(numbers.pop())
+            return numbers
+
+        return link, transport, written
+
+    def test_unread(self):
+        """
+        While the other end does not read, what is said waits in its order: of what can be done
+        without so much only, and all of the rest. What was dropped is counted and told.
+        """
+        link, transport, written = self.unread(backlog=10 * len(_frame(TRACE, 10)))
+        for number in range(10, 20):
+            link.tell(TRACE, number)
+            link.tell(COUNT, number)
+        for number in range(20, 50):
+            link.tell(TRACE, number)
+        link.call(COUNT, 50)
+        self.assertEqual(transport.value(), b"")
+        with events() as told:
+            transport.producer.resumeProducing()
+        self.assertEqual(written(), [n for n in range(10, 20) for _ in range(2)] + [50])
+        (event,) = told
+        self.assertEqual(
+            (event["event"], event["number"], event["name"]), ("link.dropped", 30, "trace")
+        )
+        transport.producer.pauseProducing()
+        link.tell(TRACE, 60)
+        transport.producer.resumeProducing()
+        self.assertEqual(written()[-1], 60)
+
+    def test_read_in_part(self):
+        """
+        Where it reads a little, a little is said: what waits is not put into another queue, that
+        nobody bounds.
+        """
+        link, transport, _ = self.unread()
+        for number in range(3):
+            link.tell(TRACE, number)
+        write = transport.write
+
+        def write_once(data):
+            write(data)
+            transport.producer.pauseProducing()
+
+        self.patch(transport, "write", write_once)
+        with events() as told:
+            transport.producer.resumeProducing()
+            self.assertEqual(transport.value(), _frame(TRACE, 0))
+            transport.producer.resumeProducing()
+        self.assertEqual(transport.value(), _frame(TRACE, 0) + _frame(TRACE, 1))
+        self.assertEqual(told, [])
+
+    def test_ended_unread(self):
+        """
+        When one end ends the connection, what waits is written before.
+        """
+        link, transport, _ = self.unread()
+        link.tell(TRACE, 1)
+        link.lose()
+        self.assertTrue(transport.disconnecting)
+        self.assertIsNone(transport.producer)
+        self.assertEqual(transport.value(), _frame(TRACE, 1))
 
     def test_wrong_type(self):
         """

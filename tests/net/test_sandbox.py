@@ -472,6 +472,20 @@ class SandboxTests(SynchronousTestCase):
         for probe in (*probes, sandbox.probe()):
             self.assertEqual(self.successResultOf(probe), frozenset(Protection))
         self.assertEqual(len(self.machine.processes), 1)
+        self.assertTrue(process.is_killed)
+
+    def test_probe_with_work(self):
+        """
+        A process that was started for a probe does the job that has come meanwhile.
+        """
+        sandbox = self.sandbox()
+        sandbox.probe()
+        running = sandbox.run("job", b"", 10)
+        (process,) = self.machine.processes
+        process.ready()
+        process.say(What.DONE, b"done")
+        self.assertEqual(self.successResultOf(running), b"done")
+        self.assertFalse(process.is_killed)
 
     def test_probe_failing(self):
         """
@@ -481,6 +495,28 @@ class SandboxTests(SynchronousTestCase):
         with events():
             self.machine.processes[0].end(ProcessTerminated(1, None, 256))
         self.failureResultOf(probe, SandboxUnavailable)
+
+    def test_problem(self):
+        """
+        Why none can be started is known until one has been, which the next probe tries.
+        """
+        sandbox = self.sandbox()
+        self.assertEqual(sandbox.problem, "")
+        sandbox.probe()
+        self.machine.processes[-1].ready()
+        self.machine.advance(IDLE_SECONDS)
+        sandbox.run("job", b"", 10).addErrback(lambda failure: failure.trap(SandboxUnavailable))
+        with events():
+            self.machine.processes[-1].end(ProcessTerminated(1, None, 256))
+            self.machine.advance(10)
+            self.machine.processes[-1].end(ProcessTerminated(1, None, 256))
+        self.assertEqual(sandbox.problem, "it ended with status 1")
+        probe = sandbox.probe()
+        self.assertNoResult(probe)
+        self.machine.advance(PAUSES[-1])
+        self.machine.processes[-1].ready()
+        self.assertEqual(self.successResultOf(probe), frozenset(Protection))
+        self.assertEqual(sandbox.problem, "")
 
     def test_weak(self):
         """

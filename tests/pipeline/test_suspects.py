@@ -51,6 +51,7 @@ class ScriptedSandbox:
     plan: object = None
     questions: list = field(factory=list)
     protections: object = None
+    problem: str = ""
 
     def run(self, job, value, seconds):
         """

@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred, fail
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from mailgate.finding import SANDBOX, Finding
 from mailgate.interfaces import ILearner
 from mailgate.quarantine.deciding import Decisions, Done
 from mailgate.verdict import Kind
@@ -76,6 +77,18 @@ class DecisionTests(SynchronousTestCase):
         """
         self.decide("release", self.world.hold(kind=Kind.UNDELIVERABLE, reason="550 no"))
         self.assertEqual(self.learner.learned, [])
+
+    def test_deadly(self):
+        """
+        A message that kills whoever looks into it is looked into by nobody: it teaches nothing,
+        whatever is decided about it.
+        """
+        found = (Finding("CONTENT_UNSCANNABLE", 1.0, "It kills.", check=SANDBOX),)
+        for do in ("release", "delete_as_spam"):
+            identity = self.world.hold(kind=Kind.UNSCANNABLE, findings=found)
+            self.assertEqual(self.decide(do, identity), Done(1, 0))
+        self.decide("release", self.world.hold(kind=Kind.UNSCANNABLE))
+        self.assertEqual(self.learner.learned, [(TEXT, False, "Ada")])
 
     def test_dealt_with(self):
         """

@@ -4,10 +4,12 @@ States of a gateway.
 
 from attrs import evolve
 
+from mailgate.interfaces import Protection
 from mailgate.reporting.status import (
     CertificateStatus,
     Learned,
     Machine,
+    SandboxStatus,
     Status,
     Stored,
     UpstreamStatus,
@@ -22,6 +24,7 @@ GIB = 1024**3
 CERTIFICATE = CertificateStatus("/etc/mail/fullchain.pem", NOW - 30 * DAY, NOW + 60 * DAY)
 STORED = Stored({"spam": 2, "phishing": 1}, 0, 0, 0, None, 3, 4096, {"allow": 2, "block": 1})
 MACHINE = Machine(9 * GIB, 20 * GIB, 4096, 2048, (CERTIFICATE,))
+HELD = SandboxStatus(tuple(Protection), (), "")
 
 
 def worker(pid=11, **more):
@@ -29,7 +32,8 @@ def worker(pid=11, **more):
     Give a worker that works.
     """
     upstreams = more.pop("upstreams", (UpstreamStatus("inbox", 0, 1, 2, 0),))
-    own = WorkerStatus(more.pop("sessions", 3), 1000, 80 * 1024**2, upstreams)
+    sandbox = more.pop("sandbox", None)
+    own = WorkerStatus(more.pop("sessions", 3), 1000, 80 * 1024**2, upstreams, sandbox)
     return evolve(WorkerSeen(pid, 1, True, True, 90.0, own), **more)
 
 
@@ -51,5 +55,6 @@ STATUS = Status(
     learned=Learned(100, 200, 5000, True),
     machine=MACHINE,
     reload=None,
+    sandbox=HELD,
 )
 """All is well."""

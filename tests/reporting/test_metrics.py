@@ -8,11 +8,12 @@ from attrs import evolve
 from prometheus_client.parser import text_string_to_metric_families
 from twisted.trial.unittest import SynchronousTestCase
 
+from mailgate.interfaces import Protection
 from mailgate.reporting.measures import Measured, Stopwatch, Sums
 from mailgate.reporting.metrics import expose
-from mailgate.reporting.status import Reload
+from mailgate.reporting.status import Reload, SandboxStatus
 from tests.reporting.records import RECORD, REFUSED
-from tests.reporting.statuses import CERTIFICATE, DAY, MACHINE, STATUS, STORED, worker
+from tests.reporting.statuses import CERTIFICATE, DAY, HELD, MACHINE, STATUS, STORED, worker
 from tests.storage import NOW
 
 LABELS = {
@@ -27,6 +28,8 @@ LABELS = {
     "mode",
     "outcome",
     "part",
+    "process",
+    "protection",
     "reply",
     "role",
     "state",
@@ -115,6 +118,7 @@ class ExposeTests(SynchronousTestCase):
             ("mailgate_held_messages", "malware"): 0,
             ("mailgate_certificate_end_timestamp_seconds",): NOW + 60 * DAY,
             ("mailgate_last_reload_success",): 0,
+            ("mailgate_sandbox_protection", "hub", "network"): 1,
         }.items():
             self.assertEqual(values[key], number, key)
 
@@ -127,6 +131,11 @@ class ExposeTests(SynchronousTestCase):
         self.assertEqual(values["mailgate_database_up",], 0)
         self.assertEqual(values["mailgate_ready",], 0)
         self.assertFalse([key for key in values if "outbox" in key[0] or "disk" in key[0]])
+        unknown = SandboxStatus(None, (), "")
+        values = self.values(evolve(STATUS, sandbox=unknown, workers=(worker(sandbox=HELD),)))
+        known = [key for key in values if "sandbox" in key[0]]
+        self.assertEqual([key for key in known if "workers" not in key], [])
+        self.assertEqual(len(known), len(Protection))
 
     def test_certificate(self):
         """

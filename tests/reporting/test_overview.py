@@ -2,14 +2,25 @@
 Tests of L{mailgate.reporting.overview}.
 """
 
-from attrs import evolve
+from attrs import evolve, frozen
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailgate.reporting.overview import headline, overview, problems, size, span
-from mailgate.reporting.status import Reload, UpstreamStatus
+from mailgate.interfaces import Protection
+from mailgate.reporting.overview import NEEDED, Row, headline, overview, problems, size, span
+from mailgate.reporting.status import Reload, SandboxStatus, UpstreamStatus
 from mailgate.reporting.terminal import moment
-from tests.reporting.statuses import CERTIFICATE, DAY, GIB, MACHINE, STATUS, STORED, worker
+from tests.reporting.statuses import CERTIFICATE, DAY, GIB, HELD, MACHINE, STATUS, STORED, worker
 from tests.storage import NOW
+
+
+@frozen
+class Weak:
+    """
+    A sandbox that says so of itself.
+    """
+
+    protections: frozenset | None
+    problem: str = ""
 
 
 class OverviewTests(SynchronousTestCase):
@@ -36,6 +47,7 @@ class OverviewTests(SynchronousTestCase):
                 "learned": "100 spam, 200 ham",
                 "disk": "9.0 GiB free of 20 GiB",
                 "certificate": f"mail/fullchain.pem ends on {_day(60)}, in 60 days",
+                "sandbox of hub": "held by limits, network, capabilities, privileges, system calls",
             },
         )
         self.assertIn("on mail.example.com, process 10, up 3 days", headline(STATUS))
@@ -70,6 +82,44 @@ class OverviewTests(SynchronousTestCase):
         self.assertEqual(problems(status), [])
         words = {row.part: row.words for row in overview(status)}
         self.assertIn("lets nobody in", words["worker 9"])
+
+    def test_sandbox(self):
+        """
+        A sandbox tells what holds it and what does not. It is wrong where its filter of system
+        calls is missing, or where none starts; of the workers the weakest counts.
+        """
+        weak = SandboxStatus.of(Weak(frozenset({Protection.CALLS, *NEEDED})))
+        words = {row.part: row for row in overview(evolve(STATUS, sandbox=weak))}
+        self.assertEqual(
+            words["sandbox of hub"],
+            Row(
+                False,
+                "sandbox of hub",
+                "held by limits, privileges, system calls; not by network, capabilities",
+            ),
+        )
+        for missing in NEEDED:
+            active = frozenset(Protection) - {missing}
+            self.wrong(
+                "sandbox of hub: held by "
+                + ", ".join(each for each in Protection if each in active)
+                + f"; not by {missing}",
+                sandbox=SandboxStatus.of(Weak(active)),
+            )
+        self.wrong(
+            "sandbox of hub: does not start: it was killed",
+            sandbox=SandboxStatus.of(Weak(None, "it was killed")),
+        )
+        unknown = SandboxStatus.of(Weak(None))
+        for one, other, said in (
+            (unknown, unknown, "not needed yet"),
+            (unknown, HELD, "held by limits, network, capabilities, privileges, system calls"),
+            (weak, HELD, "held by limits, privileges, system calls; not by network, capabilities"),
+        ):
+            for sandboxes in ((one, other), (other, one)):
+                seen = [worker(pid, sandbox=each) for pid, each in enumerate(sandboxes, 11)]
+                rows = {row.part: row.words for row in overview(evolve(STATUS, workers=(*seen,)))}
+                self.assertEqual(rows["sandbox of workers"], said)
 
     def test_upstreams(self):
         """

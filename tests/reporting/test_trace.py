@@ -188,7 +188,7 @@ class TracesTests(SynchronousTestCase):
         """
         What waits is bounded; what is dropped is counted in an event.
         """
-        traces = self.make(limit=3)
+        traces = self.make(limit=6)  # each has two copies
         for number in range(5):
             traces.record(record(str(number)))
         with events() as told:
@@ -196,11 +196,34 @@ class TracesTests(SynchronousTestCase):
         self.assertEqual([(event["event"], event["number"]) for event in told], [("trace.lost", 2)])
         self.assertEqual(self.count(), 3)
 
+    def test_bounded_with_copies(self):
+        """
+        A record of many copies is large, and counts for as many; also while the disk fails.
+        """
+        many = evolve(record("many"), copies=record("one").copies * 2)
+        self.assertEqual(len(many.copies), 4)
+        traces = self.make(limit=6)
+        for each in (many, record("one"), record("two")):
+            traces.record(each)
+        with events() as told:
+            self.successResultOf(traces.flush())
+        self.assertEqual([(each["event"], each["number"]) for each in told], [("trace.lost", 1)])
+        self.assertEqual(self.count(), 2)
+        path = self.folder / "trace-20270116.db"
+        path.mkdir()
+        self.clock.advance(DAY)
+        for each in (record("three"), record("four"), many):
+            traces.record(each)
+            self.successResultOf(traces.flush())
+        self.flushLoggedErrors(sqlite3.OperationalError)
+        path.rmdir()
+        self.assertEqual(self.find(SESSION.id, traces), ["many", "one", "four", "many"])
+
     def test_bounded_while_disk_fails(self):
         """
         What waits for the disk is bounded, too; the oldest goes first.
         """
-        traces = self.make(limit=3)
+        traces = self.make(limit=6)  # each has two copies
         path = self.folder / "trace-20270115.db"
         path.mkdir()
         for number in range(4):

@@ -21,6 +21,7 @@ from zope.interface import implementer
 from mailgate.config.model import Outbox as OutboxSettings
 from mailgate.config.model import Policy, Web
 from mailgate.delivery.outbox import Outbox
+from mailgate.hub.reading import OwnReader
 from mailgate.interfaces import Hold, ILearner
 from mailgate.message.envelope import new_id
 from mailgate.message.message import MemoryMessage
@@ -110,6 +111,7 @@ class World:
             HeaderRewriter(),
             add_undeliverable,
         )
+        self.reader = OwnReader(threads)
         self.accounts = Accounts(database, ImmediateThreads(), self.now, QUICK)
         self.log_ins = LogIns(
             database, self.now, self.settings.idle_seconds, self.settings.session_seconds
@@ -118,6 +120,7 @@ class World:
         self.site = make_site(
             web=self.settings,
             policy=Policy(),
+            certain=10.0,
             keep_days=30,
             quarantine=self.quarantine,
             outbox=self.outbox,
@@ -127,7 +130,7 @@ class World:
             accounts=self.accounts,
             log_ins=self.log_ins,
             first_administrator=self.first,
-            threads=threads,
+            reader=self.reader,
             reactor=self.clock,
             now=self.now,
             learner=self.learner,

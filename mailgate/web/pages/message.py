@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from twisted.internet.defer import Deferred, DeferredSemaphore
 
 from mailgate.config.model import Policy
-from mailgate.interfaces import IMessage, IThreads
+from mailgate.interfaces import IMessage, IReader, SandboxError
 from mailgate.knowledge.entry import EntryRefused, ListName
-from mailgate.message import mime
 from mailgate.message.header import Headers
 from mailgate.message.message import HEAD_LIMIT
+from mailgate.message.page import TEXT_SHOWN, Page
+from mailgate.message.text import characters
 from mailgate.quarantine.deciding import Decisions
 from mailgate.quarantine.rows import HeldMessage, State
 from mailgate.reporting.why import nearness
@@ -34,11 +35,6 @@ if TYPE_CHECKING:
 READ_BYTES = 16 * 1024 * 1024
 """How much of a message is read for its page."""
 
-TEXT_SHOWN = 64 * 1024
-"""How many characters of its text are shown, and of its headers."""
-
-ATTACHMENTS_SHOWN = 100
-
 _AT_A_TIME = 2
 _DAY = 86400
 
@@ -54,17 +50,23 @@ class MessagePage:
         decisions: Decisions,
         lists: ListStore,
         policy: Policy,
+        certain: float,
         keep_days: int,
-        threads: IThreads,
+        reader: IReader,
         times: Times,
         templates: Templates,
     ) -> None:
+        """
+        @param certain: the score of what is certainly spam by the statistics.
+        @param reader: takes messages apart; here only their header section is read.
+        """
         self._quarantine = quarantine
         self._decisions = decisions
         self._lists = lists
         self._policy = policy
+        self._certain = certain
         self._keep_days = keep_days
-        self._threads = threads
+        self._reader = reader
         self._times = times
         self._templates = templates
         self._turns = DeferredSemaphore(_AT_A_TIME)
@@ -89,11 +91,14 @@ class MessagePage:
         """
         message = await self._open(held)
         try:
-            parsed, is_whole = await self._turns.run(
-                lambda: Deferred.fromCoroutine(self._read(message))
+            head = message.head(HEAD_LIMIT)
+            content, is_whole = await self._turns.run(
+                lambda: Deferred.fromCoroutine(self._read(message, held.is_deadly))
             )
         finally:
             message.close()
+        headers = Headers.parse(head)
+        page = content if isinstance(content, Page) else None
         following = await self._quarantine.list(limit=1, before=held.number)
         is_weighed = held.kind is not Kind.UNDELIVERABLE
         near = nearness(held.total, held.action, held.findings, self._policy)
@@ -104,27 +109,23 @@ class MessagePage:
             held=held,
             is_held=held.state is State.HELD,
             kind=words.KINDS[held.kind],
-            certainty=words.certainty(held, self._policy),
+            certainty=words.certainty(held, self._policy, self._certain),
             sender=words.person(held.message.from_header, str(held.message.sender)),
             reasons=_reasons(held),
             rail=weights.Rail.of(held.total, self._policy) if is_weighed else None,
             sides=weights.draw(held.findings),
             nearness=near if is_weighed else None,
             in_words=weights.in_words,
-            text=parsed.text[:TEXT_SHOWN],
-            is_cut=parsed.is_cut or len(parsed.text) > TEXT_SHOWN,
-            is_from_html=parsed.is_from_html,
-            head=parsed.head.replace("\r\n", "\n").strip("\n")[:TEXT_SHOWN],
-            is_head_cut=len(parsed.head) > TEXT_SHOWN,
-            date=parsed.headers.text("date"),
-            attachments=parsed.attachments[:ATTACHMENTS_SHOWN],
-            more_attachments=max(0, len(parsed.attachments) - ATTACHMENTS_SHOWN),
-            flaws=parsed.flaws,
+            page=page,
+            unread="" if isinstance(content, Page) else words.sentence(content),
+            head=characters(head[: headers.end]).replace("\r\n", "\n").strip("\n")[:TEXT_SHOWN],
+            is_head_cut=headers.end > TEXT_SHOWN,
+            date=headers.text("date"),
             read_bytes=None if is_whole else READ_BYTES,
             removed=held.held + self._keep_days * _DAY,
             following=following[0] if following else None,
-            teaches=self._decisions.teaches and is_weighed,
-            things=senders.things(parsed.headers, held.message.sender),
+            teaches=self._decisions.teaches and is_weighed and not held.is_deadly,
+            things=senders.things(headers, held.message.sender),
             scopes=senders.scopes(held.recipient),
             days=DAYS,
             problem=problem,
@@ -220,9 +221,11 @@ class MessagePage:
             raise Refused(404)
         return message
 
-    async def _read(self, message: IMessage) -> tuple[mime.Parsed, bool]:
+    async def _read(self, message: IMessage, is_deadly: bool) -> tuple[Page | str, bool]:
         """
-        Read a message, or as much of it as is read for a page, and say whether that is all.
+        Read a message, or as much of it as is read for a page.
+
+        @return: what is shown of it, or why nothing is; and whether that is all.
         """
         pieces: list[bytes] = []
         size = 0
@@ -232,14 +235,12 @@ class MessagePage:
             size += len(data)
             if size >= READ_BYTES:
                 break
-        parsed = await self._threads.run(_parse, pieces)
-        return parsed, size >= message.size
-
-
-def _parse(pieces: Sequence[bytes]) -> mime.Parsed:
-    parsed = mime.read(b"".join(pieces))
-    _ = parsed.text  # It is put together when first asked for: here, in the thread.
-    return parsed
+        try:
+            page = await self._reader.page(b"".join(pieces), is_deadly)
+        except SandboxError as error:
+            # What went wrong there is told in the log by whoever has seen it.
+            return str(error), True
+        return page, size >= message.size
 
 
 def _reasons(held: HeldMessage) -> str:

@@ -82,13 +82,18 @@ class QuarantinePage:
         quarantine: Quarantine,
         decisions: Decisions,
         policy: Policy,
+        certain: float,
         keep_days: int,
         times: Times,
         templates: Templates,
     ) -> None:
+        """
+        @param certain: the score of what is certainly spam by the statistics.
+        """
         self._quarantine = quarantine
         self._decisions = decisions
         self._policy = policy
+        self._certain = certain
         self._keep_days = keep_days
         self._times = times
         self._templates = templates
@@ -172,7 +177,7 @@ class QuarantinePage:
             recipient=str(held.recipient),
             reason=words.reason(held),
             kind=words.KINDS[held.kind],
-            certainty=words.certainty(held, self._policy),
+            certainty=words.certainty(held, self._policy, self._certain),
             held=held.held,
         )
 

@@ -127,20 +127,28 @@ class Certainty:
     """How many of three bars are filled."""
 
 
-def certainty(held: HeldMessage, policy: Policy) -> Certainty | None:
+def certainty(held: HeldMessage, policy: Policy, certain: float) -> Certainty | None:
     """
-    Say how sure we are: by where the total lies between hold and refuse.
+    Say how sure we are: from the score of certain spam on sure, below it likely in the upper half
+    of what is held, else doubtful.
 
+    Thirds between hold and refuse would be wrong: statistics alone are not let come near refusing,
+    however sure they are, so that all that they hold would be doubtful for ever, and whoever looks
+    for mistakes would have to look at all of it.
+
+    @param certain: what the statistics give to what is certainly spam. Where that alone holds
+        nothing, or refuses, it is two thirds of the way from hold to refuse.
     @return: C{None} where the kind does not come from a total.
     """
     if not KINDS[held.kind].by_score:
         return None
-    span = policy.reject - policy.quarantine
-    if held.total < policy.quarantine + span / 3:
-        return Certainty("doubtful", 1)
-    if held.total < policy.quarantine + 2 * span / 3:
+    if not policy.quarantine < certain < policy.reject:
+        certain = policy.quarantine + (policy.reject - policy.quarantine) * 2 / 3
+    if held.total >= certain:
+        return Certainty("sure", 3)
+    if held.total >= (policy.quarantine + certain) / 2:
         return Certainty("likely", 2)
-    return Certainty("sure", 3)
+    return Certainty("doubtful", 1)
 
 
 @frozen

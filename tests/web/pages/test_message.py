@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import re
 
+from twisted.internet.defer import fail
 from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailgate.finding import Finding
+from mailgate.finding import SANDBOX, Finding
+from mailgate.interfaces import SandboxDied
 from mailgate.verdict import Kind
 from mailgate.web.pages import message as module
 from mailgate.wire.address import NULL_SENDER, Address
@@ -237,7 +239,39 @@ class OneMessage(SynchronousTestCase):
         The message is taken apart in a thread.
         """
         self.page(LETTER)
-        self.assertEqual([work.__name__ for work in self.world.threads.done], ["_parse"])
+        self.assertEqual([work.__name__ for work in self.world.threads.done], ["page_of"])
+
+    def test_deadly(self):
+        """
+        Of a message that kills whoever reads it the page says so, and shows what is known without
+        reading it; one that is known for it is read apart, and nobody is asked to teach it.
+        """
+        asked = []
+
+        def page(data, is_deadly=False):
+            asked.append((data, is_deadly))
+            return fail(SandboxDied("it was killed by SIGABRT"))
+
+        self.patch(self.world.reader, "page", page)
+        shown = self.page(LETTER)
+        self.assertIn("could not be read: It was killed by SIGABRT.", shown)
+        self.assertIn("Thu, 12 Mar 2026 09:39:51 +0100", shown)
+        self.assertIn("X-Strange: &lt;b&gt;ünique&lt;/b&gt;", shown)
+        self.assertIn("/raw", shown)
+        self.assertNotIn("Dear Ada", shown)
+        self.assertNotIn('id="attached"', shown)
+        self.assertIn("Delete as spam", shown)
+        found = (Finding("CONTENT_UNSCANNABLE", 1.0, "It kills.", check=SANDBOX),)
+        shown = self.page(LETTER, Kind.UNSCANNABLE, found)
+        self.assertNotIn("Delete as spam", shown)
+        self.assertEqual(asked, [(LETTER, False), (LETTER, True)])
+
+    def test_no_name(self):
+        """
+        An attachment without a name is one.
+        """
+        shown = self.page(LETTER.replace(b'name="', b'no="'))
+        self.assertIn("(no name)", shown)
 
     def test_next(self):
         """

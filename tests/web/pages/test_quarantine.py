@@ -94,7 +94,7 @@ class QuarantineList(SynchronousTestCase):
         self.assertIn('<bdi class="name">Eve</bdi> <bdi class="addr">eve@example.org</bdi>', page)
         self.assertIn("To <bdi>ada@Example.com</bdi>. <bdi>The big thing, “Mr. X. Y”.</bdi>", page)
         self.assertIn('href="#i-phishing"/></svg>Phishing</span>', page)
-        self.assertIn("</svg>likely</span>", page)
+        self.assertIn("</svg>sure</span>", page)
         self.assertNotIn("A small thing", page)
         self.assertNotIn("12.0", page)
 

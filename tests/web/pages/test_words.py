@@ -6,13 +6,25 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
 
+from attrs import frozen
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from mailgate.config.model import Policy
 from mailgate.verdict import Kind
 from mailgate.web.pages import words
 from mailgate.web.pages.times import Times
+
+
+@frozen
+class Held:
+    """
+    What counts of a held message.
+    """
+
+    kind: Kind
+    total: float
 
 
 class Words(SynchronousTestCase):
@@ -56,6 +68,29 @@ class Words(SynchronousTestCase):
             person = words.person(header, "sender@example.org")
             self.assertEqual((person.name, person.address), expected, header)
         self.assertEqual(words.person("", "").name, "nobody (the empty sender of notices)")
+
+    def test_certainty(self):
+        """
+        What the statistics alone hold is sure where they are, and doubtful only where it is nearly
+        not held; where they cannot hold alone, it is a matter of thirds. What is not held for a
+        score has none.
+        """
+        policy = Policy()  # held from 8 on, refused from 15 on
+        for total, certain, word in (
+            (8.0, 10.0, "doubtful"),
+            (8.9, 10.0, "doubtful"),
+            (9.0, 10.0, "likely"),
+            (9.9, 10.0, "likely"),
+            (10.0, 10.0, "sure"),
+            (14.9, 10.0, "sure"),
+            (10.0, 6.0, "doubtful"),
+            (10.4, 6.0, "likely"),
+            (12.6, 6.0, "likely"),
+            (12.7, 20.0, "sure"),
+        ):
+            held = Held(Kind.SPAM, total)
+            self.assertEqual(words.certainty(held, policy, certain).word, word, total)
+        self.assertIsNone(words.certainty(Held(Kind.MALWARE, 10), policy, 10))
 
     @given(st.text(), st.text())
     def test_any_person(self, header, sender):
