@@ -27,6 +27,7 @@ if __package__ in (None, ""):
 
 from bench.processes import HOST, Unavailable, free_port, keep_apart
 from bench.relay import machine
+from bench.secure import begin_tls
 from bench.servers import start_mailgate
 
 EXAMPLES = """
@@ -35,6 +36,10 @@ examples:
       5,000 connections
   bench/idle.py --connections 8000 --at-once 1000
       more of them, and in a greater hurry
+  bench/idle.py --connections 10000 --workers 2
+      twice as many, over two processes
+  bench/idle.py --connections 1000 --tls
+      under TLS
 """
 
 Address = tuple[str, int]
@@ -96,6 +101,16 @@ class Crowd:
                     _expect_greeting(client)
                     self.waits.append(monotonic() - began.pop(client))
                     self.connections.append(client)
+
+    def secure(self) -> None:
+        """
+        Let all of them begin TLS, one after the other.
+
+        @raise RuntimeError: one may not.
+        @raise OSError: a connection was lost.
+        """
+        for number, client in enumerate(self.connections):
+            self.connections[number] = begin_tls(client)
 
     def lost(self) -> int:
         """
@@ -161,6 +176,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--at-once", type=int, default=200, metavar="N", help="not yet greeted (%(default)s)"
     )
+    made.add_argument("--workers", type=int, default=1, metavar="N", help="%(default)s")
+    made.add_argument("--tls", action="store_true", help="they begin TLS once all are greeted")
     made.add_argument("--load-core", type=int, default=0, metavar="CORE", help="%(default)s")
     made.add_argument("--server-core", type=int, default=1, metavar="CORE", help="%(default)s")
     return made
@@ -178,7 +195,7 @@ def main(arguments: list[str] | None = None) -> int:
         try:
             raise_file_limit(number + RESERVED)
             # Nothing listens where its mail would go: there is none.
-            server = start_mailgate(free_port(), core, folder / "mailgate")
+            server = start_mailgate(free_port(), core, folder / "mailgate", workers=options.workers)
         except Unavailable as error:
             print(error, file=sys.stderr)
             return 2
@@ -188,11 +205,15 @@ def main(arguments: list[str] | None = None) -> int:
         for crowd in (warm_up, idle, others):
             stack.callback(crowd.leave)
         warm_up.grow(address, WARM_UP, WARM_UP)
+        if options.tls:
+            warm_up.secure()
         warm_up.leave()
         sleep(SETTLE)
         before = server.program.resident_bytes()
         began = monotonic()
         idle.grow(address, number, options.at_once)
+        if options.tls:
+            idle.secure()
         opening = monotonic() - began
         sleep(SETTLE)
         after = server.program.resident_bytes()

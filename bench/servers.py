@@ -26,6 +26,7 @@ POSTFIX_HELP = (
 MAILGATE_CONFIGURATION = """\
 hostname = "mail.example.com"
 data = "data"
+workers = {workers}
 
 [[listener]]
 address = "{host}:{port}"
@@ -163,12 +164,14 @@ def start_mailgate(
     folder: Path,
     profile: Path | None = None,
     learned: Path | None = None,
+    workers: int = 1,
 ) -> Server:
     """
     Start this gateway with its defaults and the sink as its upstream.
 
     @param profile: the file in which cProfile's statistics are kept when it ends, or C{None}.
     @param learned: what its classifier knows (C{mailgate learn --export}), or C{None}: nothing.
+    @param workers: how many processes own the connections; by default as many as by default.
     @raise Unavailable: it is not installed, or does not come up.
     """
     version = installed("mailgate")
@@ -179,7 +182,9 @@ def start_mailgate(
     port = free_port()
     configuration = folder / "mailgate.toml"
     configuration.write_text(
-        MAILGATE_CONFIGURATION.format(host=HOST, port=port, sink=sink, web=free_port())
+        MAILGATE_CONFIGURATION.format(
+            host=HOST, port=port, sink=sink, web=free_port(), workers=workers
+        )
     )
     if learned is not None:
         classifier = folder / "data" / "classifier"

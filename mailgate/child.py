@@ -50,7 +50,7 @@ from mailgate.hub.orders import (
 from mailgate.interfaces import IDelivery
 from mailgate.knowledge.lists import Lists
 from mailgate.net.sandbox import Sandbox
-from mailgate.parts import FILE_THREADS, Parts, spare_collector
+from mailgate.parts import FILE_THREADS, Parts, keep_steady, spare_collector
 from mailgate.pipeline.suspects import Suspects
 from mailgate.reporting.status import SandboxStatus, WorkerStatus
 from mailgate.store.notes import Notes
@@ -211,6 +211,7 @@ def main() -> None:
     _heed_no_signals()
     from twisted.internet import reactor
 
+    keep_steady(reactor)
     Child(reactor).run()
 
 

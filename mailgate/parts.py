@@ -9,6 +9,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable
+from typing import Any
 
 from attrs import field, frozen
 
@@ -35,6 +36,20 @@ def spare_collector() -> None:
     """
     gc.freeze()
     gc.set_threshold(_YOUNG, *gc.get_threshold()[1:])
+
+
+def keep_steady(reactor: Any) -> None:
+    """
+    Let a reactor that nothing waits for yet measure time by a clock that nobody can set.
+
+    Twisted's own choice is the wall clock. Where that is put forward by a day, all sessions are too
+    slow at once; where it is put back, nothing that is due later happens for a day.
+
+    @raise RuntimeError: something waits already, for a time of the other clock.
+    """
+    if reactor.getDelayedCalls():
+        raise RuntimeError("the clock of a reactor cannot be changed while something waits for it")
+    reactor.seconds = time.monotonic
 
 
 @frozen

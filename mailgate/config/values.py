@@ -23,6 +23,9 @@ from mailgate.wire.address import Address
 from mailgate.wire.smtp import Refused, parse_mail
 
 UNIX = "unix:"
+UNIX_BYTES = 107
+"""The longest path of a Unix socket."""
+
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z", re.IGNORECASE)
 
 ENDPOINT = "an IP address and a port, as in 127.0.0.1:25 or [::1]:25"
@@ -91,7 +94,12 @@ def check_place(text: str, folder: Path | None) -> str:
     """
     path = unix_path(text)
     if path is not None:
-        return f"{UNIX}{absolute(path, folder)}"
+        path = absolute(path, folder)
+        if len(os.fsencode(path)) > UNIX_BYTES:
+            raise ValueError(
+                f"unix: and a path of at most {UNIX_BYTES} bytes, its folders included"
+            )
+        return f"{UNIX}{path}"
     try:
         parse_endpoint(text)
     except ValueError as error:

@@ -674,6 +674,7 @@ class SmtpServer:
         if self._is_closing:
             return
         connection = self.transport.getHandle()
+        connection.release_buffers()
         self.set_deadline(self._limits.command_seconds)
         tls = f"{connection.get_protocol_version_name()} {connection.get_cipher_name()}"
         subject = self._services.tls.subject(connection) if self._services.tls else ""

@@ -10,6 +10,7 @@ import string
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from attrs import define, frozen
 from cryptography import x509
@@ -22,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 from OpenSSL import SSL
-from OpenSSL._util import lib
+from OpenSSL._util import ffi, lib
 from OpenSSL.crypto import X509
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from zope.interface import implementer
@@ -118,6 +119,30 @@ class ServerConnection(SSL.Connection):
         self._contexts = contexts
         self.is_trusted = True
         """Whether nothing is wrong with the certificate of the client."""
+
+    def release_buffers(self) -> None:
+        """
+        Give back, after the handshake, the memory through which it went. OpenSSL would keep it as
+        large as it was, for hybrid key shares some 5 KiB, for as long as the connection lasts.
+        """
+        fresh = _copy(self._into_ssl), _copy(self._from_ssl)
+        # This frees the old ones.
+        lib.SSL_set_bio(self._ssl, *fresh)
+        self._into_ssl, self._from_ssl = fresh
+
+
+def _copy(buffer: Any) -> Any:
+    """
+    Make a buffer with what waits in another one.
+
+    @raise MemoryError: there is no room.
+    """
+    copy = lib.BIO_new(lib.BIO_s_mem())
+    start = ffi.new("char **")
+    size = lib.BIO_get_mem_data(buffer, start)
+    if copy == ffi.NULL or (size and lib.BIO_write(copy, start[0], size) != size):
+        raise MemoryError("no room for the buffers of TLS")
+    return copy
 
 
 def make_context(pair: Pair, demand: Demand | None = None) -> SSL.Context:

@@ -83,7 +83,7 @@ class Health:
         self._storage = storage
         self._has_room = has_room
         self._around = around
-        self._started = storage.now()
+        self._began = clock.seconds()
         self._reload: Reload | None = None
 
     def reloaded(self, error: str = "") -> None:
@@ -126,7 +126,8 @@ class Health:
             hostname=settings.hostname,
             mode=settings.mode.value,
             now=storage.now(),
-            started=self._started,
+            # However often the wall clock was set meanwhile.
+            started=storage.now() - (self._clock.seconds() - self._began),
             pid=os.getpid(),
             is_started=around.is_started(),
             workers_wanted=max(1, settings.workers),

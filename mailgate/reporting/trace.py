@@ -4,6 +4,7 @@ The trace: what became of each transaction, to be found by its id for as long as
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -195,7 +196,7 @@ class Traces:
                 "INSERT INTO traces VALUES (?, ?, ?)", [row for _, row in self._rows]
             )
             connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        except (OSError, sqlite3.Error) as error:
             self._close()
             if type(error) is sqlite3.DatabaseError:
                 # Damaged, so that no later try can succeed either: make room for a new file.
@@ -212,6 +213,8 @@ class Traces:
             if self._path == path:
                 return self._connection
             self._close()
+        # SQLite would make it readable for everybody, and it tells who writes to whom.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         connection = self._connect(path, isolation_level=None, check_same_thread=False)
         self._connection, self._path = connection, path
         connection.execute("PRAGMA journal_mode = WAL")

@@ -7,6 +7,7 @@ from threading import Thread
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from bench import idle
 from bench.idle import Crowd, raise_file_limit, times
 from bench.processes import Unavailable
 
@@ -68,6 +69,20 @@ class CrowdTests(SynchronousTestCase):
         clients[0].sendall(b"421 too slow\r\n")
         clients[2].close()
         self.assertEqual(crowd.lost(), 2)
+
+    def test_secure(self):
+        """
+        All of them begin TLS, in place of their connections.
+        """
+        address, _ = self.serve(*[b"220 hello\r\n"] * 3)
+        crowd = self.crowd()
+        crowd.grow(address, 3, at_once=3)
+        self.patch(idle, "begin_tls", lambda client: f"secure {client.getsockname()[1]}")
+        ports = [client.getsockname()[1] for client in crowd.connections]
+        connections = list(crowd.connections)
+        crowd.secure()
+        self.assertEqual(crowd.connections, [f"secure {port}" for port in ports])
+        crowd.connections = connections
 
     def test_refused(self):
         """

@@ -17,6 +17,7 @@ from mailgate.config.values import (
     check_full_name,
     check_host,
     check_host_name,
+    check_place,
     check_sender,
     parse_endpoint,
     parse_network,
@@ -102,6 +103,36 @@ class EndpointTests(ValueTestCase):
         else:
             self.assertTrue(host)
             self.assertIn(port, range(65536))
+
+
+class PlaceTests(ValueTestCase):
+    """
+    A place is an endpoint, or a Unix socket.
+    """
+
+    def test_both_kinds(self) -> None:
+        """
+        An endpoint stays as it is; a path is seen from the folder of the file.
+        """
+        self.assertEqual(check_place("[::1]:25", Path("/etc")), "[::1]:25")
+        self.assertEqual(check_place("unix:run/in.sock", Path("/etc")), "unix:/etc/run/in.sock")
+        self.assertEqual(check_place("unix:/run/in.sock", Path("/etc")), "unix:/run/in.sock")
+
+    def test_too_long(self) -> None:
+        """
+        A path that the kernel does not take is refused before the start, with its folder.
+        """
+        longest = "x" * (107 - len("/etc/"))
+        self.assertEqual(check_place(f"unix:{longest}", Path("/etc")), f"unix:/etc/{longest}")
+        words = self.refused(check_place, f"unix:{longest}x", Path("/etc"))
+        self.assertEqual(words, "unix: and a path of at most 107 bytes, its folders included")
+
+    def test_what_is_none(self) -> None:
+        """
+        What is neither is told both.
+        """
+        words = self.refused(check_place, "mail.example.com:25", None)
+        self.assertIn("or unix: and a path", words)
 
 
 class NetworkTests(ValueTestCase):

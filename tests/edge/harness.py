@@ -88,6 +88,11 @@ class Transport(StringTransport):
         """
         return "TLS_AES_256_GCM_SHA384"
 
+    def release_buffers(self):
+        """
+        There are none.
+        """
+
     def abortConnection(self):
         """
         Note that the connection was cut.

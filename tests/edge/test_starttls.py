@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from mailgate.config.model import ClientLimits, Limits
-from mailgate.edge.tls import Contexts, Demand, ListenerTls
+from mailgate.edge.tls import Contexts, Demand, ListenerTls, ServerConnection
 from mailgate.store.files import Files
 from mailgate.store.threads import ImmediateThreads
 from tests.certificates import issue
@@ -338,6 +338,28 @@ class HandshakeTests(SecureTestCase):
         self.assertTrue(Call(edge).ask_for_tls().startswith("454"))
         calls[1].hang_up()
         self.assertEqual(Call(edge).ask_for_tls(), READY)
+
+    def test_buffers(self):
+        """
+        What a handshake needed is given back at its end, with STARTTLS and where TLS comes first.
+        """
+        given_back = []
+        release = ServerConnection.release_buffers
+
+        def note(connection):
+            given_back.append(connection)
+            release(connection)
+
+        self.patch(ServerConnection, "release_buffers", note)
+        call = Call(self.edge())
+        call.ask_for_tls()
+        self.assertEqual(given_back, [])
+        call.client_side.startTLS(ClientTls())
+        call.hear()
+        self.assertEqual(len(given_back), 1)
+        self.assertTrue(call.say("EHLO c\n").startswith("250"))
+        Call(self.edge({"role": "submissions"}), first=ClientTls())
+        self.assertEqual(len(given_back), 2)
 
     def test_in_all(self):
         """

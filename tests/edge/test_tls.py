@@ -2,6 +2,10 @@
 Tests of L{mailgate.edge.tls}.
 """
 
+import ctypes
+from typing import ClassVar
+from unittest import SkipTest
+
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509 import ExtendedKeyUsageOID
 from OpenSSL import SSL
@@ -12,7 +16,7 @@ from mailgate.config.certificate import Chain, Pair
 from mailgate.edge import tls
 from mailgate.edge.tls import Contexts, Demand, ListenerTls, make_context, why_tls_failed
 from tests.certificates import issue
-from tests.edge.handshakes import client_context, sent, shake, shown
+from tests.edge.handshakes import carry, client_context, sent, shake, shown
 
 
 def pair(issued, *names, chain=()):
@@ -21,6 +25,40 @@ def pair(issued, *names, chain=()):
     """
     certificates = [each.certificate for each in (issued, *chain)]
     return Pair(Chain(certificates, names), issued.key)
+
+
+class Heap(ctypes.Structure):
+    """
+    What the C library says of its memory.
+    """
+
+    _fields_: ClassVar = [
+        (name, ctypes.c_size_t)
+        for name in (
+            "arena",
+            "ordblks",
+            "smblks",
+            "hblks",
+            "hblkhd",
+            "usmblks",
+            "fsmblks",
+            "used",
+            "free",
+            "keepcost",
+        )
+    ]
+
+
+def heap():
+    """
+    Give the bytes that are in use outside Python.
+    """
+    try:
+        ask = ctypes.CDLL(None).mallinfo2
+    except AttributeError:
+        raise SkipTest("the C library does not tell") from None
+    ask.restype = Heap
+    return ask().used + ask().hblkhd
 
 
 class TlsTestCase(SynchronousTestCase):
@@ -222,6 +260,46 @@ class TicketTests(TlsTestCase):
         issued = issue("client", issuer=self.authority)
         for version in (SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION):
             self.assertFalse(self.is_resumed(made, made, version, issued=issued), version)
+
+
+class BufferTests(TlsTestCase):
+    """
+    Tests of what a connection keeps of its handshake.
+    """
+
+    def test_nothing_is_lost(self):
+        """
+        What waits on its way, in both directions, is there after the buffers were given back.
+        """
+        client, server = shake(self.tls())
+        client.send(b"EHLO client\r\n")
+        carry(client, server)
+        server.send(b"250 hello\r\n")
+        server.release_buffers()
+        self.assertEqual(server.recv(100), b"EHLO client\r\n")
+        carry(server, client)
+        self.assertEqual(client.recv(100), b"250 hello\r\n")
+        client.send(b"QUIT\r\n")
+        carry(client, server)
+        self.assertEqual(server.recv(100), b"QUIT\r\n")
+
+    def test_memory(self):
+        """
+        The buffers of the handshake are given back: with a hello of 40 KB, as much for each.
+        """
+        tls = self.tls()
+
+        def begin():
+            context = client_context()
+            context.set_alpn_protos([b"x" * 255] * 150)
+            _, server = shake(tls, context)
+            return server
+
+        kept = [begin() for _ in range(20)]
+        before = heap()
+        for server in kept:
+            server.release_buffers()
+        self.assertGreater(before - heap(), 20 * 38_000)
 
 
 class ClientCertificateTests(TlsTestCase):

@@ -347,6 +347,23 @@ class WorkerTests(EndToEndTestCase):
         self.assertEqual(len(gateway.delivered()), 1)
         self.eventually(lambda: len(workers(gateway)) == 1, "the old workers stay")
 
+    def test_unix_socket(self):
+        """
+        A Unix socket is for the gateway's own user and group, and stays when old workers leave it.
+        """
+        path = Path(self.mktemp()).absolute().with_name("in.sock")
+        listener = f'[[listener]]\nname = "near"\naddress = "unix:{path}"\nrole = "lmtp"\n'
+        gateway = self.start(tables=listener)
+        for _ in range(2):
+            self.assertEqual(path.stat().st_mode & 0o777, 0o660)
+            with socket.socket(socket.AF_UNIX) as client:
+                client.settimeout(30)
+                client.connect(os.path.relpath(path))
+                self.assertEqual(client.recv(100), b"220 mail.example.com LMTP mailgate\r\n")
+            before = workers(gateway)
+            self.assertEqual(gateway.run("reload").returncode, 0)
+            self.eventually(lambda old=before: not old & workers(gateway), "the old workers stay")
+
     def test_old_clients_stay(self):
         """
         A client that is there at a reload can go on, for as long as the gateway drains.

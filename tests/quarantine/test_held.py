@@ -46,12 +46,13 @@ class QuarantineCase(SynchronousTestCase):
         Make it.
         """
         self.clock = Clock()
+        self.now = WallClock(self.clock)
         self.journal = Journal()
         self.releases = []
         self.storage = make_storage(
             self,
             files=RecordingFiles(self.journal),
-            now=WallClock(self.clock),
+            now=self.now,
             connect=recording_connect(self.journal),
         )
         self.quarantine = self.storage.quarantine(lambda: self.releases.append(True))
@@ -449,6 +450,24 @@ class DeleteTests(QuarantineCase):
             [event for event, _ in self.past()],
             ["quarantine.released", "quarantine.purged", "quarantine.purged"],
         )
+
+    def test_f13_clock_jumps(self):
+        """
+        A clock that jumps by a day, also beyond 2038, removes nothing before its time but that day,
+        and what was held then is found, released and removed as everything else.
+        """
+        self.now.start = 2**31 - DAY / 2
+        (first,) = self.hold()
+        for jump in (DAY, -2 * DAY, DAY):
+            self.now.start += jump
+            self.assertEqual(self.successResultOf(self.quarantine.purge()), 0)
+        (second,) = self.hold(envelope=envelope("late"))
+        self.now.start += DAY
+        self.assertTrue(self.successResultOf(self.quarantine.release(first, "ada")))
+        self.assertFalse(self.successResultOf(self.quarantine.release(first, "ada")))
+        self.now.start += 30 * DAY
+        self.assertEqual(self.successResultOf(self.quarantine.purge()), 2)
+        self.assertIsNone(self.get(second))
 
     def test_purge_of_many(self):
         """

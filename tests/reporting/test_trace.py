@@ -2,6 +2,7 @@
 Tests of L{mailgate.reporting.trace}.
 """
 
+import os
 import sqlite3
 
 from attrs import evolve
@@ -130,6 +131,25 @@ class TracesTests(SynchronousTestCase):
         self.assertEqual(self.days(), ["trace-20270115.db", "trace-20270116.db"])
         self.assertEqual(self.find(SESSION.id), ["one", "two"])
 
+    def test_f13_clock_jumps(self):
+        """
+        However the clock jumps, a record is written within a second and found, and none is written
+        over.
+        """
+        ids = ["today", "tomorrow", "today again", "yesterday", "later"]
+        jumps = (0, DAY, -DAY, -DAY, 2**31 + DAY - self.now())
+        for identity, jump in zip(ids, jumps, strict=True):
+            self.now.start += jump
+            self.traces.record(record(identity))
+            self.clock.advance(1)
+        self.assertEqual(sorted(self.find(SESSION.id)), sorted(ids))
+        self.assertEqual(self.count(), len(ids))
+        self.assertEqual(
+            self.days(),
+            [f"trace-{day}.db" for day in ("20270114", "20270115", "20270116")]
+            + ["trace-20380119.db"],
+        )
+
     def test_purge(self):
         """
         A day goes after 30 days, with all that belongs to its file.
@@ -215,7 +235,7 @@ class TracesTests(SynchronousTestCase):
         for each in (record("three"), record("four"), many):
             traces.record(each)
             self.successResultOf(traces.flush())
-        self.flushLoggedErrors(sqlite3.OperationalError)
+        self.flushLoggedErrors(IsADirectoryError)
         path.rmdir()
         self.assertEqual(self.find(SESSION.id, traces), ["many", "one", "four", "many"])
 
@@ -229,11 +249,24 @@ class TracesTests(SynchronousTestCase):
         for number in range(4):
             traces.record(record(str(number)))
             self.successResultOf(traces.flush())
-        self.flushLoggedErrors(sqlite3.OperationalError)
+        self.flushLoggedErrors(IsADirectoryError)
         path.rmdir()
         with events() as told:
             self.assertEqual(self.find(SESSION.id, traces), ["1", "2", "3"])
         self.assertEqual([(each["event"], each["number"]) for each in told], [("trace.lost", 1)])
+
+    def test_private(self):
+        """
+        Only the gateway's own user may read what is kept, the log aside, which a group may.
+        """
+        before = os.umask(0)
+        self.addCleanup(os.umask, before)
+        self.traces.record(record("one"))
+        self.clock.advance(1)
+        modes = {path.name: path.stat().st_mode & 0o777 for path in self.folder.iterdir()}
+        day = "trace-20270115.db"
+        private = dict.fromkeys((day, f"{day}-wal", f"{day}-shm"), 0o600)
+        self.assertEqual(modes, {"log.jsonl": 0o640, **private})
 
     def test_f12_damaged(self):
         """

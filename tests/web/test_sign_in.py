@@ -80,7 +80,7 @@ class LogInsTests(SynchronousTestCase):
         self.world.clock.advance(1)
         self.assertIsNone(self.find())
 
-    def test_clock_put_back(self):
+    def test_f13_clock_put_back(self):
         """
         A log-in that seems to come from the future has ended, so that none is good for ever.
         """

@@ -15,6 +15,7 @@ from mailgate.config.model import Policy
 from mailgate.verdict import Kind
 from mailgate.web.pages import words
 from mailgate.web.pages.times import Times
+from tests.zone import central_european_time
 
 
 @frozen
@@ -220,6 +221,27 @@ class TimesTests(SynchronousTestCase):
         self.assertEqual(times.when(self.now.timestamp()), "today at 00:00")
         self.assertEqual(times.long_date(times.day(self.now.timestamp())), "Friday 13 March")
         self.assertEqual(times.machine(0), "1970-01-01T14:00:00+14:00")
+
+    def test_f13_hour_that_comes_twice(self):
+        """
+        Where an hour comes twice, or never, days still begin at midnight, times go on, and the
+        attribute tells both hours apart; also beyond 2038.
+        """
+        central_european_time(self)
+        for day in (datetime(2026, 10, 25), datetime(2039, 10, 30)):
+            midnight = day.timestamp()
+            times = Times(lambda at=midnight: at + 86400)
+            self.assertEqual(times.clock(midnight + 2.5 * 3600), "02:30")
+            self.assertEqual(times.clock(midnight + 3.5 * 3600), "02:30")
+            self.assertEqual(times.machine(midnight + 2.5 * 3600)[-6:], "+02:00")
+            self.assertEqual(times.machine(midnight + 3.5 * 3600)[-6:], "+01:00")
+            # The day has 25 hours.
+            self.assertEqual(times.when(midnight + 24.9 * 3600), "today at 23:54")
+            self.assertEqual(times.when(midnight - 1), "yesterday at 23:59")
+        midnight = datetime(2026, 3, 29).timestamp()
+        times = Times(lambda: midnight + 12 * 3600)
+        self.assertEqual(times.when(midnight + 2.5 * 3600), "today at 03:30")
+        self.assertEqual(times.when(midnight - 86400), "yesterday at 00:00")
 
     def test_own_zone(self):
         """

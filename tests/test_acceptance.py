@@ -1,0 +1,53 @@
+"""
+Every fault that the gateway as a whole must withstand has tests of its name, wherever they are.
+"""
+
+import re
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+FAULTS = (4, *range(13, 19))
+TLS = (
+    "change_cipher_spec",
+    "early_data",
+    "fuzzed_hello",
+    "half_open",
+    "huge_hello",
+    "long_chain",
+    "names",
+    "renegotiation",
+    "tiny_records",
+)
+"""What A32 consists of."""
+
+
+def named(pattern):
+    """
+    Give what is found in the names of all tests.
+    """
+    found = set()
+    for path in Path(__file__).parent.rglob("test_*.py"):
+        found |= set(re.findall(rf"def test_{pattern}", path.read_text("utf-8")))
+    return found
+
+
+class AcceptanceTests(SynchronousTestCase):
+    """
+    Tests of what is tested.
+    """
+
+    def test_faults(self):
+        """
+        A full disk (F4), a clock that jumps (F13), a reload (F14), the end under load (F15), no
+        descriptors or processes (F16), many connections (F17) and a log that takes nothing (F18).
+        """
+        found = {int(row) for row in named(r"f([0-9]+)(?:_|\()")}
+        self.assertEqual([row for row in FAULTS if row not in found], [])
+
+    def test_tls(self):
+        """
+        All that hostile clients do with TLS (A32).
+        """
+        found = named(r"a32_([a-z_]+)\(")
+        self.assertEqual([each for each in TLS if each not in found], [])
