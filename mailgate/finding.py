@@ -14,6 +14,11 @@ Where the name of a check stands: what is said of a message whose content is jud
 beside what the checks say there.
 """
 
+RELAY = "relay"
+"""
+Where the name of a check stands: what is said of the way of a message that a relay of ours brought.
+"""
+
 
 class Kind(StrEnum):
     """

@@ -152,7 +152,11 @@ class IPolicy(Interface):
     """
 
     def judge(
-        phase: Phase, results: Sequence[Result], trace: str, recipient: Address | None
+        phase: Phase,
+        results: Sequence[Result],
+        trace: str,
+        recipient: Address | None,
+        may_refuse: bool = True,
     ) -> Verdict:
         """
         Decide by what the checks have said so far.
@@ -162,6 +166,8 @@ class IPolicy(Interface):
         @param phase: the phase that has just ended.
         @param trace: the id with which a refusal ends.
         @param recipient: whom it is about, or C{None} before the first RCPT.
+        @param may_refuse: whether a refusal reaches who sent it; where not, what would be refused
+            is held.
         """
 
 

@@ -15,6 +15,7 @@ from mailgate.interfaces import IThreads
 from mailgate.pipeline.engine import Pipeline
 from mailgate.pipeline.extractors import make_extractors
 from mailgate.pipeline.plan import make_plan
+from mailgate.pipeline.relays import Relays
 from mailgate.pipeline.round import Measure
 from mailgate.pipeline.suspects import Suspects
 from mailgate.policy.verdict import Policy
@@ -47,4 +48,13 @@ def make_pipeline(
         checks_off(settings),
     )
     policy = Policy.from_settings(settings)
-    return Pipeline(plan, policy, clock, now, settings.limits.check_seconds, measure, suspects)
+    return Pipeline(
+        plan,
+        policy,
+        clock,
+        now,
+        settings.limits.check_seconds,
+        measure,
+        suspects,
+        Relays.from_settings(settings),
+    )

@@ -1,16 +1,17 @@
 """
 C{mailgate scan}: stored messages, judged as the gateway would judge them now.
 
-Nothing of a file says how it would come: neither client nor envelope is taken from it. Without
-options it is this machine that sends it, by no name that could be judged, from the null sender,
-to an address that nobody has in the first domain of the first route: so no check of the session
-finds anything.
+Nothing of a file says how it would come, but for what relays that are trusted have written into
+it: with these its client is taken from its Received fields. Without, it is this machine that sends
+it, by no name that could be judged, from the null sender, to an address that nobody has in the
+first domain of the first route: so no check of the session finds anything.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import time
 from collections import Counter
@@ -35,14 +36,18 @@ from mailgate.commands.lists import load_lists
 from mailgate.commands.parsers import Arguments, Parsers, add_json, positive
 from mailgate.commands.processes import Processes
 from mailgate.config.load import load
-from mailgate.config.model import Policy, Settings
+from mailgate.config.model import RELAY_NAME, Policy, Settings
+from mailgate.config.values import parse_network
 from mailgate.hub.commands import CommandError
 from mailgate.hub.learning import FOLDER
 from mailgate.interfaces import IMessage
 from mailgate.judging import make_pipeline
 from mailgate.message.envelope import Envelope, Session, new_id
+from mailgate.message.hops import Trust, origin_of
+from mailgate.message.section import header_section
 from mailgate.message.spool import Spool
 from mailgate.pipeline.offline import judge
+from mailgate.pipeline.relays import as_client
 from mailgate.reporting import story
 from mailgate.reporting.terminal import Progress, say, say_all, table, terminal_width
 from mailgate.store.files import Files
@@ -56,6 +61,9 @@ NOBODY = "mailgate-scan"
 """The local part of the recipient where none is named."""
 
 _HEADS = ("SCORE", "ACTION", "FILE", "FINDINGS")
+
+_RELAY_NAME = re.compile(RELAY_NAME)
+_NUMERIC = re.compile(r"[0-9.]+")
 
 Answer = Mapping[str, Any]
 """What is known of a file."""
@@ -80,6 +88,15 @@ def add_to(parsers: Parsers) -> None:
         "--client", metavar="IP", help=f"who sends it (default: {THIS_MACHINE}, this machine)"
     )
     made.add_argument("--helo", metavar="NAME", help="what it calls itself (default: not known)")
+    made.add_argument(
+        "--trust",
+        metavar="NETWORK|NAME",
+        action="append",
+        default=[],
+        help="a relay whose Received and Authentication-Results are believed, beside those of "
+        "[relays]: its network, or its name, as in mx.example.net or *.example.net; the client "
+        "is then who it took the message from",
+    )
     made.add_argument(
         "--from", dest="sender", metavar="ADDRESS", help="the envelope sender (default: <>)"
     )
@@ -126,6 +143,8 @@ class Situation:
     session: Session
     sender: Address
     recipient: Address
+    trust: Trust
+    """Whose word on the client is believed; nobody's where the client was named."""
 
     @classmethod
     def of(cls, arguments: Arguments, settings: Settings) -> Situation:
@@ -134,6 +153,8 @@ class Situation:
 
         @raise CommandError: an address is none.
         """
+        if arguments.client and arguments.trust:
+            raise CommandError("--client and --trust both say who the client is: give one")
         listener = settings.listener[0]
         nobody = f"{NOBODY}@{settings.route[0].domains[0]}"
         sender = (arguments.sender or "").removeprefix("<").removesuffix(">")
@@ -154,6 +175,7 @@ class Situation:
                 session,
                 parse_mail(f"FROM:<{sender}>").address,
                 parse_rcpt(f"TO:<{arguments.to or nobody}>").address,
+                Trust() if arguments.client else _trust(arguments.trust, settings),
             )
         except ValueError:
             raise CommandError(f"{arguments.client} is no IP address") from None
@@ -213,6 +235,8 @@ class Scanner:
     def _judge(self, message: IMessage) -> Verdict:
         situation, now = self._situation, time.time()
         session = evolve(situation.session, id=new_id(), started=now)
+        if situation.trust:
+            session = _as_it_came(session, message, situation.trust)
         envelope = Envelope(session, new_id(), situation.sender, now, message.size, body="8BITMIME")
         return judge(self._pipeline, self._clock, envelope, situation.recipient, message)
 
@@ -237,6 +261,33 @@ class Scanner:
         writer.write(data)
         message = writer.finish()
         return immediate_result(message) if isinstance(message, Deferred) else message
+
+
+def _trust(named: Sequence[str], settings: Settings) -> Trust:
+    """
+    Join those of the configuration and those that are named.
+
+    @raise CommandError: one is neither a network nor a name.
+    """
+    networks, names = list(settings.relays.networks), list(settings.relays.names)
+    for each in named:
+        if _RELAY_NAME.fullmatch(each.lower()) and not _NUMERIC.fullmatch(each):
+            names.append(each.lower())
+            continue
+        try:
+            parse_network(each)
+        except ValueError as error:
+            raise CommandError(f"--trust {each}: {error}") from None
+        networks.append(each)
+    return Trust(tuple(map(parse_network, networks)), tuple(names))
+
+
+def _as_it_came(session: Session, message: IMessage, trust: Trust) -> Session:
+    """
+    Give the session in which the message came to a relay, as far as the relay has written it down.
+    """
+    origin = origin_of(header_section(message), trust, None)
+    return session if origin is None else as_client(session, origin.hop)
 
 
 def _load_classifier(settings: Settings) -> Classifier:

@@ -112,6 +112,14 @@ OptionalEndpoint = Annotated[
     str, AfterValidator(_endpoint_or_none), Field(description=f'{values.ENDPOINT}, or ""')
 ]
 Network = Annotated[str, AfterValidator(values.check_network), Field(description=values.NETWORK)]
+RELAY_NAME = r"^(\*\.)?[a-z0-9_]([a-z0-9_.-]{0,250}[a-z0-9_])?$"
+RelayName = Annotated[
+    str,
+    Field(
+        pattern=RELAY_NAME,
+        description="the name of a server in small letters, or *. and a domain for all below it",
+    ),
+]
 BaseUrl = Annotated[str, AfterValidator(values.check_base_url), Field(description=values.BASE_URL)]
 Place = Annotated[str, AfterValidator(_place), Field(description=values.PLACE)]
 Extension = Annotated[
@@ -466,6 +474,21 @@ class Route(Section):
     upstream: Name
 
 
+class Relays(Section):
+    """
+    C{[relays]}: servers of ours that bring the mail of strangers.
+    """
+
+    networks: tuple[Network, ...] = ()
+    """Where they are."""
+
+    names: tuple[RelayName, ...] = ()
+    """What they call themselves in Received and Authentication-Results."""
+
+    refuse: bool = False
+    """Whether what they bring may be refused, so that they have to send a notice."""
+
+
 class Verification(Section):
     """
     C{[verification]}: how long an upstream's word on a recipient is remembered.
@@ -629,6 +652,7 @@ class Settings(Section):
     limits: Limits = Limits()
     policy: Policy = Policy()
     checks: Checks = Checks()
+    relays: Relays = Relays()
     verification: Verification = Verification()
     quarantine: Quarantine = Quarantine()
     outbox: Outbox = Outbox()

@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
-from mailgate.finding import SANDBOX, Result
+from mailgate.finding import RELAY, SANDBOX, Result
 from mailgate.interfaces import (
     IMessage,
     IPipeline,
@@ -27,6 +27,7 @@ from mailgate.interfaces import (
 from mailgate.message.envelope import Envelope, Session
 from mailgate.pipeline.content import Question, Said
 from mailgate.pipeline.plan import Plan
+from mailgate.pipeline.relays import NO_RELAYS, Relays
 from mailgate.pipeline.round import Job, Measure, Round, Subject
 from mailgate.pipeline.suspects import Suspects, Watch, digest_of
 from mailgate.pipeline.view import View
@@ -63,12 +64,14 @@ class Pipeline:
     """Told how long each check and extractor took."""
     suspects: Suspects | None = None
     """The messages that are judged in the sandbox, where a message may kill this process."""
+    relays: Relays = NO_RELAYS
+    """Servers of ours that bring the mail of strangers."""
 
     def open(self, session: Session) -> SessionJudge:
         """
         Begin to judge a connection.
         """
-        return SessionJudge(self, session)
+        return SessionJudge(self, session, self.relays.has(session))
 
     def run(self, jobs: Sequence[Job], limit: float, trace: str) -> Steps[None]:
         """
@@ -126,12 +129,17 @@ class SessionJudge(_Judge):
     The judge of one connection.
     """
 
-    __slots__ = ("_of_connection", "_of_greeting", "_pipeline", "_session")
+    __slots__ = ("_is_relay", "_of_connection", "_of_greeting", "_pipeline", "_session")
 
-    def __init__(self, pipeline: Pipeline, session: Session) -> None:
+    def __init__(self, pipeline: Pipeline, session: Session, is_relay: bool = False) -> None:
+        """
+        @param is_relay: whether the client is a relay of ours; then strangers are judged once its
+            words on them are there, and nothing before.
+        """
         super().__init__()
         self._pipeline = pipeline
         self._session = session
+        self._is_relay = is_relay
         self._of_connection = self._of_greeting = _NONE
 
     def connected(self) -> MaybeDeferred[Verdict]:
@@ -152,12 +160,22 @@ class SessionJudge(_Judge):
         """
         Begin to judge a transaction.
         """
-        return TransactionJudge(self._pipeline, envelope, (self._of_connection, self._of_greeting))
+        return TransactionJudge(
+            self._pipeline, envelope, (self._of_connection, self._of_greeting), self._is_relay
+        )
+
+    def catch_up(self) -> Steps[tuple[Mapping[str, Result], ...]]:
+        """
+        Do what was left out as long as the client was not known, and give what was found.
+        """
+        yield from self._judge(Phase.CONNECT)
+        yield from self._judge(Phase.HELO)
+        return self._of_connection, self._of_greeting
 
     def _judge(self, phase: Phase) -> Steps[Verdict]:
         pipeline, trace = self._pipeline, self._session.id
         steps = pipeline.plan.steps[phase]
-        if steps:
+        if steps and not self._is_relay:
             results: Results = {}
             if phase is Phase.CONNECT:
                 self._of_connection = results
@@ -178,10 +196,15 @@ class TransactionJudge(_Judge):
     """
 
     def __init__(
-        self, pipeline: Pipeline, envelope: Envelope, inherited: tuple[Mapping[str, Result], ...]
+        self,
+        pipeline: Pipeline,
+        envelope: Envelope,
+        inherited: tuple[Mapping[str, Result], ...],
+        is_relay: bool = False,
     ) -> None:
         """
         @param inherited: what was found about the session.
+        @param is_relay: whether the client is a relay of ours.
         """
         super().__init__()
         self._pipeline = pipeline
@@ -193,6 +216,8 @@ class TransactionJudge(_Judge):
         self._recipients: dict[Address, None] = {}
         self._spared: set[Address] = set()  # refused but for watching
         self._watch: Watch | None = None
+        self._is_relay = is_relay
+        self._has_client = not is_relay
 
     def mail(self) -> MaybeDeferred[Verdict]:
         """
@@ -213,11 +238,12 @@ class TransactionJudge(_Judge):
         return self._do(self._judge_message(message))
 
     def _judge_sender(self) -> Steps[Verdict]:
-        yield from self._run(Phase.MAIL, (), None, self._pipeline.limit())
+        if self._has_client:
+            yield from self._run(Phase.MAIL, (), None, self._pipeline.limit())
         return self._decide(Phase.MAIL, None)
 
     def _judge_recipient(self, recipient: Address) -> Steps[Verdict]:
-        if recipient.owner not in self._of_owners:
+        if self._has_client and recipient.owner not in self._of_owners:
             yield from self._run(Phase.RCPT, (recipient,), None, self._pipeline.limit())
         verdict = self._decide(Phase.RCPT, recipient)
         if verdict.reply is None:
@@ -237,6 +263,8 @@ class TransactionJudge(_Judge):
     def _judge_phases(self, message: IMessage) -> Steps[Sequence[Verdict]]:
         limit = self._pipeline.limit()
         undecided = list(self._recipients)
+        if self._is_relay:
+            yield from self._catch_up(message, undecided, limit)
         verdicts: dict[Address, Verdict] = {}
         for phase, counts_as in self._pipeline.plan.message:
             if self._pipeline.plan.content[phase]:
@@ -253,6 +281,24 @@ class TransactionJudge(_Judge):
         self._facts.clear()
         return _group([verdicts[recipient] for recipient in self._recipients])
 
+    def _catch_up(
+        self, message: IMessage, recipients: Sequence[Address], limit: float
+    ) -> Steps[None]:
+        """
+        Judge the stranger from whom a relay of ours has the message, as if it had come here itself.
+        """
+        pipeline, relay = self._pipeline, self._envelope.session
+        result, session = pipeline.relays.origin(relay, message)
+        self._results[RELAY] = result
+        if session is None:
+            return
+        self._has_client = True
+        self._envelope = evolve(self._envelope, session=session)
+        self._inherited = yield from SessionJudge(pipeline, session).catch_up()
+        yield from self._run(Phase.MAIL, (), None, limit)
+        for recipient in _one_of_each_owner(recipients):
+            yield from self._run(Phase.RCPT, (recipient,), None, limit)
+
     def _begin_content(self, message: IMessage) -> Steps[None]:
         suspects = self._pipeline.suspects
         if suspects is None or self._watch is not None:
@@ -268,7 +314,9 @@ class TransactionJudge(_Judge):
         results = self._said()
         if recipient is not None:
             results.extend(self._of_owners.get(recipient.owner, {}).values())
-        verdict = self._pipeline.policy.judge(phase, results, self._envelope.trace, recipient)
+        policy, trace = self._pipeline.policy, self._envelope.trace
+        may_refuse = not self._is_relay or self._pipeline.relays.may_refuse
+        verdict = policy.judge(phase, results, trace, recipient, may_refuse)
         if recipient is not None:
             # What was refused once stays refused, whatever speaks for it later; so where
             # watching spares a recipient, the last verdict must still say it would have been.

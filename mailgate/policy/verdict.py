@@ -19,7 +19,7 @@ from mailgate.config.model import (
     Settings,
 )
 from mailgate.config.model import Policy as Thresholds
-from mailgate.finding import SANDBOX, Finding, Result
+from mailgate.finding import RELAY, SANDBOX, Finding, Result
 from mailgate.interfaces import IPolicy, Phase
 from mailgate.reply import Reply
 from mailgate.verdict import Action, Kind, Verdict
@@ -35,6 +35,9 @@ SANDBOX_RULE = Check(
 What is found of a message whose content cannot be judged even in the sandbox holds it; where there
 is no sandbox for it, its sender shall come again.
 """
+
+RELAY_RULE = Check(mode=CheckMode.SCORE)
+"""What is said of a relay of ours is no evidence for or against the message."""
 
 _STRENGTH = (
     Action.ACCEPT,
@@ -100,19 +103,26 @@ class Policy:
         """
         Make the policy of a configuration.
         """
-        rules = {**dict(settings.checks), SANDBOX: SANDBOX_RULE}
+        rules = {**dict(settings.checks), SANDBOX: SANDBOX_RULE, RELAY: RELAY_RULE}
         return cls(settings.policy, rules, settings.mode)
 
     def judge(
-        self, phase: Phase, results: Sequence[Result], trace: str, recipient: Address | None
+        self,
+        phase: Phase,
+        results: Sequence[Result],
+        trace: str,
+        recipient: Address | None,
+        may_refuse: bool = True,
     ) -> Verdict:
         """
         Decide by what the checks have said so far.
 
         Before C{END} only a refusal or a deferral is decided; the rest is still C{accept}. The
         total counts from the first RCPT on.
+
+        @param may_refuse: where not, what would be refused is held.
         """
-        spare = recipient is not None and is_protected(recipient)
+        spare = not may_refuse or (recipient is not None and is_protected(recipient))
         seen: list[Finding] = []
         wishes: list[_Wish] = []
         for result in results:

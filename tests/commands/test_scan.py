@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from email.utils import formatdate
+from pathlib import Path
 
 from mailgate.checks import table
 from mailgate.checks.headers import HeadersCheck
@@ -320,6 +321,7 @@ def arguments_of(config, paths, as_json):
         jobs=1,
         client=None,
         helo=None,
+        trust=[],
         sender=None,
         to=None,
     )
@@ -369,6 +371,32 @@ class SituationTests(ScanCase):
         )
         self.assertEqual(self.symbols(self.good, "--client", "192.0.2.1"), [])
 
+    def test_relay(self):
+        """
+        A relay that is trusted says who the client was, be it named by its network, by its name,
+        or in the configuration; of others nothing is believed.
+        """
+        path = Path(self.good)
+        content = path.read_bytes()
+        path.write_bytes(
+            b"Received: from SERVER7 (unknown [8.8.4.4]) by mx.relay.example.net with ESMTP\r\n"
+            b"Received: from elsewhere (unknown [1.1.1.1]) by mx.relay.example.net with ESMTP\r\n"
+            + content
+        )
+        self.addCleanup(path.write_bytes, content)
+        for words in (
+            ("--trust", "mx.relay.example.net"),
+            ("--trust", "*.example.net", "--trust", "192.0.2.0/24"),
+        ):
+            session, _, _ = self.views(*words)
+            self.assertEqual((session.client, session.helo), ("8.8.4.4", "SERVER7"), words)
+            self.assertIn("HELO_UNQUALIFIED", self.symbols(self.good, *words))
+        for words in ((), ("--trust", "relay.example.net"), ("--trust", "192.0.2.0/24")):
+            self.assertEqual(self.views(*words)[0].client, "127.0.0.1", words)
+        with open(self.config, "a", encoding="utf-8") as file:
+            file.write('\n[relays]\nnames = ["mx.relay.example.net"]\n')
+        self.assertEqual(self.views()[0].client, "8.8.4.4")
+
     def test_wrong(self):
         """
         What could not be an envelope is told in a sentence.
@@ -376,6 +404,9 @@ class SituationTests(ScanCase):
         for words in (
             ("--client", "example.org"),
             ("--helo", "a b"),
+            ("--trust", "a b"),
+            ("--trust", "192.0.2.1/24"),
+            ("--trust", "192.0.2.1", "--client", "192.0.2.2"),
             ("--from", "nobody"),
             ("--to", "x> SIZE=3"),
         ):
