@@ -40,6 +40,8 @@ examples:
   bench/relay.py --rows open new --only mailgate --rounds 5
   MAILGATE_POSTFIX=/tmp/postfix-root bench/relay.py
       with a Debian package that was unpacked (dpkg -x) and not installed
+  bench/relay.py --rows open --only mailgate --domains 1000
+      with three routes for 1,000 domains
   bench/relay.py --rows open --only mailgate --profile relay.prof
       with cProfile running (the figures are then too high)
 """
@@ -213,6 +215,13 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--learned", type=Path, metavar="FILE", help="let mailgate's classifier know this export"
     )
+    made.add_argument(
+        "--domains",
+        type=int,
+        default=1,
+        metavar="N",
+        help="let mailgate take mail for N domains, on three routes (%(default)s)",
+    )
     return made
 
 
@@ -238,7 +247,12 @@ def main(arguments: list[str] | None = None) -> int:
         stack.callback(sink.program.stop)
         makers: dict[str, Callable[[], Server]] = {
             "mailgate": lambda: start_mailgate(
-                sink.port, server_core, folder / "mailgate", options.profile, options.learned
+                sink.port,
+                server_core,
+                folder / "mailgate",
+                options.profile,
+                options.learned,
+                options.domains,
             ),
             "postfix": lambda: start_postfix(tree, sink.port, server_core, folder / "postfix"),
         }

@@ -31,15 +31,7 @@ workers = {workers}
 [[listener]]
 address = "{host}:{port}"
 
-[[route]]
-domains = ["example.com"]
-upstream = "sink"
-
-[upstream.sink]
-kind = "smtp"
-host = "{host}"
-port = {sink}
-
+{routes}
 [web]
 address = "{host}:{web}"
 base_url = "http://{host}:{web}"
@@ -47,6 +39,21 @@ base_url = "http://{host}:{web}"
 [health]
 address = ""
 """
+
+ROUTE = """\
+[[route]]
+domains = {domains}
+upstream = "{name}"
+
+[upstream.{name}]
+kind = "smtp"
+host = "{host}"
+port = {sink}
+
+"""
+
+ROUTES = 3
+"""How many routes there are where there are many domains."""
 
 POSTFIX_MAIN = """\
 compatibility_level = 3.6
@@ -164,6 +171,7 @@ def start_mailgate(
     folder: Path,
     profile: Path | None = None,
     learned: Path | None = None,
+    domains: int = 1,
     workers: int = 1,
 ) -> Server:
     """
@@ -171,6 +179,7 @@ def start_mailgate(
 
     @param profile: the file in which cProfile's statistics are kept when it ends, or C{None}.
     @param learned: what its classifier knows (C{mailgate learn --export}), or C{None}: nothing.
+    @param domains: for how many domains it takes mail; several have L{ROUTES} routes together.
     @param workers: how many processes own the connections; by default as many as by default.
     @raise Unavailable: it is not installed, or does not come up.
     """
@@ -183,7 +192,11 @@ def start_mailgate(
     configuration = folder / "mailgate.toml"
     configuration.write_text(
         MAILGATE_CONFIGURATION.format(
-            host=HOST, port=port, sink=sink, web=free_port(), workers=workers
+            host=HOST,
+            port=port,
+            routes=routes(domains, sink),
+            web=free_port(),
+            workers=workers,
         )
     )
     if learned is not None:
@@ -197,6 +210,21 @@ def start_mailgate(
     program = Program(command, core, folder / "mailgate.log", {}, folder)
     program.wait_for_greeting(port)
     return Server("mailgate", version, port, program)
+
+
+def routes(domains: int, sink: int) -> str:
+    """
+    Write routes for C{example.com} and more domains, each with an upstream of its own.
+    """
+    names = [f"d{number}.example.net" for number in range(domains - 1)]
+    names.insert(len(names) // 2, "example.com")
+    written = []
+    for number in range(min(domains, ROUTES)):
+        shown = ", ".join(f'"{name}"' for name in names[number::ROUTES])
+        written.append(
+            ROUTE.format(domains=f"[{shown}]", name=f"sink{number}", host=HOST, sink=sink)
+        )
+    return "".join(written)
 
 
 def start_postfix(tree: PostfixTree, sink: int, core: int | None, folder: Path) -> Server:

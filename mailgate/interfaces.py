@@ -250,6 +250,15 @@ class Capabilities:
     """The largest message in bytes (RFC 1870), or C{None} where it names no limit."""
 
 
+def combined(offered: Sequence[Capabilities]) -> Capabilities:
+    """
+    Give what each of several upstreams can take.
+    """
+    extensions = frozenset.intersection(*(each.extensions for each in offered))
+    sizes = [each.size for each in offered if each.size is not None]
+    return Capabilities(extensions, min(sizes, default=None))
+
+
 @frozen
 class Load:
     """
@@ -272,6 +281,7 @@ class IDelivery(Interface):
     name: str = Attribute("Its name in the configuration.")
     capabilities: Capabilities = Attribute("What it offered when it was last asked.")
     failures: int = Attribute("Failures in a row; 0 is healthy.")
+    is_open: bool = Attribute("Whether nothing is sent there now, as it has failed too often.")
     load: Load = Attribute("How busy the way to it is.")
 
     def probe() -> Deferred[None]:
@@ -298,6 +308,8 @@ class IDelivery(Interface):
         @return: one reply for each of C{recipients}, in their order. A 2xx means that the
             copy is safe there. Trouble on the way is a 451 (C{4.4.1} not reached, C{4.4.2}
             lost before its reply: the outcome is unknown), never a failure of the Deferred.
+            An L{Untaken<mailgate.delivery.answer.Untaken>} says that another upstream may be
+            asked instead.
             Cancelling works until the first byte of the message has gone out.
         """
 

@@ -4,7 +4,7 @@ An SMTP reply: what is said to a client, or what an upstream said.
 
 from __future__ import annotations
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 
 @frozen
@@ -21,6 +21,9 @@ class Reply:
 
     text: str
     """ASCII words; a line feed separates the lines of a reply of several lines."""
+
+    upstream: str = field(default="", eq=False, repr=False)
+    """Which of several upstreams has said it, or C{""}."""
 
     @property
     def is_positive(self) -> bool:

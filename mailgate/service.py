@@ -36,7 +36,7 @@ from mailgate.config.model import (
 )
 from mailgate.config.problem import ConfigurationError
 from mailgate.delivery.deadline import ends_within
-from mailgate.delivery.routes import Routes, make_deliveries
+from mailgate.delivery.routes import Routes, make_deliveries, make_routes
 from mailgate.edge.certificates import Certificates
 from mailgate.edge.files import raise_file_limit
 from mailgate.edge.smtp import CUT_SECONDS
@@ -66,7 +66,7 @@ from mailgate.store.threads import Threads, immediate_result
 from mailgate.web.health import HealthSite
 from mailgate.web.sign_in import FirstAdministrator, LogIns
 from mailgate.web.site import ReviewSite, make_site
-from mailgate.worker import Worker, upstream_states
+from mailgate.worker import GROUP_SECONDS, Worker, upstream_states
 
 MOMENT = 1.0
 """How long the end of anything may take, in seconds, even when the time to drain is over."""
@@ -76,6 +76,9 @@ HUB_SECONDS = 30.0
 
 MARGIN = 20.0
 """How long the process may take beyond that, in seconds."""
+
+_NAMED = 10
+"""How many domains are named at the start."""
 
 SANDBOX_SECONDS = 60.0
 """How often it is looked whether the sandbox starts, where it did not."""
@@ -134,7 +137,7 @@ class Gateway(Service):
         )
         self._threads = threads
         self._deliveries = self._make_deliveries(settings)
-        self._routes = Routes(settings.route, self._deliveries)
+        self._routes = self._make_routes(settings, self._deliveries)
         self._watch = CertificateWatch(
             lambda: self._settings.certificates, parts.wall_clock, threads
         )
@@ -145,6 +148,7 @@ class Gateway(Service):
             self._make_rewriter(settings),
             (
                 Job("look at the certificates", DAY, self._watch.look),
+                Job("look for changed groups", GROUP_SECONDS, lambda: self._routes.refresh()),
                 Job("look at the sandbox", SANDBOX_SECONDS, self._look_at_sandbox),
             ),
         )
@@ -203,6 +207,9 @@ class Gateway(Service):
             settings, self._reactor, parts.files, self._threads, parts.wall_clock
         )
         return {name: parts.delivery(delivery) for name, delivery in made.items()}
+
+    def _make_routes(self, settings: Settings, deliveries: Mapping[str, IDelivery]) -> Routes:
+        return make_routes(settings, deliveries, self._reactor, self._threads)
 
     def _make_rewriter(self, settings: Settings) -> HeaderRewriter:
         # The name is that of the start, as everything else of the hub that knows it.
@@ -449,12 +456,14 @@ class Gateway(Service):
         """
         settings = self._settings
         places = ", ".join(listener.address for listener in settings.listener)
-        domains = ", ".join(
+        domains = [
             "all others" if domain == ANY_DOMAIN else domain
             for route in settings.route
             for domain in route.domains
-        )
-        yield f"Mail comes in by SMTP at {places}, for {domains}."
+        ] or sorted(settings.domains)
+        if len(domains) > _NAMED:
+            domains[_NAMED:] = [f"{len(domains) - _NAMED} more domains"]
+        yield f"Mail comes in by SMTP at {places}, for {', '.join(domains)}."
         first = f" To make the first account, open within 15 minutes: {link}" if link else ""
         yield f"The review pages are at {settings.web.base_url}.{first}"
         yield f"Mail goes to {', '.join(map(_describe, settings.upstream.values()))}."
@@ -506,10 +515,11 @@ class Gateway(Service):
             raise CommandError(
                 "with workers = 0 nothing can be reloaded, nor can that be changed; restart it"
             )
+        deliveries = self._make_deliveries(settings)
+        routes = self._make_routes(settings, deliveries)
         await fleet.start(settings)
-        self._settings = settings
-        leaving, self._deliveries = self._deliveries, self._make_deliveries(settings)
-        self._routes = Routes(settings.route, self._deliveries)
+        self._settings, self._routes = settings, routes
+        leaving, self._deliveries = self._deliveries, deliveries
         for delivery in leaving.values():
             delivery.close()
         self._hub.take_up(settings, self._make_rewriter(settings))
@@ -622,4 +632,6 @@ class Gateway(Service):
 def _describe(upstream: MaildirUpstream | SmtpUpstream) -> str:
     if isinstance(upstream, MaildirUpstream):
         return f"the Maildir {upstream.path}"
-    return f"{upstream.host}, port {upstream.port}"
+    if upstream.socket is not None:
+        return f"the socket {upstream.socket}"
+    return f"{upstream.host}, port {upstream.usual_port}"

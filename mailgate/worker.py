@@ -20,7 +20,7 @@ from mailgate.delivery.accounts import UpstreamAccounts
 from mailgate.delivery.deadline import ends_within
 from mailgate.delivery.dispatch import Dispatcher
 from mailgate.delivery.recipients import Recipients
-from mailgate.delivery.routes import Routes
+from mailgate.delivery.routes import make_routes
 from mailgate.delivery.tls import verified_tls
 from mailgate.edge.account_file import accounts_path
 from mailgate.edge.accounts import Accounts
@@ -60,6 +60,9 @@ PATIENCE = 2.0
 
 CERTIFICATE_SECONDS = 60.0
 """How often it is looked whether certificates were renewed."""
+
+GROUP_SECONDS = 60.0
+"""How often it is looked whether the files of groups have changed."""
 
 LEARNED_SECONDS = 5.0
 """How often it is looked whether more was learned."""
@@ -101,7 +104,7 @@ class Worker:
         self._possible = possible
         classifier = Classifier(threads)
         self._learned = Reader(classifier, settings.data / FOLDER, parts.files, threads)
-        routes = Routes(settings.route, deliveries)
+        routes = make_routes(settings, deliveries, reactor, threads)
         rewriter = HeaderRewriter(settings.policy.subject_mark, settings.hostname)
         self._people = self._make_people(threads)
         clients = settings.limits.clients
@@ -144,6 +147,7 @@ class Worker:
                 Job("probe of the upstreams", PROBE_SECONDS, self._probe),
                 Job("reading of what was learned", LEARNED_SECONDS, self._learned.refresh),
                 Job("look for new certificates", CERTIFICATE_SECONDS, self.certificates.refresh),
+                Job("look for changed groups", GROUP_SECONDS, routes.refresh),
             ),
         )
 
@@ -278,7 +282,12 @@ def upstream_states(deliveries: Mapping[str, IDelivery]) -> tuple[UpstreamStatus
     """
     return tuple(
         UpstreamStatus(
-            name, delivery.failures, delivery.load.busy, delivery.load.idle, delivery.load.waiting
+            name,
+            delivery.failures,
+            delivery.load.busy,
+            delivery.load.idle,
+            delivery.load.waiting,
+            delivery.is_open,
         )
         for name, delivery in deliveries.items()
     )

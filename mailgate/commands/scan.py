@@ -156,7 +156,7 @@ class Situation:
         if arguments.client and arguments.trust:
             raise CommandError("--client and --trust both say who the client is: give one")
         listener = settings.listener[0]
-        nobody = f"{NOBODY}@{settings.route[0].domains[0]}"
+        nobody = f"{NOBODY}@{settings.first_domain}"
         sender = (arguments.sender or "").removeprefix("<").removesuffix(">")
         try:
             client = str(ip_address(arguments.client or THIS_MACHINE))

@@ -20,12 +20,13 @@ from typing import Any, TypeVar
 from attrs import frozen
 from pydantic import TypeAdapter, ValidationError
 
-from mailgate.config import certificate
+from mailgate.config import certificate, upstreams
 from mailgate.config.model import (
     PEOPLE,
     AccountFile,
     CertificateFiles,
     ClientCertificate,
+    Group,
     Health,
     Limits,
     Listener,
@@ -37,7 +38,7 @@ from mailgate.config.model import (
     Upstream,
     Web,
 )
-from mailgate.config.problem import Problem, as_key, as_toml, nearest
+from mailgate.config.problem import Problem, as_key, as_toml
 from mailgate.config.values import parse_endpoint, unix_path
 
 T = TypeVar("T")
@@ -60,6 +61,9 @@ class Parts:
 
     upstreams: dict[str, Any]
     """By name; C{None} for one that is named but wrong in itself."""
+
+    groups: dict[str, Any]
+    """As C{upstreams}."""
 
     data: Path | None
     tls: Tls | None
@@ -87,14 +91,19 @@ class Parts:
             read = [one(kind, value) for value in values] if isinstance(values, list) else []
             return {number: value for number, value in enumerate(read, 1) if value is not None}
 
-        hostname, upstreams = tables.get("hostname"), tables.get("upstream")
-        named = upstreams.items() if isinstance(upstreams, dict) else ()
+        def named(kind: Any, key: str) -> dict[str, Any]:
+            values = tables.get(key)
+            found = values.items() if isinstance(values, dict) else ()
+            return {name: one(kind, value) for name, value in found}
+
+        hostname = tables.get("hostname")
         data = tables.get("data")
         return cls(
             hostname=hostname if isinstance(hostname, str) else None,
             listeners=many(Listener, "listener"),
             routes=many(Route, "route"),
-            upstreams={name: one(Upstream, value) for name, value in named},
+            upstreams=named(Upstream, "upstream"),
+            groups=named(Group, "group"),
             data=folder / data if isinstance(data, str) else None,
             tls=one(Tls, tables.get("tls", {})),
             limits=one(Limits, tables.get("limits", {})),
@@ -111,7 +120,9 @@ def mistakes(parts: Parts, file: Path) -> Iterator[Problem]:
     """
     yield from _examples(parts, file)
     yield from _listeners(parts, file)
-    yield from _routes(parts, file)
+    yield from upstreams.route_mistakes(parts.routes, parts.upstreams, parts.groups, file)
+    yield from upstreams.group_mistakes(parts.groups, file)
+    yield from upstreams.upstream_mistakes(parts.upstreams, file)
     yield from _loops(parts, file)
     yield from _data(parts, file)
     if parts.policy is not None:
@@ -128,10 +139,8 @@ def warnings(parts: Parts, file: Path) -> Iterator[Problem]:
     """
     Give what is allowed but perhaps not meant.
     """
-    used = {route.upstream for route in parts.routes.values()}
-    for name in parts.upstreams:
-        if name not in used:
-            yield Problem(file, f"[upstream.{as_key(name)}]", "", "", "no route uses it")
+    yield from upstreams.route_warnings(parts.routes, parts.upstreams, parts.groups, file)
+    yield from _secret_warnings(parts, file)
     if parts.tls is not None:
         yield from _certificate_warnings(parts.tls, file)
     if parts.accounts is not None and parts.accounts.upstream is not None:
@@ -166,9 +175,10 @@ def _examples(parts: Parts, file: Path) -> Iterator[Problem]:
         yours = why.format("the full name of this machine in the DNS")
         yield Problem(file, "", "hostname", as_toml(parts.hostname), yours)
     for number, route in parts.routes.items():
-        for domain in filter(_is_example, route.domains):
-            yours = why.format("a domain whose mail comes here")
-            yield Problem(file, f"[[route]] number {number}", "domains", as_toml(domain), yours)
+        for key, named in (("domains", route.domains), ("addresses", route.addresses)):
+            for each in filter(_is_example, named):
+                yours = why.format("a domain whose mail comes here")
+                yield Problem(file, f"[[route]] number {number}", key, as_toml(each), yours)
     for name, upstream in parts.upstreams.items():
         if isinstance(upstream, SmtpUpstream) and _is_example(upstream.host):
             yours = why.format("the name or IP address of your mail server")
@@ -268,29 +278,6 @@ def _overlap(one: str, other: str) -> bool:
     return host == other_host or any(ip_address(each).is_unspecified for each in (host, other_host))
 
 
-def _routes(parts: Parts, file: Path) -> Iterator[Problem]:
-    domains: dict[str, int] = {}
-    for number, route in parts.routes.items():
-        table = f"[[route]] number {number}"
-        if route.upstream not in parts.upstreams:
-            known = ", ".join(map(as_key, parts.upstreams)) or "none"
-            yield Problem(
-                file,
-                table,
-                "upstream",
-                as_toml(route.upstream),
-                f"there is no table [upstream.{route.upstream}]; there is: {known}",
-                nearest(route.upstream, parts.upstreams),
-            )
-        for domain in route.domains:
-            if domain in domains:
-                first = domains[domain]
-                where = "twice in this route" if first == number else f"in number {first} as well"
-                why = f"a domain has one route; it is {where}"
-                yield Problem(file, table, "domains", as_toml(domain), why)
-            domains.setdefault(domain, number)
-
-
 def _loops(parts: Parts, file: Path) -> Iterator[Problem]:
     """
     Give the upstreams that are the gateway itself.
@@ -299,7 +286,7 @@ def _loops(parts: Parts, file: Path) -> Iterator[Problem]:
         if not isinstance(upstream, SmtpUpstream):
             continue
         for number, listener in parts.listeners.items():
-            if _is_same_server(upstream.host, upstream.port, listener.address):
+            if _is_same_server(upstream.host, upstream.usual_port, listener.address):
                 why = f"mail would go round: [[listener]] number {number} listens there"
                 yield Problem(
                     file, f"[upstream.{as_key(name)}]", "host", as_toml(upstream.host), why
@@ -308,8 +295,8 @@ def _loops(parts: Parts, file: Path) -> Iterator[Problem]:
 
 
 def _is_same_server(host: str, port: int, listening: str) -> bool:
-    if unix_path(listening) is not None:
-        return False
+    if unix_path(host) is not None or unix_path(listening) is not None:
+        return host == listening
     listening_host, listening_port = parse_endpoint(listening)
     if port != listening_port:
         return False
@@ -392,6 +379,18 @@ def _certificate_warnings(tls: Tls, file: Path) -> Iterator[Problem]:
         taken.update(chain.names)
         for why in reasons:
             yield Problem(file, table, "certificate", as_toml(str(files.certificate)), why)
+
+
+def _secret_warnings(parts: Parts, file: Path) -> Iterator[Problem]:
+    for name, upstream in parts.upstreams.items():
+        if not isinstance(upstream, SmtpUpstream):
+            continue
+        for key in ("key", "password_file"):
+            secret = getattr(upstream, key)
+            if secret is not None and _is_public(secret):
+                why = "everybody on this machine can read it; chmod o-r it"
+                table = f"[upstream.{as_key(name)}]"
+                yield Problem(file, table, key, as_toml(str(secret)), why)
 
 
 def _certificates(tls: Tls | None) -> Iterator[tuple[str, CertificateFiles]]:

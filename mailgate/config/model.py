@@ -7,11 +7,22 @@ folder; in the settings they are absolute.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum
+from itertools import chain
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    WithJsonSchema,
+)
 
 from mailgate.config import credentials, values
 from mailgate.config.forbidden import FORBIDDEN_EXTENSIONS, FORBIDDEN_TYPES, FileType
@@ -32,6 +43,10 @@ def _readable(path: Path, info: ValidationInfo) -> Path:
 
 def _place(text: str, info: ValidationInfo) -> str:
     return values.check_place(text, (info.context or {}).get("folder"))
+
+
+def _mail_host(text: str, info: ValidationInfo) -> str:
+    return values.check_mail_host(text, (info.context or {}).get("folder"))
 
 
 class Section(BaseModel):
@@ -107,6 +122,16 @@ FullName = Annotated[
     str, AfterValidator(values.check_full_name), Field(description=values.FULL_NAME)
 ]
 Host = Annotated[str, AfterValidator(values.check_host), Field(description=values.HOST)]
+MailHost = Annotated[str, AfterValidator(_mail_host), Field(description=values.MAIL_HOST)]
+IpAddress = Annotated[
+    str, AfterValidator(values.check_ip_address), Field(description=values.IP_ADDRESS)
+]
+MailAddress = Annotated[
+    str, AfterValidator(values.check_address), Field(description=values.ADDRESS)
+]
+PinnedKey = Annotated[
+    str, AfterValidator(values.check_pinned_key), Field(description=values.PINNED_KEY)
+]
 Endpoint = Annotated[str, AfterValidator(values.check_endpoint), Field(description=values.ENDPOINT)]
 OptionalEndpoint = Annotated[
     str, AfterValidator(_endpoint_or_none), Field(description=f'{values.ENDPOINT}, or ""')
@@ -445,33 +470,203 @@ class MaildirUpstream(Section):
     path: FilePath
 
 
-class SmtpUpstream(Section):
+USUAL_PORTS = {"smtp": 25, "smtps": 465, "lmtp": 24}
+
+
+class UpstreamTls(StrEnum):
     """
-    C{[upstream.NAME]} with C{kind = "smtp"}: a mail server.
+    How the way to a mail server is protected.
     """
 
-    kind: Literal["smtp"]
-    host: Host
-    port: Annotated[int, Field(ge=1, le=65535, strict=True)] = 25
+    NONE = "none"
+    OPPORTUNISTIC = "opportunistic"
+    """With TLS where the server can do it; whoever sits on the line can prevent it."""
+
+    REQUIRED = "required"
+    """Never without, but whoever sits on the line can be the server."""
+
+    VERIFIED = "verified"
+    """Never without, and the certificate must be right."""
+
+    PINNED = "pinned"
+    """Never without, and the key must be one that is known."""
+
+
+PROVEN = (UpstreamTls.VERIFIED, UpstreamTls.PINNED)
+"""Where the server proves who it is, so that a password may be told to it."""
+
+
+class ClientTold(StrEnum):
+    """
+    How a mail server is told who the client was.
+    """
+
+    NONE = "none"
+    XFORWARD = "xforward"
+    """For its log."""
+
+    XCLIENT = "xclient"
+    """As if the client had connected to it."""
+
+
+class SmtpUpstream(Section):
+    """
+    C{[upstream.NAME]} with C{kind = "smtp"}, C{"smtps"} or C{"lmtp"}: a mail server.
+    """
+
+    kind: Literal["smtp", "smtps", "lmtp"]
+    """C{smtps} is SMTP over TLS from the first byte on (RFC 8314), C{lmtp} that of RFC 2033."""
+
+    host: MailHost
+    """Or C{unix:} and the path of a socket."""
+
+    port: Annotated[int, Field(ge=1, le=65535, strict=True)] | None = None
+    """Without one, that of its kind."""
+
+    source_address: IpAddress | None = None
+    """The address of ours from which it is connected to."""
+
+    tls: UpstreamTls | None = None
+    """Without one, see L{usual_tls}."""
+
+    tls_name: Host | None = None
+    """For whom the certificate must be, if not for C{host}."""
+
+    ca_file: ReadPath | None = None
+    """PEM file of the authorities to trust; without one, those of the system."""
+
+    pinned_keys: tuple[PinnedKey, ...] = ()
+    certificate: ReadPath | None = None
+    """PEM file of the certificate that is shown to the server, with its chain."""
+
+    key: ReadPath | None = None
+    user: Annotated[str, Field(min_length=1, max_length=255)] | None = None
+    """As whom to log in there."""
+
+    password_file: ReadPath | None = None
+    tell_client: ClientTold = ClientTold.NONE
     connections: Annotated[int, Field(ge=1, le=1000, strict=True)] = 20
     transactions: Count = 100
     idle_seconds: Seconds = 60
     connect_seconds: Seconds = 15
     reply_seconds: Seconds = 150
+    breaker_failures: Count = 5
+    """After how many failures in a row, to connect or to get an answer, nobody waits any more."""
+
+    breaker_seconds: Seconds = 30
+    """How often it is then tried, at the most seldom."""
+
+    @property
+    def usual_port(self) -> int:
+        """
+        Give the port.
+        """
+        return USUAL_PORTS[self.kind] if self.port is None else self.port
+
+    @property
+    def socket(self) -> Path | None:
+        """
+        Give the path of the Unix socket, or C{None} where it is reached by TCP.
+        """
+        return values.unix_path(self.host)
+
+    @property
+    def usual_tls(self) -> UpstreamTls:
+        """
+        Say how the way there is protected: as it is configured, else C{verified} for C{smtps},
+        C{none} on this machine, and C{opportunistic} for all others.
+        """
+        if self.tls is not None:
+            return self.tls
+        if self.kind == "smtps":
+            return UpstreamTls.VERIFIED
+        is_here = self.socket is not None or values.is_this_machine(self.host)
+        return UpstreamTls.NONE if is_here else UpstreamTls.OPPORTUNISTIC
 
 
 Upstream = Annotated[MaildirUpstream | SmtpUpstream, Field(discriminator="kind")]
 
 
+class Choice(Section):
+    """
+    One of the upstreams of a route.
+    """
+
+    name: Name
+    preference: Annotated[int, Field(ge=0, le=65535, strict=True)] = 1
+    """Those with a higher number get mail only where those with a lower one cannot (RFC 5321
+    section 5.1)."""
+
+    weight: Annotated[int, Field(ge=1, le=65535, strict=True)] = 1
+    """How large its part is among those with the same preference."""
+
+
+UPSTREAMS = (
+    "the name of an upstream, a list of names in their order, or a list of tables with "
+    "name, preference and weight"
+)
+
+
+def _choices(value: Any) -> tuple[Choice, ...]:
+    """
+    Read the upstreams of a route, which may be written in three ways.
+    """
+    each: list[Any] = list(value) if isinstance(value, list | tuple) else [value]
+    if all(isinstance(one, str) for one in each):
+        each = [{"name": name, "preference": number} for number, name in enumerate(each, 1)]
+    try:
+        choices = tuple(Choice.model_validate(one) for one in each)
+    except ValidationError as error:
+        where = ".".join(map(str, error.errors()[0]["loc"]))
+        wrong = f"; {where} is wrong or missing" if where and isinstance(value, list) else ""
+        raise ValueError(f"must be {UPSTREAMS}{wrong}") from None
+    if not choices:
+        raise ValueError(f"must be {UPSTREAMS}")
+    return choices
+
+
+Choices = Annotated[
+    tuple[Choice, ...],
+    BeforeValidator(_choices),
+    WithJsonSchema(
+        {
+            "description": UPSTREAMS,
+            "oneOf": [
+                {"type": "string"},
+                {"type": "array", "items": {"type": "string"}, "minItems": 1},
+                {"type": "array", "items": Choice.model_json_schema(), "minItems": 1},
+            ],
+        }
+    ),
+]
+
+
+class Group(Section):
+    """
+    C{[group.NAME]}: addresses with a name, for routes.
+    """
+
+    members: tuple[MailAddress, ...] = ()
+    file: ReadPath | None = None
+    """Further ones, one a line. When it is changed it is read again."""
+
+
 class Route(Section):
     """
-    C{[[route]]}: where the mail of some domains goes.
+    C{[[route]]}: where the mail of some domains, addresses or groups goes.
     """
 
-    domains: Annotated[tuple[HostName | Literal["*"], ...], Field(min_length=1)]
+    domains: tuple[HostName | Literal["*"], ...] = ()
     """C{*} stands for all other domains, for people and machines of ours only."""
 
-    upstream: Name
+    addresses: tuple[MailAddress, ...] = ()
+    """These come before all domains and groups."""
+
+    groups: tuple[Name, ...] = ()
+    """These come before all domains."""
+
+    upstream: Choices
+    """One upstream, or several."""
 
 
 class Relays(Section):
@@ -648,6 +843,7 @@ class Settings(Section):
     listener: Annotated[tuple[Listener, ...], Field(min_length=1)]
     route: Annotated[tuple[Route, ...], Field(min_length=1)]
     upstream: Annotated[dict[Name, Upstream], Field(min_length=1)]
+    group: dict[Name, Group] = {}
     tls: Tls = Tls()
     limits: Limits = Limits()
     policy: Policy = Policy()
@@ -667,7 +863,22 @@ class Settings(Section):
         """
         Give the domains that mail is taken for, in lower case.
         """
-        return frozenset(domain for route in self.route for domain in route.domains)
+        return frozenset(self._domains())
+
+    @property
+    def first_domain(self) -> str:
+        """
+        Give the first domain that mail is taken for, or that of this machine.
+        """
+        return next((each for each in self._domains() if each != ANY_DOMAIN), self.hostname)
+
+    def _domains(self) -> Iterator[str]:
+        for route in self.route:
+            yield from route.domains
+        for route in self.route:
+            named = (self.group[name].members for name in route.groups if name in self.group)
+            for address in chain(route.addresses, *named):
+                yield address.rpartition("@")[2]
 
     @property
     def self_signed(self) -> Path:

@@ -20,6 +20,7 @@ from ipaddress import (
 from pathlib import Path
 
 from mailgate.wire.address import Address
+from mailgate.wire.base64 import strict_b64decode
 from mailgate.wire.smtp import Refused, parse_mail
 
 UNIX = "unix:"
@@ -34,6 +35,10 @@ NETWORK = "an IP address or a network, as in 192.0.2.7 or 2001:db8::/32"
 HOST_NAME = "a host name in ASCII, as in example.com"
 FULL_NAME = "the full name of this machine in the DNS, as in mail.example.com"
 HOST = "a host name or an IP address, as in mail.example.com or 192.0.2.7"
+MAIL_HOST = f"{HOST}, or unix: and the path of a socket"
+IP_ADDRESS = "an IP address, as in 192.0.2.7"
+ADDRESS = "an address, as in ada@example.com"
+PINNED_KEY = "the SHA-256 of a public key, in 64 hexadecimal digits or in base64"
 SENDER = "an address, @ and a domain, or *, as in ada@example.com or @example.com"
 BASE_URL = (
     "http:// or https:// with a host name and nothing behind it, as in https://mail.example.com"
@@ -172,6 +177,61 @@ def check_host(text: str) -> str:
         raise ValueError(f"must be {HOST}; the port has a key of its own") from error
 
 
+def check_mail_host(text: str, folder: Path | None) -> str:
+    """
+    Give a host as L{check_host} does, or C{unix:} and a path, seen from C{folder}.
+
+    @raise ValueError: it is neither.
+    """
+    path = unix_path(text)
+    if path is not None:
+        return f"{UNIX}{absolute(path, folder)}"
+    try:
+        return check_host(text)
+    except ValueError as error:
+        raise ValueError(str(error).replace(HOST, MAIL_HOST)) from error
+
+
+def check_ip_address(text: str) -> str:
+    """
+    Give an IP address as it is usually written.
+
+    @raise ValueError: it is none.
+    """
+    try:
+        return str(ip_address(text))
+    except ValueError as error:
+        raise ValueError(f"must be {IP_ADDRESS}") from error
+
+
+def check_pinned_key(text: str) -> str:
+    """
+    Give the SHA-256 of a key in hexadecimal digits.
+
+    @raise ValueError: it is none.
+    """
+    digits = text.lower()
+    if re.fullmatch(r"[0-9a-f]{64}", digits):
+        return digits
+    try:
+        digest = strict_b64decode(text.encode("ascii"))
+    except ValueError:
+        digest = b""
+    if len(digest) != 32:
+        raise ValueError(f"must be {PINNED_KEY}")
+    return digest.hex()
+
+
+def is_this_machine(host: str) -> bool:
+    """
+    Tell whether a host that has been checked is certainly this machine.
+    """
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def check_base_url(text: str) -> str:
     """
     Give back a scheme, host and perhaps port, without anything behind them.
@@ -206,6 +266,21 @@ def check_sender(text: str) -> str:
     if address.is_null or any(map(str.isspace, text)):
         raise ValueError(f"must be {SENDER}")
     return f"{address.local.lower()}@{address.host}"
+
+
+def check_address(text: str) -> str:
+    """
+    Give an address in the form in which it is compared, as L{check_sender} does.
+
+    @raise ValueError: it is none.
+    """
+    try:
+        found = check_sender(text)
+    except ValueError:
+        found = "*"
+    if found == "*" or found.startswith("@"):
+        raise ValueError(f"must be {ADDRESS}")
+    return found
 
 
 def absolute(path: Path, folder: Path | None) -> Path:

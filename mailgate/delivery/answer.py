@@ -43,6 +43,13 @@ class Answer(Deferred[T]):
             super().cancel()
 
 
+class Untaken(list[Reply]):
+    """
+    The replies of an upstream that was not asked to take the message, or that closed the
+    connection before it said 354: whoever has another upstream may go there.
+    """
+
+
 def kept(working: Deferred[T]) -> Deferred[T]:
     """
     Give the result of C{working} in a Deferred that nobody can cancel.

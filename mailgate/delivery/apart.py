@@ -102,7 +102,7 @@ class SettlementApart(Settlement):
                     outcome = "unknown"
                     self._note_duplicate()
                 self.replies[recipient] = self._told(reply)
-            self._note(recipient, outcome, str(reply), group.delivery.name)
+            self._note(recipient, outcome, str(reply), reply.upstream or group.delivery.name)
 
     def _answer(self, recipients: Sequence[Address], reply: Reply, outcome: str) -> None:
         for recipient in recipients:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from OpenSSL.SSL import Error as TlsError
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import (
     IDelayedCall,
@@ -20,16 +19,15 @@ from twisted.internet.interfaces import (
     ITCPTransport,
 )
 from twisted.internet.protocol import Protocol, connectionDone
-from twisted.internet.ssl import VerificationError
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from mailgate.config.model import UpstreamTls
+from mailgate.delivery.opening import NotOpened, Opening
+from mailgate.delivery.sasl import say_login, say_plain, told
+from mailgate.delivery.tls import TlsDemand, why_lost
 from mailgate.reply import Reply
-from mailgate.wire.base64 import b64encode
 from mailgate.wire.replies import ReplyParser
-
-COMMAND_LIMIT = 512
-"""Bytes of a command line (RFC 5321 section 4.5.3.1.4); a longer answer is sent at the 334."""
 
 QUIT_SECONDS = 5.0
 """How long the server may take to say good-bye."""
@@ -70,7 +68,7 @@ class LogInClient(Protocol):
         self._parser = ReplyParser()
         self._reply: Deferred[Reply] | None = None
         self._handshake: Deferred[None] | None = None
-        self._trouble: NotAsked | None = None
+        self._trouble: NotOpened | None = None
         self._good_bye: IDelayedCall | None = None
 
     async def ask(self, credentials: tuple[str, str] | None) -> bool:
@@ -86,6 +84,9 @@ class LogInClient(Protocol):
             is_right = False
             if credentials is not None:
                 is_right = await self._log_in(mechanisms, *credentials)
+        except NotOpened as error:
+            self.abort()
+            raise NotAsked(str(error)) from error
         except BaseException:
             self.abort()
             raise
@@ -120,9 +121,9 @@ class LogInClient(Protocol):
         replies = parser.feed(data)
         awaited = self._reply
         if parser.error:
-            self._fail(NotAsked(parser.error))
+            self._fail(NotOpened(parser.error))
         elif awaited is None or len(replies) > 1 or (replies and parser.is_amid):
-            self._fail(NotAsked("it speaks out of turn"))
+            self._fail(NotOpened("it speaks out of turn"))
         elif replies:
             self._reply = None
             awaited.callback(replies[0])
@@ -141,10 +142,10 @@ class LogInClient(Protocol):
         """
         if self._good_bye is not None and self._good_bye.active():
             self._good_bye.cancel()
-        self._fail(NotAsked(_why_lost(reason)))
+        self._fail(NotOpened(why_lost(reason) or "it has closed the connection"))
         self.closed.callback(None)
 
-    def _fail(self, trouble: NotAsked) -> None:
+    def _fail(self, trouble: NotOpened) -> None:
         if self._trouble is None:
             self._trouble = trouble
         awaited = self._reply or self._handshake
@@ -160,68 +161,43 @@ class LogInClient(Protocol):
 
         @return: the mechanisms that are offered.
         """
-        if self._begins_with_tls:
-            await self._secure()
-        greeting = await self._next()
-        if greeting.code != 220:
-            raise NotAsked(f"it greets with {greeting}")
-        offered = await self._ehlo()
-        if not self._begins_with_tls:
-            if "STARTTLS" not in offered:
-                raise NotAsked("it does not offer STARTTLS")
-            reply = await self._command(b"STARTTLS")
-            if reply.code != 220:
-                raise NotAsked(f"it answers STARTTLS with {reply}")
-            await self._secure()
-            # RFC 3207 section 4.2: what was offered in the clear is not believed.
-            offered = await self._ehlo()
-        mechanisms = offered.get("AUTH", "").upper().split()
+        demand = TlsDemand(UpstreamTls.VERIFIED, self._tls, self._begins_with_tls)
+        opened = await Opening(self._hostname, demand).run(self)
+        mechanisms = opened.parameters.get("AUTH", "").upper().split()
         if not {"PLAIN", "LOGIN"} & set(mechanisms):
-            raise NotAsked("it offers neither AUTH PLAIN nor AUTH LOGIN")
+            raise NotOpened("it offers neither AUTH PLAIN nor AUTH LOGIN")
         return frozenset(mechanisms)
 
-    async def _ehlo(self) -> dict[str, str]:
-        reply = await self._command(f"EHLO {self._hostname}".encode("ascii"))
-        if not reply.is_positive:
-            raise NotAsked(f"it answers EHLO with {reply}")
-        lines = (line.partition(" ") for line in reply.text.split("\n")[1:])
-        return {keyword.upper(): parameters for keyword, _, parameters in lines}
+    async def _log_in(self, mechanisms: frozenset[str], name: str, password: str) -> bool:
+        if "PLAIN" in mechanisms:
+            reply = await say_plain(self, name, password)
+        else:
+            reply = await say_login(self, name, password)
+        if reply.code not in (235, 535):
+            raise NotOpened(told(reply))
+        return reply.code == 235
 
-    async def _secure(self) -> None:
+    def secure(self, demand: TlsDemand) -> Deferred[None]:
         """
         Begin TLS. What came before it is forgotten.
         """
         self._parser = ReplyParser()
         handshake: Deferred[None] = Deferred()
         self._handshake = handshake
-        self.transport.startTLS(self._tls)
-        await handshake
+        self.transport.startTLS(demand.tls)
+        return handshake
 
-    async def _log_in(self, mechanisms: frozenset[str], name: str, password: str) -> bool:
-        if "PLAIN" in mechanisms:
-            reply = await self._plain(f"\0{name}\0{password}".encode())
-        else:
-            reply = await self._command(b"AUTH LOGIN")
-            for answer in (name, password):
-                if reply.code == 334:
-                    reply = await self._command(b64encode(answer.encode()))
-        if reply.code not in (235, 535):
-            raise NotAsked(f"it answers AUTH with {reply.code} {reply.enhanced}".rstrip())
-        return reply.code == 235
+    def say(self, command: bytes) -> Deferred[Reply]:
+        """
+        Say a command, and wait for the reply.
+        """
+        self.transport.write(command + b"\r\n")
+        return self.listen()
 
-    async def _plain(self, message: bytes) -> Reply:
-        word = b64encode(message)
-        line = b"AUTH PLAIN " + word
-        if len(line) + 2 <= COMMAND_LIMIT:
-            return await self._command(line)
-        reply = await self._command(b"AUTH PLAIN")
-        return await self._command(word) if reply.code == 334 else reply
-
-    def _command(self, line: bytes) -> Deferred[Reply]:
-        self.transport.write(line + b"\r\n")
-        return self._next()
-
-    def _next(self) -> Deferred[Reply]:
+    def listen(self) -> Deferred[Reply]:
+        """
+        Wait for a reply.
+        """
         if self._trouble is not None:
             return fail(self._trouble)
         awaited: Deferred[Reply] = Deferred()
@@ -234,17 +210,3 @@ class LogInClient(Protocol):
         """
         self.transport.write(b"QUIT\r\n")
         self._good_bye = self._clock.callLater(QUIT_SECONDS, self.abort)
-
-
-def _why_lost(reason: Failure) -> str:
-    """
-    Say why a connection is gone.
-    """
-    error = reason.value
-    if isinstance(error, VerificationError):
-        return "its certificate is for another name"
-    if isinstance(error, TlsError):
-        errors = error.args[0] if error.args else ()
-        told = [each[-1] for each in errors] if isinstance(errors, list) else []
-        return f"TLS: {told[-1] if told else 'broken off'}"
-    return "it has closed the connection"

@@ -20,7 +20,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from mailgate.delivery.answer import NO_TIME, Answer, lost
+from mailgate.delivery.answer import NO_TIME, Answer, Untaken, lost
 from mailgate.interfaces import (
     Capabilities,
     IDelivery,
@@ -65,6 +65,7 @@ class MaildirDelivery:
         self.name = name
         self.capabilities = Capabilities(frozenset(("8BITMIME", "SMTPUTF8")))
         self.failures = 0
+        self.is_open = False
         self.load = Load()
         self._path = path
         self._files = files
@@ -143,6 +144,8 @@ class MaildirDelivery:
             else:
                 self.failures = 0
                 replies.append(Reply(250, "2.0.0", f"delivered ({envelope.trace})"))
+        if not any(reply.is_positive for reply in replies):
+            return Untaken(replies)
         return replies
 
     async def _write(self, envelope: Envelope, recipient: Address, message: IMessage) -> None:

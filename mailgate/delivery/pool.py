@@ -14,15 +14,19 @@ from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from mailgate.config.model import SmtpUpstream
+from mailgate.config.model import ClientTold, SmtpUpstream
 from mailgate.delivery.answer import not_reached
+from mailgate.delivery.breaker import Breaker
 from mailgate.delivery.deadline import Deadline
 from mailgate.delivery.endpoint import FORESEEN, why_not_connected
+from mailgate.delivery.opening import Opening
 from mailgate.delivery.smtp import SmtpClient
 from mailgate.delivery.transaction import Transaction
 from mailgate.interfaces import Capabilities, Load
 from mailgate.reply import Reply
+from mailgate.wire.xclient import ClientAttributes
 
+OPEN = not_reached("it has failed too often, and is tried again soon")
 CLOSED = Reply(451, "4.3.2", "the gateway is being stopped")
 
 
@@ -42,12 +46,12 @@ class Pool:
         name: str,
         endpoint: IStreamClientEndpoint,
         clock: IReactorTime,
-        hostname: str,
+        opening: Opening,
         settings: SmtpUpstream,
     ) -> None:
         """
         @param name: the upstream's, for events.
-        @param hostname: what we call ourselves.
+        @param opening: how connections begin.
         """
         self.capabilities = Capabilities()
         """What the upstream said at its last EHLO."""
@@ -56,8 +60,13 @@ class Pool:
         self._name = name
         self._endpoint = endpoint
         self._clock = clock
-        self._hostname = hostname
+        self._opening = opening
         self._settings = settings
+        self._is_by_client = settings.tell_client is ClientTold.XCLIENT
+        """Whether a connection is used for one client only, once it was told of it."""
+        self.breaker = Breaker(
+            name, clock, settings.breaker_failures, settings.breaker_seconds, self._attempt
+        )
         self._idle: list[SmtpClient] = []
         self._total = 0
         self._connecting: dict[SmtpClient, Deferred[Any]] = {}
@@ -84,7 +93,12 @@ class Pool:
         """
         if self._is_closing:
             transaction.refuse(CLOSED)
-        elif self._idle:
+            return
+        if self.breaker.is_open:
+            transaction.refuse(OPEN)
+            return
+        self.breaker.admit()
+        if self._idle and (not self._is_by_client or self._bring_up(transaction)):
             client = self._idle.pop()
             if not client.begin(transaction):
                 self._idle.append(client)
@@ -119,6 +133,7 @@ class Pool:
         the busy ones.
         """
         self._is_closing = True
+        self.breaker.stop()
         idle, self._idle = self._idle, []
         for client in idle:
             client.quit()
@@ -141,17 +156,20 @@ class Pool:
         """
         Give a connection to who waits, keep it, or end it after its last transaction.
         """
+        is_new = client in self._connecting
+        if not is_new:
+            self.breaker.answered()
         if self.failures:
             self.failures = 0
             self.log.info("{event} {upstream}", event="upstream.recovered", upstream=self._name)
-        is_new = client in self._connecting
         if is_new:
             del self._connecting[client]
             self._learn(client.capabilities)
+            self.breaker.connected()
         elif client.transactions >= self._settings.transactions:
             client.quit()
             return
-        while transaction := self._next(is_new):
+        while transaction := self._next(is_new, client):
             if client.begin(transaction):
                 return
         if self._is_closing:
@@ -160,6 +178,9 @@ class Pool:
         client.idle_since = self._clock.seconds()
         self._idle.append(client)
         self._timer.advance(client.idle_since + self._settings.idle_seconds)
+        if self._waiting:
+            # They are for other clients; a connection for them may have to take its place.
+            self._grow()
 
     def client_closed(
         self, client: SmtpClient, reply: Reply, transaction: Transaction | None, repeat: bool
@@ -170,7 +191,12 @@ class Pool:
         if client in self._idle:
             self._idle.remove(client)
         if client in self._connecting:
-            self._failed(client, reply)
+            if repeat and not self._is_closing:
+                self._total -= 1
+                del self._connecting[client]
+                self._grow()
+            else:
+                self._failed(client, reply)
             return
         self._total -= 1
         if transaction is not None:
@@ -181,6 +207,8 @@ class Pool:
                 self._timer.advance(transaction.wait_until)
             else:
                 self._note_failure(reply)
+                if client.is_late:
+                    self.breaker.hung(str(reply))
                 transaction.refuse(reply)
         self._grow()
         self._look_for_end()
@@ -197,6 +225,11 @@ class Pool:
         while self._total < self._settings.connections and len(self._connecting) < self._wanted():
             self._connect()
         self._is_growing = False
+        if self._is_by_client and self._waiting and self._idle and self._is_full():
+            self._idle.pop(0).quit()
+
+    def _is_full(self) -> bool:
+        return self._total >= self._settings.connections
 
     def _wanted(self) -> int:
         return len(self._waiting) + len(self._repeated) + bool(self._probes)
@@ -205,7 +238,12 @@ class Pool:
         settings = self._settings
         self._total += 1
         client = SmtpClient(
-            self, self._clock, self._hostname, settings.connect_seconds, settings.reply_seconds
+            self,
+            self._clock,
+            self._opening,
+            settings.connect_seconds,
+            settings.reply_seconds,
+            settings.tell_client,
         )
         connecting = connectProtocol(self._endpoint, client)
         self._connecting[client] = connecting
@@ -226,8 +264,11 @@ class Pool:
         del self._connecting[client]
         if not self._is_closing:
             self._note_failure(reply)
+            if self._total == len(self._connecting):
+                # While others work, the upstream only wants no more of them.
+                self.breaker.failed(str(reply))
         refused = []
-        while transaction := self._next(is_new=True):
+        while transaction := self._next(True):
             refused.append(transaction)
             if self._total > len(self._connecting):
                 break
@@ -266,14 +307,52 @@ class Pool:
 
     # -- who waits ----------------------------------------------------------------------
 
-    def _next(self, is_new: bool) -> Transaction | None:
+    def _next(self, is_new: bool, client: SmtpClient | None = None) -> Transaction | None:
         """
         Take the next who waits. Who has lost an old connection gets only a new one, since the
         other old ones are likely to be dead as well.
+
+        @param client: the connection that is free, where there is one.
         """
         if is_new and self._repeated:
             return self._repeated.popleft()
+        if self._is_by_client and client is not None and client.client is not None:
+            return self._next_of(client.client)
         return self._waiting.popleft() if self._waiting else None
+
+    def _next_of(self, told: ClientAttributes) -> Transaction | None:
+        """
+        Take the next who waits for a connection of this client.
+        """
+        for transaction in self._waiting:
+            if transaction.client == told:
+                self._waiting.remove(transaction)
+                return transaction
+        return None
+
+    def _bring_up(self, transaction: Transaction) -> bool:
+        """
+        Put a connection that is fit for a transaction where the next one is taken from: one on
+        which its client was told, else one on which none was.
+
+        @return: whether there is one.
+        """
+        idle = self._idle
+        fit = next((each for each in idle if each.client == transaction.client), None)
+        fit = fit or next((each for each in idle if each.client is None), None)
+        if fit is None:
+            return False
+        idle.remove(fit)
+        idle.append(fit)
+        return True
+
+    def _attempt(self) -> None:
+        """
+        See whether the upstream works again.
+        """
+        if not self._is_closing:
+            self._probes.append(Deferred())
+            self._grow()
 
     def _look_around(self) -> None:
         """

@@ -15,7 +15,13 @@ from zope.interface import implementer
 
 from mailgate.config.model import Verification
 from mailgate.delivery.routes import Routes
-from mailgate.interfaces import Capabilities, IDelivery, IRecipients, MaybeDeferred
+from mailgate.interfaces import (
+    Capabilities,
+    IDelivery,
+    IRecipients,
+    MaybeDeferred,
+    combined,
+)
 from mailgate.message.envelope import Envelope
 from mailgate.reply import Reply
 from mailgate.wire.address import Address
@@ -100,10 +106,7 @@ class Recipients:
         """
         Give what all routes can take.
         """
-        offered = [delivery.capabilities for delivery in self._routes.deliveries()]
-        extensions = frozenset.intersection(*(each.extensions for each in offered))
-        sizes = [each.size for each in offered if each.size is not None]
-        return Capabilities(extensions, min(sizes, default=None))
+        return combined([delivery.capabilities for delivery in self._routes.deliveries()])
 
     def _ask_upstream(self, delivery: IDelivery, sender: Address, recipient: Address) -> None:
         owner = recipient.owner

@@ -266,9 +266,10 @@ class Settlement:
 
         @return: a 4xx, where there is one and nothing has been delivered.
         """
-        verdict, upstream = group.verdict, group.delivery.name
+        verdict = group.verdict
         deferral = None
         for recipient, reply in zip(group.recipients, replies, strict=True):
+            upstream = reply.upstream or group.delivery.name
             said = str(reply)
             if reply.is_positive:
                 self.is_delivered = True

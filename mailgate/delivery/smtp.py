@@ -1,32 +1,34 @@
 """
-The client's side of SMTP (RFC 5321): one connection to an upstream.
+The client's side of SMTP (RFC 5321) and LMTP (RFC 2033): one connection to an upstream.
 
 What is sent goes out in whole buffers: MAIL, RCPT and DATA together where the upstream offers
-PIPELINING (RFC 2920), then the message with its dot. Each time the number of replies is known
-that must come, and a byte beyond them means that the upstream speaks out of turn: it is not
-believed any more.
+PIPELINING (RFC 2920), then the message with its dot.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from math import inf
-from typing import Any
 from typing import Protocol as Contract
 
 from attrs import evolve
-from twisted.internet.interfaces import IReactorTime, ITCPTransport
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from mailgate.delivery.answer import lost, not_reached, passed_on
+from mailgate.config.model import ClientTold
+from mailgate.delivery.answer import Untaken, lost, not_reached, passed_on
 from mailgate.delivery.body import Body, Unclean
-from mailgate.delivery.deadline import Deadline
+from mailgate.delivery.introduction import forwarded
+from mailgate.delivery.line import UpstreamLine
+from mailgate.delivery.opening import NotOpened, Opened, Opening, TlsFailed
+from mailgate.delivery.tls import why_lost
 from mailgate.delivery.transaction import UNCLEAN, Transaction
 from mailgate.interfaces import Capabilities
 from mailgate.reply import Reply
-from mailgate.wire.replies import ReplyParser, read_ehlo
+from mailgate.wire import xclient
 
 RSET = "RSET\r\n"
 DOT = ".\r\n"
@@ -55,11 +57,12 @@ class ClientOwner(Contract):
 
         @param reply: why, as the reply for who waits.
         @param transaction: what it was running, still to be answered.
-        @param repeat: whether the transaction may be tried once more.
+        @param repeat: whether the transaction, or the opening of the connection, may be tried
+            once more.
         """
 
 
-class SmtpClient(Protocol):
+class SmtpClient(UpstreamLine):
     """
     A connection that runs one transaction after another.
     """
@@ -70,40 +73,43 @@ class SmtpClient(Protocol):
         self,
         owner: ClientOwner,
         clock: IReactorTime,
-        hostname: str,
+        opening: Opening,
         greeting_seconds: float,
         reply_seconds: float,
+        told: ClientTold = ClientTold.NONE,
     ) -> None:
         """
-        @param hostname: what we call ourselves.
-        @param greeting_seconds: how long the greeting may take, and the reply to EHLO.
+        @param opening: how it begins.
+        @param greeting_seconds: how long the greeting may take, the reply to EHLO, and each other
+            step until it is open.
         @param reply_seconds: how long the replies to MAIL, RCPT and DATA together may take,
             each chunk of a message, and the reply to the dot.
+        @param told: how the upstream is told who the client was.
         """
-        self.transport: Any
+        super().__init__(clock, greeting_seconds)
         self.capabilities = Capabilities()
+        self.client: xclient.ClientAttributes | None = None
+        """Whom the upstream takes us for, once it was told."""
         self.transactions = 0
         """How many have begun here."""
         self.idle_since = inf
         """Since when, on the reactor's clock, it waits for a transaction, or waited before the
         last one; infinity where it never did."""
         self._owner = owner
-        self._clock = clock
-        self._hostname = hostname
-        self._greeting_seconds = greeting_seconds
+        self._opening = opening
+        self._is_lmtp = opening.is_lmtp
+        self._told = told
+        self._offered = ""
+        """The attributes of a client that the upstream wants to be told."""
         self._reply_seconds = reply_seconds
-        self._parser = ReplyParser()
-        self._awaited = 0
-        self._replies: list[Reply] = []
-        self._step: Callable[[list[Reply]], None] = self._on_greeting
         self._transaction: Transaction | None = None
         self._commands: list[str] = []
+        self._before = 0
+        """How many commands stand before MAIL."""
         self._said: list[Reply] = []
         self._results: list[Reply] = []
         self._body: Body | None = None
         self._is_sent = False
-        self._is_closed = False
-        self._deadline = Deadline(clock, self._on_late)
 
     # -- what the pool says -------------------------------------------------------------
 
@@ -116,18 +122,17 @@ class SmtpClient(Protocol):
         extensions = self.capabilities.extensions
         lacking = transaction.lacking(extensions)
         if lacking is not None:
-            transaction.end_all(lacking)
+            transaction.end_untaken(lacking)
             return False
         self.transactions += 1
         transaction.holder = self
         self._transaction = transaction
-        commands = transaction.commands(extensions)
-        if "PIPELINING" in extensions:
-            self._send("".join(commands), len(commands), self._on_envelope)
+        self._latest = transaction.deadline
+        if transaction.client is not None and transaction.client != self.client:
+            introducing = Deferred.fromCoroutine(self._introduce(transaction.client))
+            introducing.addCallback(self._introduced).addErrback(self._not_opened)
         else:
-            self._commands = commands
-            self._said = []
-            self._send(commands[0], 1, self._on_command)
+            self._send_envelope(transaction)
         return True
 
     def quit(self) -> None:
@@ -154,76 +159,96 @@ class SmtpClient(Protocol):
 
     def connectionMade(self) -> None:
         """
-        Wait for the greeting.
+        Open the connection.
         """
-        if ITCPTransport.providedBy(self.transport):
-            self.transport.setTcpNoDelay(True)
-        self._expect(1, self._on_greeting, self._greeting_seconds)
-
-    def dataReceived(self, data: bytes) -> None:
-        """
-        Take replies, and go on when all that are awaited have come.
-        """
-        if self._is_closed:
-            return
-        parser = self._parser
-        replies = parser.feed(data)
-        if self._replies:
-            replies = self._replies + replies
-        awaited = self._awaited
-        if len(replies) < awaited:
-            self._replies = replies
-            if parser.error:
-                self._break(parser.error)
-            return
-        if len(replies) > awaited or parser.is_amid or parser.error:
-            self._on_excess(replies[:awaited])
-            return
-        self._replies = []
-        self._awaited = 0
-        self._deadline.clear()
-        self._step(replies)
+        super().connectionMade()
+        opening = Deferred.fromCoroutine(self._opening.run(self))
+        opening.addCallback(self._opened).addErrback(self._not_opened)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """
         Tell that the upstream has gone.
         """
         last = self._replies[-1] if self._replies else None
-        if last is not None and last.code == 421 and not self._is_sent:
+        if self._handshake is not None:
+            self._break_handshake(why_lost(reason) or "connection lost")
+        elif last is not None and last.code == 421 and not self._is_sent:
             self._close(passed_on(last), repeat=True)
         else:
-            self._break("connection lost", repeat=True)
+            self._break(why_lost(reason) or "connection lost", repeat=True)
 
     # -- from the greeting to the first transaction -------------------------------------
 
-    def _on_greeting(self, replies: list[Reply]) -> None:
-        if replies[0].code != 220:
-            self._close(not_reached(f"it greets with {passed_on(replies[0])}"))
+    def _opened(self, opened: Opened) -> None:
+        if self._is_closed:
             return
-        ehlo = f"EHLO {self._hostname}\r\n"
-        self._send(ehlo, 1, self._on_ehlo, self._greeting_seconds)
+        self._learn(opened)
+        experience = self._opening.experience
+        if experience is not None and self._told is not ClientTold.NONE:
+            experience.may_tell(opened.has(self._told.upper()), self._told)
+        self._owner.client_ready(self)
 
-    def _on_ehlo(self, replies: list[Reply]) -> None:
-        reply = replies[0]
-        if reply.is_positive:
-            self.capabilities = read_ehlo(reply)
-            self._owner.client_ready(self)
-        elif reply.is_permanent:
-            helo = f"HELO {self._hostname}\r\n"
-            self._send(helo, 1, self._on_helo, self._greeting_seconds)
-        else:
-            self._on_helo(replies)
+    def _learn(self, opened: Opened) -> None:
+        self.capabilities = opened.capabilities
+        self._offered = opened.parameters.get(self._told.upper(), "")
 
-    def _on_helo(self, replies: list[Reply]) -> None:
-        reply = replies[0]
-        if reply.is_positive:
-            self._owner.client_ready(self)
-        elif reply.is_transient or reply.is_permanent:
-            self._close(passed_on(reply))
+    def _not_opened(self, failure: Failure) -> None:
+        """
+        Close a connection that cannot be used. Where only TLS has failed, and need not be, another
+        one is opened, which goes without.
+        """
+        if self._is_closed:
+            return
+        error = failure.value
+        if not isinstance(error, NotOpened):
+            self.log.failure("{event}", failure, event="upstream.not_opened")
+            self._close(not_reached("local error"))
+            return
+        is_tls = isinstance(error, TlsFailed) and not self._opening.demand.is_needed
+        self._close(error.reply or not_reached(str(error)), anew=is_tls)
+
+    # -- who the client was -------------------------------------------------------------
+
+    async def _introduce(self, client: xclient.ClientAttributes) -> None:
+        """
+        Be taken for a client. The upstream then begins anew, as if it had connected.
+        """
+        commands = xclient.write("XCLIENT", client, self._offered)
+        for command in commands:
+            reply = await self.say(command.removesuffix("\r\n").encode("ascii"))
+            if reply.code != 220:
+                raise NotOpened(f"it answers XCLIENT with {passed_on(reply)}")
+        self.client = client
+        if commands:
+            self._learn(await self._opening.greet(self))
+
+    def _introduced(self, _: None) -> None:
+        transaction = self._transaction
+        if transaction is None:
+            return
+        lacking = transaction.lacking(self.capabilities.extensions)
+        if lacking is not None:
+            self._settle([lacking] * len(transaction.recipients), RSET)
         else:
-            self._break("it answered EHLO with nonsense")
+            self._send_envelope(transaction)
 
     # -- MAIL, RCPT and DATA ------------------------------------------------------------
+
+    def _send_envelope(self, transaction: Transaction) -> None:
+        extensions = self.capabilities.extensions
+        commands = transaction.commands(extensions)
+        self._before = 0
+        if self._told is ClientTold.XFORWARD and transaction.envelope is not None:
+            client = forwarded(transaction.envelope)
+            before = xclient.write("XFORWARD", client, self._offered)
+            self._before = len(before)
+            commands = before + commands
+        if "PIPELINING" in extensions:
+            self._send("".join(commands), len(commands), self._on_envelope)
+        else:
+            self._commands = commands
+            self._said = []
+            self._send(commands[0], 1, self._on_command)
 
     def _on_command(self, replies: list[Reply]) -> None:
         """
@@ -231,6 +256,14 @@ class SmtpClient(Protocol):
         """
         said, commands = self._said, self._commands
         said.append(replies[0])
+        if len(said) == self._before:
+            # What was said of the client is of no further interest.
+            said.clear()
+            self._commands = commands = commands[self._before :]
+            self._before = 0
+        if len(said) < self._before or not said:
+            self._send(commands[len(said)], 1, self._on_command)
+            return
         is_question = commands[-1] == RSET
         if len(said) == 1 and not said[0].is_positive:
             self._on_refused_mail(said[0], RSET)
@@ -247,11 +280,16 @@ class SmtpClient(Protocol):
         """
         transaction = self._transaction
         assert transaction is not None
+        if self._before:
+            replies = replies[self._before :]
         mail, results, last = replies[0], replies[1:-1], replies[-1]
         if transaction.is_question:
             leave = None if last.is_positive else QUIT
         else:
             leave = DOT if last.code == 354 else RSET
+            if self._is_lmtp and leave == DOT:
+                # RFC 2033 section 4.2: without a recipient no reply to the dot would come.
+                leave = ABORT
         if not mail.is_positive:
             self._on_refused_mail(mail, leave)
         elif any(300 <= reply.code < 400 for reply in results):
@@ -281,8 +319,11 @@ class SmtpClient(Protocol):
             self._settle([reply] * len(transaction.recipients), leave)
 
     def _send_message(self, transaction: Transaction) -> None:
-        transaction.answer.keep()
-        self._expect(1, self._on_dot, self._reply_seconds)
+        transaction.keep()
+        awaited = 1
+        if self._is_lmtp:
+            awaited = sum(reply.is_positive for reply in self._results)
+        self._expect(awaited, self._on_dot, self._reply_seconds)
         if transaction.wire is not None:
             self._is_sent = True
             self.transport.writeSequence(transaction.wire)
@@ -308,13 +349,29 @@ class SmtpClient(Protocol):
             self._close(Reply(451, "4.3.0", "the message cannot be read"))
 
     def _on_dot(self, replies: list[Reply]) -> None:
-        reply = replies[0]
-        if 300 <= reply.code < 400 or (reply.is_positive and not self._is_sent):
-            self._break("it answered the message with nonsense")
-            return
-        results = [reply if result.is_positive else result for result in self._results]
+        is_early = not self._is_sent
+        for reply in replies:
+            if 300 <= reply.code < 400 or (is_early and reply.is_positive):
+                self._break("it answered the message with nonsense")
+                return
         # A refusal in the midst of the message: the rest of it would be taken for commands.
-        self._settle(results, None if self._is_sent else ABORT)
+        self._settle(self._after_dot(replies), ABORT if is_early else None)
+
+    def _after_dot(self, replies: list[Reply], missing: Reply | None = None) -> list[Reply]:
+        """
+        Give the result for each recipient: one reply for all that were accepted, or with LMTP one
+        for each of them.
+
+        @param missing: what is said where there is none.
+        """
+        if not self._is_lmtp:
+            reply = replies[0]
+            return [reply if result.is_positive else result for result in self._results]
+        each = iter(replies)
+        return [
+            next(each, missing or result) if result.is_positive else result
+            for result in self._results
+        ]
 
     def _settle(self, results: list[Reply], leave: str | None) -> None:
         """
@@ -324,7 +381,9 @@ class SmtpClient(Protocol):
         """
         transaction, self._transaction = self._transaction, None
         assert transaction is not None
+        is_untaken = not transaction.is_kept and all(reply.code == 421 for reply in results)
         self._is_sent = False
+        self._latest = inf
         if leave == ABORT or any(reply.code == 421 for reply in results):
             self._close(not_reached("the connection is of no more use"))
         elif leave == QUIT:
@@ -333,7 +392,8 @@ class SmtpClient(Protocol):
             self._send(leave, 1, self._on_left)
         else:
             self._owner.client_ready(self)
-        transaction.end([passed_on(reply) for reply in results])
+        replies = [passed_on(reply) for reply in results]
+        transaction.end(Untaken(replies) if is_untaken else replies)
 
     def _on_left(self, replies: list[Reply]) -> None:
         if replies[0].code == 421:
@@ -353,34 +413,16 @@ class SmtpClient(Protocol):
         self._expect(awaited, step, self._reply_seconds if seconds is None else seconds)
         self.transport.write(text.encode())
 
-    def _expect(self, awaited: int, step: Callable[[list[Reply]], None], seconds: float) -> None:
-        self._awaited = awaited
-        self._step = step
-        self._arm(seconds)
-
-    def _arm(self, seconds: float) -> None:
-        """
-        Set the time at which the connection is given up.
-        """
-        at = self._clock.seconds() + seconds
-        transaction = self._transaction
-        if transaction is not None and transaction.deadline < at:
-            at = transaction.deadline
-        self._deadline.set(at)
-
-    def _on_late(self) -> None:
-        self._break("no reply in time")
-
     # -- the end ------------------------------------------------------------------------
 
     def _on_excess(self, replies: list[Reply]) -> None:
         """
         Close the connection on which more has come than could have been asked for.
         """
-        if self._is_sent and replies and not 300 <= replies[0].code < 400:
+        is_whole = len(replies) == self._awaited
+        if self._is_sent and is_whole and not any(300 <= r.code < 400 for r in replies):
             # The reply to the dot is what it is, whatever comes behind it.
-            results = [replies[0] if r.is_positive else r for r in self._results]
-            self._settle(results, ABORT)
+            self._settle(self._after_dot(replies), ABORT)
         else:
             self._break("it speaks out of turn")
 
@@ -393,12 +435,15 @@ class SmtpClient(Protocol):
         else:
             self._close(not_reached(reason), repeat)
 
-    def _close(self, reply: Reply, repeat: bool = False, is_orderly: bool = False) -> None:
+    def _close(
+        self, reply: Reply, repeat: bool = False, is_orderly: bool = False, anew: bool = False
+    ) -> None:
         """
         End the connection and hand what ran on it back.
 
         @param repeat: whether a connection that had served or waited before may just have been
             closed by the upstream for its age, so that a new one is worth a try.
+        @param anew: whether another one is worth a try although this one was never ready.
         """
         if self._is_closed:
             return
@@ -413,7 +458,10 @@ class SmtpClient(Protocol):
         else:
             self.transport.abortConnection()
         transaction, self._transaction = self._transaction, None
-        self._owner.client_closed(self, reply, transaction, may_repeat)
+        if transaction is not None and self._is_sent and self._replies:
+            transaction.end([passed_on(r) for r in self._after_dot(self._replies, reply)])
+        self._owner.client_closed(self, reply, transaction, may_repeat or anew)
+        self._leave()
 
 
 def _is_taken(replies: list[Reply]) -> bool:

@@ -1,10 +1,10 @@
 """
-An upstream that is a mail server, reached by SMTP.
+An upstream that is a mail server, reached by SMTP or LMTP.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import inf
 from typing import Any
 
@@ -12,16 +12,23 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 from zope.interface import implementer
 
-from mailgate.config.model import SmtpUpstream
+from mailgate.config.model import ClientTold, SmtpUpstream
+from mailgate.config.secret import read_secret
 from mailgate.delivery.answer import NO_TIME
 from mailgate.delivery.endpoint import make_endpoint
+from mailgate.delivery.introduction import impersonated
+from mailgate.delivery.opening import Opening
 from mailgate.delivery.pool import Pool
+from mailgate.delivery.sasl import LogIn
+from mailgate.delivery.tls import Experience, TlsDemand
 from mailgate.delivery.transaction import Transaction
-from mailgate.interfaces import Capabilities, IDelivery, IMessage, Load
+from mailgate.interfaces import Capabilities, IDelivery, IMessage, IThreads, Load
 from mailgate.message.envelope import Envelope
 from mailgate.reply import Reply
+from mailgate.store.threads import ImmediateThreads
 from mailgate.wire.address import Address
 
+_AT_ONCE = ImmediateThreads()
 QUESTION_SECONDS = 30.0
 """How long the answer to a question about a recipient may take: a client waits at RCPT."""
 
@@ -32,8 +39,8 @@ class SmtpDelivery:
     Hands messages over to one mail server.
 
     Every delivery is bounded: waiting for a connection by C{reply_seconds}, connecting,
-    greeting and EHLO by C{connect_seconds} each, MAIL to DATA, each chunk of the message and
-    the reply to the dot by C{reply_seconds} each, and all of it by C{within}.
+    greeting, EHLO, TLS and log-in by C{connect_seconds} each, MAIL to DATA, each chunk of the
+    message and the reply to the dot by C{reply_seconds} each, and all of it by C{within}.
     """
 
     def __init__(
@@ -43,19 +50,31 @@ class SmtpDelivery:
         hostname: str,
         reactor: Any,
         endpoint: IStreamClientEndpoint | None = None,
+        threads: IThreads = _AT_ONCE,
     ) -> None:
         """
+        Read the files that the settings name, which blocks.
+
         @param hostname: what we call ourselves there.
         @param reactor: connects and keeps time.
         @param endpoint: where to connect to, if not to what the settings name.
+        @param threads: where a password is hashed.
+        @raise OSError: a file cannot be read.
+        @raise ValueError: it cannot be used.
         """
         self.name = name
         self._clock: IReactorTime = reactor
         self._reply_seconds = settings.reply_seconds
+        self._is_by_client = settings.tell_client is ClientTold.XCLIENT
         endpoint = endpoint or make_endpoint(
-            reactor, settings.host, settings.port, settings.connect_seconds
+            reactor,
+            settings.host,
+            settings.usual_port,
+            settings.connect_seconds,
+            settings.source_address,
         )
-        self._pool = Pool(name, endpoint, reactor, hostname, settings)
+        opening = _opening(name, settings, hostname, reactor.seconds, threads)
+        self._pool = Pool(name, endpoint, reactor, opening, settings)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -70,6 +89,13 @@ class SmtpDelivery:
         Failures in a row. A refusal is none: the server works.
         """
         return self._pool.failures
+
+    @property
+    def is_open(self) -> bool:
+        """
+        Whether nothing is sent there for the moment, as connecting has failed too often.
+        """
+        return self._pool.breaker.is_open
 
     @property
     def load(self) -> Load:
@@ -104,7 +130,9 @@ class SmtpDelivery:
         """
         Hand the message over; see L{IDelivery.deliver}.
         """
-        return self._begin(Transaction(envelope.sender, recipients, message, envelope), within)
+        client = impersonated(envelope.session) if self._is_by_client else None
+        transaction = Transaction(envelope.sender, recipients, message, envelope, client)
+        return self._begin(transaction, within)
 
     def close(self) -> Deferred[None]:
         """
@@ -124,6 +152,25 @@ class SmtpDelivery:
         else:
             self._pool.run(transaction)
         return transaction.answer
+
+
+def _opening(
+    name: str,
+    settings: SmtpUpstream,
+    hostname: str,
+    seconds: Callable[[], float],
+    threads: IThreads,
+) -> Opening:
+    log_in = None
+    if settings.user is not None and settings.password_file is not None:
+        log_in = LogIn(settings.user, read_secret(settings.password_file), threads)
+    return Opening(
+        hostname,
+        TlsDemand.of(settings),
+        log_in,
+        settings.kind == "lmtp",
+        Experience(name, seconds),
+    )
 
 
 def _only(replies: Sequence[Reply]) -> Reply:

@@ -10,12 +10,13 @@ from typing import Protocol
 
 from twisted.internet.defer import Deferred
 
-from mailgate.delivery.answer import Answer, not_reached
+from mailgate.delivery.answer import Answer, Untaken, not_reached
 from mailgate.delivery.body import Unclean, encode
 from mailgate.interfaces import IMessage
 from mailgate.message.envelope import Envelope
 from mailgate.reply import Reply
 from mailgate.wire.address import Address
+from mailgate.wire.xclient import ClientAttributes
 
 
 class Holder(Protocol):
@@ -40,14 +41,17 @@ class Transaction:
         recipients: Sequence[Address],
         message: IMessage | None = None,
         envelope: Envelope | None = None,
+        client: ClientAttributes | None = None,
     ) -> None:
         """
         @param envelope: what else was said of the message; C{None} for a question.
+        @param client: whom the upstream is to take us for, if not for ourselves.
         """
         self.sender = sender
         self.recipients = recipients
         self.message = message
         self.envelope = envelope
+        self.client = client
         self.answer: Answer[Sequence[Reply]] = Answer(self._cancelled)
         """Fires with one reply for each recipient."""
         self.wire: list[bytes] | None = None
@@ -58,6 +62,8 @@ class Transaction:
         """When, on the clock of the reactor, the answer must be there."""
         self.is_repeat = False
         """Whether it has failed once on a connection that was found broken."""
+        self.is_kept = False
+        """Whether the upstream has said 354, so that nobody can stop it any more."""
         self.holder: Holder | None = None
         self._is_over = False
 
@@ -140,6 +146,13 @@ class Transaction:
         commands.append("RSET\r\n" if message is None else "DATA\r\n")
         return commands
 
+    def keep(self) -> None:
+        """
+        Learn that the message begins to go out: the answer comes whatever happens.
+        """
+        self.is_kept = True
+        self.answer.keep()
+
     def end(self, replies: Sequence[Reply]) -> None:
         """
         Answer with a reply for each recipient.
@@ -164,7 +177,15 @@ class Transaction:
         """
         if self.is_question and reply.enhanced != "4.4.1":
             reply = not_reached("it does not talk to us")
-        self.end_all(reply)
+        self.end_untaken(reply)
+
+    def end_untaken(self, reply: Reply) -> None:
+        """
+        Answer with the same reply for all recipients. Unless the message has begun to go out,
+        another upstream may be asked.
+        """
+        replies = [reply] * len(self.recipients)
+        self.end(replies if self.is_kept else Untaken(replies))
 
     def _cancelled(self, answer: Deferred[Sequence[Reply]]) -> None:
         self._is_over = True

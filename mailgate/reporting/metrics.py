@@ -171,6 +171,12 @@ def _upstreams(status: Status) -> Iterator[Metric]:
         names,
     )
     yield _gauge(
+        "mailgate_upstream_breaker_open",
+        "Whether a process sends nothing there now, as it has failed too often.",
+        {(each.name,): each.is_open for each in known},
+        names,
+    )
+    yield _gauge(
         "mailgate_upstream_connections",
         "Connections to an upstream.",
         {

@@ -169,6 +169,7 @@ def _both(one: UpstreamStatus, other: UpstreamStatus) -> UpstreamStatus:
         one.busy + other.busy,
         one.idle + other.idle,
         one.waiting + other.waiting,
+        one.is_open or other.is_open,
     )
 
 
@@ -177,7 +178,8 @@ def _upstreams(status: Status) -> Iterator[Row]:
         part = f"upstream {each.name}"
         if each.failures:
             times = "once" if each.failures == 1 else f"{each.failures:,} times in a row"
-            yield Row(True, part, f"has failed {times}{_load(each)}")
+            paused = "; nothing is sent there until it answers" if each.is_open else ""
+            yield Row(True, part, f"has failed {times}{_load(each)}{paused}")
         else:
             yield Row(False, part, f"works{_load(each)}")
 

@@ -26,6 +26,9 @@ class UpstreamStatus:
     waiting: int = 0
     """Transactions that wait for a connection."""
 
+    is_open: bool = False
+    """Whether its breaker is open: nothing is sent there now, as it has failed too often."""
+
 
 @frozen
 class SandboxStatus:

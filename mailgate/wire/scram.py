@@ -1,5 +1,6 @@
 """
-SCRAM-SHA-256 (RFC 5802, RFC 7677): its messages and its keys, as the server needs them.
+SCRAM-SHA-256 (RFC 5802, RFC 7677): its messages and its keys, as the server needs them. What a
+client needs is in C{scram_client.py}.
 
 There is no channel binding. What is kept of a password is a verifier: whoever reads it can
 neither log in with it nor find the password but by guessing.

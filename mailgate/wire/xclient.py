@@ -8,20 +8,24 @@ send them can pretend to be anybody, so they are offered to configured networks 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Address
 
 from attrs import frozen
 
 from mailgate.wire.network import canonical_ipv6
 from mailgate.wire.smtp import Refused, parse_greeting
-from mailgate.wire.xtext import decode
+from mailgate.wire.xtext import decode, encode
 
 XCLIENT_NAMES = ("NAME", "ADDR", "PORT", "PROTO", "HELO", "LOGIN", "DESTADDR", "DESTPORT")
 """The attributes of XCLIENT, in the order in which EHLO offers them."""
 
 XFORWARD_NAMES = ("NAME", "ADDR", "PORT", "PROTO", "HELO", "IDENT", "SOURCE")
 """The attributes of XFORWARD, in the order in which EHLO offers them."""
+
+_NAMES = frozenset((*XCLIENT_NAMES, *XFORWARD_NAMES))
+COMMAND_LIMIT = 512
+"""Bytes of a command line, its line end included (RFC 5321 section 4.5.3.1.4)."""
 
 _UNAVAILABLE = frozenset(("[UNAVAILABLE]", "[TEMPUNAVAIL]"))
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,253}[A-Za-z0-9])?")
@@ -85,6 +89,32 @@ def parse_xforward(argument: str) -> ClientAttributes:
     @raise Refused: 501.
     """
     return _attributes(_split(argument, XFORWARD_NAMES))
+
+
+def write(verb: str, attributes: ClientAttributes, offered: str) -> list[str]:
+    """
+    Write commands that say who a client is, as few as are allowed. What fits into none is left out.
+
+    @param verb: C{XCLIENT} or C{XFORWARD}.
+    @param offered: what the other server named behind it in its reply to EHLO.
+    """
+    lines: list[str] = []
+    for word in _words(attributes, offered.upper().split()):
+        if lines and len(lines[-1]) + len(word) + 3 <= COMMAND_LIMIT:
+            lines[-1] += f" {word}"
+        elif len(verb) + len(word) + 3 <= COMMAND_LIMIT:
+            lines.append(f"{verb} {word}")
+    return [f"{line}\r\n" for line in lines]
+
+
+def _words(attributes: ClientAttributes, offered: list[str]) -> Iterator[str]:
+    for name in offered:
+        value = getattr(attributes, name.lower()) if name in _NAMES else None
+        if value is None:
+            continue
+        if name in ("ADDR", "DESTADDR") and ":" in value:
+            value = f"IPV6:{value}"
+        yield f"{name}={encode(str(value)) if value else '[UNAVAILABLE]'}"
 
 
 def _split(argument: str, names: tuple[str, ...]) -> Mapping[str, str]:

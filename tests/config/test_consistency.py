@@ -138,7 +138,7 @@ class RouteTests(FileTestCase):
         """
         self.assertEqual(
             self.only_mistake(WHOLE.replace('kind = "maildir"', 'kind = "imap"')),
-            '[upstream.inbox] kind = "imap": must be one of "maildir", "smtp"',
+            '[upstream.inbox] kind = "imap": must be one of "lmtp", "maildir", "smtp", "smtps"',
         )
 
     def test_unused_upstream(self) -> None:
@@ -432,7 +432,6 @@ class SeveralTests(FileTestCase):
                 "hostname",
                 "data",
                 "listener",
-                "[[route]] number 2",
                 "[[route]] number 2",
                 "[upstream]",
                 "[tls]",

@@ -42,6 +42,7 @@ def every_option() -> dict[str, Any]:
         }
     )
     tables = whole.model_dump(mode="json")
+    tables["route"][0]["upstream"] = "one"
     tables["tls"] = {"certificate": "c.pem", "key": "k.pem"}
     tables["log"] = {"transactions": "t.jsonl"}
     asked = AccountUpstream(host="mail.example.com", senders={"ada": ("@example.com",)})
@@ -227,11 +228,12 @@ class OneMistakeTests(FileTestCase):
         """
         self.assertEqual(
             self.replace('"maildir"', '"imap"'),
-            '[upstream.inbox] kind = "imap": must be one of "maildir", "smtp"',
+            '[upstream.inbox] kind = "imap": must be one of "lmtp", "maildir", "smtp", "smtps"',
         )
         self.assertEqual(
             self.replace('kind = "maildir"', ""),
-            '[upstream.inbox] kind: is missing; it must be one of "maildir", "smtp"',
+            "[upstream.inbox] kind: is missing; it must be one of "
+            '"lmtp", "maildir", "smtp", "smtps"',
         )
 
     def test_name_of_a_table(self) -> None:

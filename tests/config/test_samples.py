@@ -17,6 +17,7 @@ from mailgate.config.load import check, load
 from mailgate.config.model import (
     AccountUpstream,
     CertificateFiles,
+    Group,
     Listener,
     MaildirUpstream,
     Route,
@@ -66,7 +67,8 @@ class SampleTests(SynchronousTestCase):
             default = field.default
             if default is None or default is PydanticUndefined or isinstance(default, BaseModel):
                 continue
-            if default == () and any(isinstance(each, dict) for each in table[key]):
+            tables = any(isinstance(each, dict) for each in table[key]) if default == () else False
+            if default == {} or tables:
                 # Further tables, which are compared by themselves.
                 continue
             said = tuple(table[key]) if isinstance(default, tuple) else table[key]
@@ -90,8 +92,9 @@ class SampleTests(SynchronousTestCase):
         """
         tables = uncommented()
         self.compare("listener", Listener, tables["listener"][0])
-        self.compare("route", Route, tables["route"][0])
+        self.compare("route", Route, {**tables["route"][0], "domains": ()})
         self.compare("tls.certificates", CertificateFiles, tables["tls"]["certificates"][0])
+        self.compare("group", Group, {**tables["group"]["moved"], "members": ()})
         kinds = {table["kind"]: table for table in tables["upstream"].values()}
         self.assertEqual(set(kinds), {"smtp", "maildir"})
         self.compare("upstream.smtp", SmtpUpstream, kinds["smtp"])
@@ -121,7 +124,9 @@ class SampleTests(SynchronousTestCase):
             for key, value in table.items():
                 field = kind.model_fields[key]
                 is_empty_table = isinstance(value, dict) and not any(value.values())
-                self.assertTrue(field.is_required() or is_empty_table, key)
+                # A route needs one of three options.
+                is_needed = field.is_required() or (kind, key) == (Route, "domains")
+                self.assertTrue(is_needed or is_empty_table, key)
 
     def test_every_option_is_explained(self) -> None:
         """

@@ -16,6 +16,7 @@ from mailgate.interfaces import IDelivery
 from mailgate.message.spool import FileMessage
 from mailgate.store.files import Files
 from mailgate.store.threads import ImmediateThreads
+from tests.delivery.kinds import KINDS, AlternativesSubject, MailSubject
 from tests.delivery.network import Network, make_settings
 from tests.storage import ADA, BOB, ENVELOPE, message, temporary_folder
 
@@ -430,4 +431,54 @@ class MaildirTests(delivery_contract(MaildirSubject)):
 class SmtpTests(delivery_contract(SmtpSubject)):
     """
     A mail server.
+    """
+
+
+def of_kind(name):
+    """
+    Give what makes the subject for a kind of mail server.
+    """
+    kind = next(kind for kind in KINDS if kind.name == name)
+    return lambda folder: MailSubject(folder, kind)
+
+
+class RequiredTlsTests(delivery_contract(of_kind("smtp, required"))):
+    """
+    A mail server that must do STARTTLS.
+    """
+
+
+class VerifiedTlsTests(delivery_contract(of_kind("smtp, verified"))):
+    """
+    A mail server whose certificate is looked at.
+    """
+
+
+class PinnedKeyTests(delivery_contract(of_kind("smtp, pinned"))):
+    """
+    A mail server whose key is known.
+    """
+
+
+class SmtpsTests(delivery_contract(of_kind("smtps"))):
+    """
+    A mail server with TLS from the first byte on.
+    """
+
+
+class LmtpTests(delivery_contract(of_kind("lmtp"))):
+    """
+    A mail server that speaks LMTP.
+    """
+
+
+class LmtpOverTlsTests(delivery_contract(of_kind("lmtp, verified"))):
+    """
+    One that speaks LMTP over TLS.
+    """
+
+
+class AlternativesTests(delivery_contract(AlternativesSubject)):
+    """
+    Several mail servers.
     """

@@ -6,6 +6,7 @@ from attrs import define, evolve, field
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from mailgate.delivery.opening import Opening
 from mailgate.delivery.smtp import SmtpClient
 from mailgate.delivery.transaction import Transaction
 from mailgate.message.message import MemoryMessage
@@ -63,7 +64,7 @@ class ClientCase(SynchronousTestCase):
         """
         self.clock = Clock()
         self.owner = Owner()
-        self.client = SmtpClient(self.owner, self.clock, "mail.example.com", 15, 150)
+        self.client = SmtpClient(self.owner, self.clock, Opening("mail.example.com"), 15, 150)
         self.wire = Wire(self.client)
 
     def greet(self):

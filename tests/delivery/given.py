@@ -8,7 +8,7 @@ from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from zope.interface import implementer
 
-from mailgate.interfaces import Capabilities, IDelivery, IHub, IRewriter
+from mailgate.interfaces import Capabilities, IDelivery, IHub, IRewriter, Load
 from mailgate.reply import Reply
 
 TAKEN = Reply(250, "2.0.0", "taken")
@@ -31,6 +31,8 @@ class ScriptedDelivery:
 
     steps: list = field(factory=list)
     failures: int = 0
+    is_open: bool = False
+    load: Load = field(factory=Load)
     capabilities: Capabilities = field(factory=Capabilities)
     is_waiting: bool = False
     """Whether it answers only when L{answer} is called."""

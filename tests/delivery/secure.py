@@ -234,6 +234,9 @@ class SecureNetwork:
     """
 
     behaviour: Behaviour = field(factory=Behaviour)
+    make: object = Server
+    """Makes the server's side of a connection, of the behaviour."""
+
     error: Exception | None = None
     """Why nobody can connect, or C{None}."""
 
@@ -251,7 +254,7 @@ class SecureNetwork:
             return fail(self.error)
         if self.is_slow:
             return Deferred(self._cancel)
-        client, server = factory.buildProtocol(None), Server(self.behaviour)
+        client, server = factory.buildProtocol(None), self.make(self.behaviour)
         ends = Transport(server, isServer=True), Transport(client, isServer=False)
         self.pumps.append(connect(server, ends[0], client, ends[1], greet=False))
         return succeed(client)

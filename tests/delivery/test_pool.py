@@ -8,6 +8,7 @@ from twisted.internet.error import ConnectionRefusedError, DNSLookupError
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from mailgate.delivery.opening import Opening
 from mailgate.delivery.pool import Pool
 from mailgate.delivery.transaction import Transaction
 from mailgate.interfaces import Load
@@ -33,7 +34,11 @@ class PoolCase(SynchronousTestCase):
         self.network = Network(is_waiting)
         self.wires = self.network.wires
         self.pool = Pool(
-            "inner", self.network, self.clock, "mail.example.com", make_settings(**settings)
+            "inner",
+            self.network,
+            self.clock,
+            Opening("mail.example.com"),
+            make_settings(**settings),
         )
 
     def run_one(self, recipient=ADA, wait=150.0, body="7BIT"):

@@ -63,6 +63,7 @@ class RecipientTests(SynchronousTestCase):
                 Route(domains=("example.net",), upstream="two"),
             ),
             {"one": self.one, "two": self.two},
+            self.clock,
         )
         settings = Verification(good_seconds=1000, bad_seconds=100, entries=3)
         self.recipients = Recipients(routes, settings, self.clock.seconds)

@@ -7,6 +7,7 @@ from pathlib import Path
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from mailgate.delivery.opening import Opening
 from mailgate.delivery.pool import Pool
 from mailgate.delivery.transaction import Transaction
 from mailgate.message.message import HEAD_LIMIT, MemoryMessage
@@ -28,7 +29,9 @@ class RepeatTests(SynchronousTestCase):
         """
         self.network = Network()
         self.wires = self.network.wires
-        self.pool = Pool("up", self.network, Clock(), "mail.example.com", make_settings(**settings))
+        self.pool = Pool(
+            "up", self.network, Clock(), Opening("mail.example.com"), make_settings(**settings)
+        )
 
     def begin(self, message=None):
         """

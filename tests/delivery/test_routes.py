@@ -5,9 +5,9 @@ Tests of L{mailgate.delivery.routes}.
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailgate.config.model import Route
+from mailgate.config.model import Group, Route
 from mailgate.delivery.maildir import MaildirDelivery
-from mailgate.delivery.routes import Routes, make_deliveries
+from mailgate.delivery.routes import Routes, make_deliveries, make_routes
 from mailgate.delivery.smtp_delivery import SmtpDelivery
 from mailgate.store.files import Files
 from mailgate.store.threads import ImmediateThreads
@@ -34,6 +34,7 @@ class RoutesTests(SynchronousTestCase):
                 Route(domains=("example.org",), upstream="two"),
             ),
             self.deliveries,
+            Clock(),
         )
 
     def route(self, local, domain):
@@ -83,18 +84,122 @@ class RoutesTests(SynchronousTestCase):
                 Route(domains=("example.com",), upstream="one"),
             ),
             self.deliveries,
+            Clock(),
         )
         away = Address("eve", "elsewhere.example")
         self.assertIsNone(routes.route_for(away))
         self.assertIs(routes.upstream_for(away), self.deliveries["two"])
         self.assertEqual(routes.first_domain, "example.com")
-        self.assertEqual([each.name for each in routes.deliveries()], ["one", "two"])
+        self.assertEqual({each.name for each in routes.deliveries()}, {"one", "two"})
 
     def test_deliveries(self):
         """
         Each upstream that has a route is named once.
         """
         self.assertEqual([each.name for each in self.routes.deliveries()], ["one", "two"])
+
+
+class AddressTests(SynchronousTestCase):
+    """
+    Routes by address and by group, and those with several upstreams.
+    """
+
+    def setUp(self):
+        """
+        Make them.
+        """
+        self.file = temporary_folder(self) / "group"
+        self.file.write_text("dora@example.com\nada@example.com\nzoe@elsewhere.example\n")
+        self.deliveries = {name: ScriptedDelivery(name) for name in ("one", "two", "three", "four")}
+        settings = make_settings(temporary_folder(self)).model_copy(
+            update={
+                "route": (
+                    Route(domains=("example.com",), upstream="one"),
+                    Route(groups=("people", "file"), upstream=["two", "three"]),
+                    Route(addresses=("ada@example.com", "pl+us@example.com"), upstream="three"),
+                    Route(groups=("late",), domains=("example.net",), upstream=["two", "three"]),
+                    Route(
+                        addresses=("only@example.org",),
+                        upstream=[{"name": "two", "weight": 2}, {"name": "four"}],
+                    ),
+                ),
+                "group": {
+                    "people": Group(members=("bob@example.com", "Carl@Example.COM")),
+                    "file": Group(file=self.file),
+                    "late": Group(members=("bob@example.com", "eve@example.net")),
+                },
+            }
+        )
+        self.routes = make_routes(settings, self.deliveries, Clock(), ImmediateThreads())
+
+    def route(self, address):
+        """
+        Give the name of the upstream for an address.
+        """
+        delivery = self.routes.route_for(Address(*address.split("@")))
+        return delivery and delivery.name
+
+    def test_order(self):
+        """
+        An address comes before the groups it is in, these before its domain, and a group before a
+        later one.
+        """
+        for address, name in (
+            ("ada@example.com", "three"),
+            ("bob@example.com", "two, three"),
+            ("CARL@EXAMPLE.com", "two, three"),
+            ("dora@example.com", "two, three"),
+            ("frank@example.com", "one"),
+            ("frank@example.net", "two, three"),
+            ("only@example.org", "two, four"),
+            ("frank@example.org", None),
+            ("zoe@elsewhere.example", "two, three"),
+        ):
+            self.assertEqual(self.route(address), name, address)
+
+    def test_plus(self):
+        """
+        What stands behind a plus leads to the same place, unless it is named itself.
+        """
+        self.assertEqual(self.route("ada+list@example.com"), "three")
+        self.assertEqual(self.route("Bob+a+b@example.com"), "two, three")
+        self.assertEqual(self.route("pl+us@example.com"), "three")
+        self.assertEqual(self.route("pl@example.com"), "one")
+        self.assertEqual(self.route("+bob@example.com"), "one")
+
+    def test_same_choice(self):
+        """
+        Routes with the same upstreams are one way, so that a message for both goes out once.
+        """
+        one = self.routes.route_for(Address("bob", "example.com"))
+        other = self.routes.route_for(Address("frank", "example.net"))
+        self.assertIs(one, other)
+        self.assertEqual(
+            [each.name for each in self.routes.deliveries()],
+            ["one", "two, three", "three", "two, four"],
+        )
+
+    def test_file_changes(self):
+        """
+        A changed file of a group is taken up.
+        """
+        self.file.write_text("frank@example.com\n")
+        self.successResultOf(self.routes.refresh())
+        self.assertEqual(self.route("frank@example.com"), "two, three")
+        self.assertEqual(self.route("dora@example.com"), "one")
+
+    def test_wrong_file(self):
+        """
+        At the start a wrong one ends the process in words.
+        """
+        self.file.write_text("frank\n")
+        settings = make_settings(temporary_folder(self)).model_copy(
+            update={"group": {"file": Group(file=self.file)}}
+        )
+        error = self.assertRaises(
+            SystemExit, make_routes, settings, self.deliveries, Clock(), ImmediateThreads()
+        )
+        self.assertIn("group: line 1 must be an address", str(error))
 
 
 class MakeDeliveriesTests(SynchronousTestCase):
@@ -114,3 +219,21 @@ class MakeDeliveriesTests(SynchronousTestCase):
             {name: (type(each), each.name) for name, each in deliveries.items()},
             {"inbox": (MaildirDelivery, "inbox"), "inner": (SmtpDelivery, "inner")},
         )
+
+    def test_wrong_file(self):
+        """
+        A file that an upstream needs and that is of no use ends the process in words.
+        """
+        folder = temporary_folder(self)
+        settings = make_settings(folder)
+        for wrong in (
+            {"tls": "verified", "ca_file": folder / "none.pem"},
+            {"tls": "required", "certificate": folder / "none.pem", "key": folder / "none.key"},
+            {"user": "ada", "password_file": folder / "none"},
+        ):
+            upstreams = {"inner": make_smtp(**wrong)}
+            given = settings.model_copy(update={"upstream": upstreams})
+            error = self.assertRaises(
+                SystemExit, make_deliveries, given, Clock(), Files(), ImmediateThreads(), float
+            )
+            self.assertIn("mailgate: [upstream.inner] cannot be used: ", str(error))

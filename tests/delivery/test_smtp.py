@@ -6,6 +6,7 @@ from twisted.internet.interfaces import ITCPTransport
 from twisted.internet.testing import StringTransport
 from zope.interface import directlyProvides
 
+from mailgate.delivery.opening import Opening
 from mailgate.delivery.smtp import SmtpClient
 from mailgate.delivery.transaction import Transaction
 from mailgate.message.message import MemoryMessage
@@ -44,7 +45,7 @@ class GreetingTests(ClientCase):
         """
         What is written goes out at once, on TCP.
         """
-        client = SmtpClient(self.owner, self.clock, "mail.example.com", 15, 150)
+        client = SmtpClient(self.owner, self.clock, Opening("mail.example.com"), 15, 150)
         transport = StringTransport()
         set_to = []
         transport.setTcpNoDelay = set_to.append

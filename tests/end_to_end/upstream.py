@@ -5,28 +5,51 @@ A mail server that does as it is told, in threads, to stand behind the gateway.
 import contextlib
 import re
 import socket
+import ssl
 import threading
+import time
 from email.parser import BytesHeaderParser
 
 
 class Upstream:
     """
-    An SMTP server on loopback that keeps what it is given.
+    A server on loopback that keeps what it is given: SMTP or, after LHLO, LMTP.
 
     C{replies} changes what it says: by verb (C{"RCPT"}), by verb and argument, or C{"."} for
     the end of a message. A value is a reply line, C{None} to close without one, or a function
     that is called and gives either.
     """
 
-    def __init__(self, extensions=("PIPELINING", "SIZE 104857600", "8BITMIME")):
+    def __init__(
+        self,
+        extensions=("PIPELINING", "SIZE 104857600", "8BITMIME"),
+        path=None,
+        tls=None,
+        begins_with_tls=False,
+    ):
+        """
+        @param path: of a Unix socket; without one it is TCP.
+        @param tls: a context of the standard library, for STARTTLS.
+        @param begins_with_tls: whether TLS comes first instead.
+        """
         self.extensions = extensions
+        self.path = path
+        self.tls = tls
+        self.begins_with_tls = begins_with_tls
+        self.drip = 0.0
+        """Seconds before each byte that is said."""
         self.replies = {}
         self.messages = []
         """(sender, recipients, bytes) of each accepted message."""
         self.commands = []
         self._lock = threading.Lock()
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
+        if path is None:
+            self._listener = socket.create_server(("127.0.0.1", 0))
+            self.port = self._listener.getsockname()[1]
+        else:
+            self._listener = socket.socket(socket.AF_UNIX)
+            self._listener.bind(str(path))
+            self._listener.listen()
         self._connections = []
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -39,6 +62,22 @@ class Upstream:
             connections = list(self._connections)
         for connection in connections:
             _hang_up(connection)
+
+    def hang_up(self):
+        """
+        Cut all connections, and go on listening.
+        """
+        with self._lock:
+            connections, self._connections = self._connections, []
+        for connection in connections:
+            _hang_up(connection)
+
+    def reopen(self):
+        """
+        Listen again, at the same port.
+        """
+        self._listener = socket.create_server(("127.0.0.1", self.port))
+        threading.Thread(target=self._accept, daemon=True).start()
 
     def message_ids(self):
         """
@@ -57,8 +96,13 @@ class Upstream:
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection):
+        if self.path is None:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self.begins_with_tls:
+            connection = self._secure(connection)
+            if connection is None:
+                return
         file = connection.makefile("rb")
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             if self._say(connection, self._reply("greeting", "", "220 sink ESMTP")):
                 self._talk(connection, file)
@@ -68,16 +112,33 @@ class Upstream:
             file.close()
             _hang_up(connection)
 
+    def _secure(self, connection):
+        try:
+            secured = self.tls.wrap_socket(connection, server_side=True)
+        except OSError:
+            _hang_up(connection)
+            return None
+        with self._lock:
+            # The other one is empty now.
+            self._connections.append(secured)
+        return secured
+
     def _talk(self, connection, file):
-        sender, recipients = None, []
+        sender, recipients, is_lmtp = None, [], False
         for line in file:
             verb, _, argument = line.decode("latin-1").rstrip("\r\n").partition(" ")
             verb = verb.upper()
             with self._lock:
                 self.commands.append((verb, argument))
             default = "250 2.0.0 ok"
-            if verb == "EHLO":
-                default = "\r\n".join(["250-sink", *(f"250-{e}" for e in self.extensions), "250 X"])
+            if verb in ("EHLO", "LHLO"):
+                is_lmtp = verb == "LHLO"
+                extensions = list(self.extensions)
+                if self.tls is not None and not isinstance(connection, ssl.SSLSocket):
+                    extensions.append("STARTTLS")
+                default = "\r\n".join(["250-sink", *(f"250-{e}" for e in extensions), "250 X"])
+            elif verb == "STARTTLS":
+                default = "220 2.0.0 go on"
             elif verb == "DATA":
                 default = "354 go on" if recipients else "554 5.5.1 no recipients"
             elif verb == "QUIT":
@@ -85,11 +146,18 @@ class Upstream:
             reply = self._reply(verb, argument, default)
             if not self._say(connection, reply) or verb == "QUIT":
                 return
+            if verb == "STARTTLS" and reply.startswith("220"):
+                connection = self._secure(connection)
+                if connection is None:
+                    return
+                file = connection.makefile("rb")
+                self._talk(connection, file)
+                return
             if verb == "MAIL":
                 sender = _path(argument)
             elif verb == "RCPT" and reply.startswith("2"):
                 recipients.append(_path(argument))
-            elif verb in ("RSET", "EHLO"):
+            elif verb in ("RSET", "EHLO", "LHLO"):
                 sender, recipients = None, []
             elif verb == "DATA" and reply.startswith("354"):
                 content = self._content(file)
@@ -99,8 +167,9 @@ class Upstream:
                 if reply is not None and reply.startswith("2"):
                     with self._lock:
                         self.messages.append((sender, recipients, content))
-                if not self._say(connection, reply):
-                    return
+                for _ in recipients if is_lmtp else (None,):
+                    if not self._say(connection, reply):
+                        return
                 sender, recipients = None, []
 
     def _content(self, file):
@@ -121,7 +190,13 @@ class Upstream:
     def _say(self, connection, reply):
         if reply is None:
             return False
-        connection.sendall(reply.encode("latin-1") + b"\r\n")
+        data = reply.encode("latin-1") + b"\r\n"
+        if not self.drip:
+            connection.sendall(data)
+            return True
+        for byte in data:
+            time.sleep(self.drip)
+            connection.sendall(bytes((byte,)))
         return True
 
 

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from mailgate.interfaces import Protection
 from mailgate.reporting.measures import Measured, Stopwatch, Sums
 from mailgate.reporting.metrics import expose
-from mailgate.reporting.status import Reload, SandboxStatus
+from mailgate.reporting.status import Reload, SandboxStatus, UpstreamStatus
 from tests.reporting.records import RECORD, REFUSED
 from tests.reporting.statuses import CERTIFICATE, DAY, HELD, MACHINE, STATUS, STORED, worker
 from tests.storage import NOW
@@ -102,6 +102,7 @@ class ExposeTests(SynchronousTestCase):
         status = evolve(
             STATUS,
             workers=(*STATUS.workers, gone),
+            upstreams=(UpstreamStatus("inbox", 7, is_open=True),),
             stored=evolve(STORED, outbox_waiting=2, outbox_oldest=NOW - 90),
             reload=Reload(NOW - 5, "a mistake"),
         )
@@ -111,6 +112,7 @@ class ExposeTests(SynchronousTestCase):
             ("mailgate_workers", "ready"): 2,
             ("mailgate_workers", "retiring"): 1,
             ("mailgate_open_sessions",): 6,
+            ("mailgate_upstream_breaker_open", "inbox"): 1,
             ("mailgate_upstream_connections", "idle", "inbox"): 4,
             ("mailgate_outbox_copies", "waiting"): 2,
             ("mailgate_outbox_oldest_seconds",): 90,

@@ -135,6 +135,17 @@ class OverviewTests(SynchronousTestCase):
             upstreams=(UpstreamStatus("inbox", 1),),
         )
 
+    def test_upstream_that_is_not_asked(self):
+        """
+        It is told that a process sends nothing there any more.
+        """
+        failing = (UpstreamStatus("inbox", 7, is_open=True),)
+        self.wrong(
+            "upstream inbox: has failed 7 times in a row, 3 connections; nothing is sent there "
+            "until it answers",
+            workers=(worker(11), worker(12, upstreams=failing)),
+        )
+
     def test_outbox(self):
         """
         A copy that waits for an hour is wrong, and one that waits for a person.

@@ -13,6 +13,7 @@ from mailgate.wire.xclient import (
     ClientAttributes,
     parse_xclient,
     parse_xforward,
+    write,
 )
 from mailgate.wire.xtext import encode
 
@@ -226,3 +227,42 @@ class ParseTests(SynchronousTestCase):
             else:
                 for value in (found.name, found.addr, found.proto, found.helo, found.login):
                     self.assertTrue((value or "").isprintable())
+
+
+class WriteTests(SynchronousTestCase):
+    """
+    Tests of what is said to another server.
+    """
+
+    def test_read_again(self):
+        """
+        What is written is read as it was meant.
+        """
+        said = ClientAttributes(
+            name="", addr="2001:db8::7", port=25, proto="ESMTP", helo="[192.0.2.7]", login="ada+x=y"
+        )
+        (line,) = write("XCLIENT", said, " ".join(XCLIENT_NAMES))
+        self.assertTrue(line.startswith("XCLIENT ") and line.endswith("\r\n"))
+        self.assertEqual(parse_xclient(line[8:-2]), said)
+
+    def test_what_is_wanted(self):
+        """
+        Only what the other server wants is said, in its order, and only what is an attribute.
+        """
+        said = ClientAttributes(addr="192.0.2.7", port=0, ident="x")
+        offered = "port ADDR __CLASS__ __DOC__ NAME IDENT"
+        self.assertEqual(
+            write("XFORWARD", said, offered),
+            ["XFORWARD PORT=[UNAVAILABLE] ADDR=192.0.2.7 IDENT=x\r\n"],
+        )
+        self.assertEqual(write("XFORWARD", said, ""), [])
+
+    @given(st.text(max_size=300), st.text(max_size=300))
+    def test_a14_any_text(self, helo, login):
+        """
+        Whatever a client calls itself, each command is one line of visible ASCII that is not too
+        long (A14).
+        """
+        for line in write("XCLIENT", ClientAttributes(helo=helo, login=login), "HELO LOGIN"):
+            self.assertRegex(line, r"\A[!-~]+( [!-~]+)+\r\n\Z")
+            self.assertLessEqual(len(line), 512)
