@@ -319,15 +319,71 @@ class IDelivery(Interface):
         """
 
 
+@frozen
+class Listed:
+    """
+    What a source of recipients says of an address.
+    """
+
+    reply: Reply
+    """
+    250 where it exists; 550 5.1.1, or an upstream's own word, where it does not; a 4xx where nobody
+    knows at the moment.
+    """
+
+    stands_for: tuple[Address, ...] = ()
+    """
+    Of one that exists: for a mailbox itself, as the source writes it; for an alias what it leads
+    to. A target with an empty local part is the same one in another domain. Empty where it is only
+    known to exist.
+    """
+
+
+NOBODY = Listed(Reply(550, "5.1.1", "no such recipient here"))
+"""What a source says of an address that it does not know."""
+
+
+class IRecipientSource(Interface):
+    """
+    One place that knows which addresses exist.
+    """
+
+    name: str = Attribute("Its name in the configuration, or that of the upstream.")
+    is_upstream: bool = Attribute(
+        "Whether it is a mail server, which cannot say what an address stands for."
+    )
+
+    def find(address: Address, sender: Address) -> MaybeDeferred[Listed]:
+        """
+        Look an address up. It never fails; trouble is a 4xx.
+
+        @param address: one of our domains; with an empty local part all addresses of its domain
+            are meant that nothing else is known of.
+        @param sender: who writes to it, for a mail server that is asked.
+        """
+
+
+@frozen
+class Admission:
+    """
+    Whether somebody may be sent to, and who that is.
+    """
+
+    reply: Reply
+    recipient: Address
+    """Where its copy goes, and whom it belongs to; as it was asked where it is not accepted."""
+
+
 class IRecipients(Interface):
     """
     Who may be sent to.
     """
 
-    def ask(envelope: Envelope, recipient: Address) -> MaybeDeferred[Reply]:
+    def ask(envelope: Envelope, recipient: Address) -> MaybeDeferred[Admission]:
         """
         Say whether a recipient of C{envelope} exists here: 250, 550 5.7.1 (not our domain),
-        550 5.1.1 (unknown) or 451 4.4.1 (the upstream cannot be asked).
+        550 5.1.1 (unknown), 451 4.4.1 (the upstream cannot be asked) or 451 4.4.3 (no other source
+        can).
         """
 
     def offers() -> Capabilities:

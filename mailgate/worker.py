@@ -13,13 +13,13 @@ from attrs import evolve
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.interfaces import IListeningPort
 
+from mailgate.addressing import Addressing
 from mailgate.checks.known import Known
 from mailgate.classify.classifier import Classifier, Reader
 from mailgate.config.model import PEOPLE, GatewayMode, Settings
 from mailgate.delivery.accounts import UpstreamAccounts
 from mailgate.delivery.deadline import ends_within
 from mailgate.delivery.dispatch import Dispatcher
-from mailgate.delivery.recipients import Recipients
 from mailgate.delivery.routes import make_routes
 from mailgate.delivery.tls import verified_tls
 from mailgate.edge.account_file import accounts_path
@@ -58,6 +58,9 @@ PROBE_SECONDS = 300.0
 PATIENCE = 2.0
 """How long the start waits for the first answers; until they come, less is offered."""
 
+RECIPIENT_SECONDS = 5.0
+"""How often it is looked whether the files of recipients have changed."""
+
 CERTIFICATE_SECONDS = 60.0
 """How often it is looked whether certificates were renewed."""
 
@@ -95,7 +98,7 @@ class Worker:
         @param suspects: the messages that have killed a process, and the sandbox for them.
         @param share: tells the other workers what is counted of clients.
         @raise ConfigurationError: the checks cannot be brought into an order.
-        @raise SystemExit: the file of authorities cannot be used.
+        @raise SystemExit: a file of authorities cannot be used.
         """
         self._settings = settings
         self._reactor = reactor
@@ -105,6 +108,7 @@ class Worker:
         classifier = Classifier(threads)
         self._learned = Reader(classifier, settings.data / FOLDER, parts.files, threads)
         routes = make_routes(settings, deliveries, reactor, threads)
+        self._addressing = Addressing(settings, routes, reactor, threads)
         rewriter = HeaderRewriter(settings.policy.subject_mark, settings.hostname)
         self._people = self._make_people(threads)
         clients = settings.limits.clients
@@ -123,7 +127,7 @@ class Worker:
                 self._stopwatch,
                 suspects,
             ),
-            recipients=Recipients(routes, settings.verification, reactor.seconds),
+            recipients=self._addressing.recipients,
             dispatcher=Dispatcher(hub, rewriter, routes.upstream_for, reactor, routes.full_address),
             hub=hub,
             spool=Spool(settings.data / SPOOL, parts.files, threads, settings.limits.memory_bytes),
@@ -146,6 +150,7 @@ class Worker:
             (
                 Job("probe of the upstreams", PROBE_SECONDS, self._probe),
                 Job("reading of what was learned", LEARNED_SECONDS, self._learned.refresh),
+                Job("look for new recipients", RECIPIENT_SECONDS, self._addressing.refresh),
                 Job("look for new certificates", CERTIFICATE_SECONDS, self.certificates.refresh),
                 Job("look for changed groups", GROUP_SECONDS, routes.refresh),
             ),
@@ -156,6 +161,7 @@ class Worker:
         Read what is needed for the first message, and learn what the upstreams can take, so that
         the first client is offered as much; but let none of them that is down keep everybody out.
         """
+        self._addressing.start()
         await self._learned.refresh()
         if self._people is not None:
             await ends_within(self._reactor, self._people.load(), PATIENCE)
@@ -216,6 +222,7 @@ class Worker:
         """
         if isinstance(self._people, UpstreamAccounts):
             self._people.close()
+        self._addressing.stop()
         return self._jobs.stop()
 
     @property

@@ -40,6 +40,7 @@ MAY_ALSO = {
 UNBOUND = {
     "__init__",
     "__main__",
+    "addressing",
     "child",
     "cli",
     "commands",

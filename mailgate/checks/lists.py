@@ -20,11 +20,12 @@ from mailgate.config.model import ListsCheck as Section
 from mailgate.config.model import Settings
 from mailgate.finding import Finding
 from mailgate.interfaces import ICheck, Phase, Scope
-from mailgate.knowledge.entry import ListName, normal_address
+from mailgate.knowledge.entry import ListName
 from mailgate.knowledge.lists import Evidence, Lists, Match, Source
 from mailgate.message.header import Headers
 from mailgate.message.mailbox import list_id, mailboxes
 from mailgate.wire.address import Address
+from mailgate.wire.normal import normal_address
 
 if TYPE_CHECKING:
     from mailgate.pipeline.view import View
@@ -81,7 +82,7 @@ class ListsCheck:
         """
         if not self.lists:
             return ()
-        match = self.lists.look_up(_evidence(view), view.recipient, view.now)
+        match = self.lists.look_up(_evidence(view), view.recipient.person, view.now)
         if match is None:
             return ()
         if match.entry.list is ListName.BLOCK:

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from attrs import frozen
 from pydantic import TypeAdapter, ValidationError
 
-from mailgate.config import certificate, upstreams
+from mailgate.config import certificate, sources, upstreams
 from mailgate.config.model import (
     PEOPLE,
     AccountFile,
@@ -31,6 +31,7 @@ from mailgate.config.model import (
     Limits,
     Listener,
     Policy,
+    RecipientSource,
     Role,
     Route,
     SmtpUpstream,
@@ -72,6 +73,8 @@ class Parts:
     accounts: AccountFile | None
     web: Web | None
     health: Health | None
+    recipients: dict[str, RecipientSource]
+    """By name; one that is wrong in itself is left out."""
 
     @classmethod
     def read(cls, tables: dict[str, Any], folder: Path) -> Parts:
@@ -111,6 +114,11 @@ class Parts:
             accounts=one(AccountFile, tables.get("accounts", {})),
             web=one(Web, tables.get("web", {})),
             health=one(Health, tables.get("health", {})),
+            recipients={
+                name: source
+                for name, source in named(RecipientSource, "recipients").items()
+                if source is not None
+            },
         )
 
 
@@ -133,6 +141,7 @@ def mistakes(parts: Parts, file: Path) -> Iterator[Problem]:
         yield from _tls(parts.tls, file)
     if parts.accounts is not None:
         yield from _accounts(parts.accounts, parts, file)
+    yield from sources.mistakes(parts.recipients, parts.routes, file)
 
 
 def warnings(parts: Parts, file: Path) -> Iterator[Problem]:
@@ -147,6 +156,7 @@ def warnings(parts: Parts, file: Path) -> Iterator[Problem]:
         if not any(listener.role in PEOPLE for listener in parts.listeners.values()):
             why = "nobody can log in: no listener has the role submission or submissions"
             yield Problem(file, ACCOUNT_UPSTREAM, "", "", why)
+    yield from sources.warnings(parts.recipients, file)
     if parts.web is not None and _is_in_the_clear(parts.web):
         why = "passwords cross the network in the clear; put a proxy with TLS before it"
         yield Problem(file, "[web]", "base_url", as_toml(parts.web.base_url), why)

@@ -7,7 +7,7 @@ are true for every option without being written down a second time.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,13 @@ def _unknown(place: _Place, value: Any, root: Schema, file: Path) -> Problem:
     known = sorted(place.schema["properties"])
     near = nearest(place.key, known)
     hint = "" if near else f"; known here are {', '.join(known)}"
-    owners = [header for header, keys in _tables(root) if place.key in keys]
+    owners = [
+        header
+        for header, keys in _tables(root)
+        if place.key in keys
+        # A table of that name is none of the places where a number may stand.
+        and (isinstance(value, dict) or not _is_table(_resolve(keys[place.key], root)))
+    ]
     if owners:
         near, hint = "", f"; there is one {' and '.join(owners)}"
     is_tables = isinstance(value, list) and bool(value) and isinstance(value[0], dict)
@@ -76,7 +82,7 @@ def _unknown(place: _Place, value: Any, root: Schema, file: Path) -> Problem:
     )
 
 
-def _tables(root: Schema) -> Iterator[tuple[str, Collection[str]]]:
+def _tables(root: Schema) -> Iterator[tuple[str, Mapping[str, Schema]]]:
     """
     Give each table whose name is fixed, in words, with its keys.
     """

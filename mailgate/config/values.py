@@ -40,6 +40,8 @@ IP_ADDRESS = "an IP address, as in 192.0.2.7"
 ADDRESS = "an address, as in ada@example.com"
 PINNED_KEY = "the SHA-256 of a public key, in 64 hexadecimal digits or in base64"
 SENDER = "an address, @ and a domain, or *, as in ada@example.com or @example.com"
+LDAP_URL = "ldaps:// or ldap:// with a host, as in ldaps://dc1.example.com"
+DATABASE_HOST = "a host name, an IP address, or the folder of a Unix socket, as in /run/postgresql"
 BASE_URL = (
     "http:// or https:// with a host name and nothing behind it, as in https://mail.example.com"
 )
@@ -222,14 +224,57 @@ def check_pinned_key(text: str) -> str:
     return digest.hex()
 
 
+def parse_ldap_url(text: str) -> tuple[bool, str, int]:
+    """
+    Split the URL of a directory server: whether TLS comes first, the host without brackets, and the
+    port.
+
+    @raise ValueError: it is something else.
+    """
+    match = re.fullmatch(r"(ldaps?)://(\[[0-9a-fA-F:.]+\]|[^/:?#\[\]@\s]+)(?::(\d{1,5}))?/?", text)
+    if match is None or int(match[3] or 1) not in range(1, 65536):
+        raise ValueError(f"must be {LDAP_URL}")
+    try:
+        host = check_host(match[2])
+    except ValueError as error:
+        raise ValueError(f"must be {LDAP_URL}") from error
+    is_tls = match[1] == "ldaps"
+    return is_tls, host, int(match[3] or (636 if is_tls else 389))
+
+
+def check_ldap_url(text: str) -> str:
+    """
+    Give back the URL of a directory server that can be parsed.
+    """
+    parse_ldap_url(text)
+    return text
+
+
+def check_database_host(text: str) -> str:
+    """
+    Give a host as L{check_host} does, or an absolute path.
+
+    @raise ValueError: it is neither.
+    """
+    if text.startswith("/"):
+        return text
+    try:
+        return check_host(text)
+    except ValueError as error:
+        raise ValueError(f"must be {DATABASE_HOST}; the port has a key of its own") from error
+
+
 def is_this_machine(host: str) -> bool:
     """
-    Tell whether a host that has been checked is certainly this machine.
+    Tell whether a host is reached without a network: C{localhost}, a loopback address, or the
+    folder of a Unix socket.
     """
+    if host == "localhost" or host.startswith("/"):
+        return True
     try:
         return ip_address(host).is_loopback
     except ValueError:
-        return host == "localhost"
+        return False
 
 
 def check_base_url(text: str) -> str:

@@ -90,16 +90,16 @@ class Dispatcher:
 
     def _in_full(self, verdicts: Sequence[Verdict]) -> Sequence[Verdict]:
         """
-        Give the recipients their full addresses, each owner once: whoever was named with the
+        Give the recipients their full addresses, each once: whoever was named with the
         domain and without it gets one copy, by the first verdict on it.
         """
-        owners: set[str] = set()
+        keys: set[str] = set()
         in_full = []
         for verdict in verdicts:
             recipients = []
             for recipient in map(self.full_address, verdict.recipients):
-                if recipient.owner not in owners:
-                    owners.add(recipient.owner)
+                if recipient.key not in keys:
+                    keys.add(recipient.key)
                     recipients.append(recipient)
             if recipients:
                 in_full.append(evolve(verdict, recipients=tuple(recipients)))
@@ -112,7 +112,7 @@ class Dispatcher:
         wishes = dict(envelope.wishes)
         for recipient in (r for verdict in verdicts for r in verdict.recipients):
             if wish := envelope.wish_of(recipient):
-                wishes.setdefault(self.full_address(recipient).owner, wish)
+                wishes.setdefault(self.full_address(recipient).key, wish)
         return evolve(envelope, wishes=wishes)
 
     def _told_to_all(
@@ -121,12 +121,12 @@ class Dispatcher:
         """
         Say of everybody who was named what became of the one copy.
         """
-        owners = [recipient.owner for verdict in settled for recipient in verdict.recipients]
-        copies = dict(zip(owners, outcome.copies, strict=True))
-        replies = dict(zip(owners, outcome.replies, strict=False))
+        keys = [recipient.key for verdict in settled for recipient in verdict.recipients]
+        copies = dict(zip(keys, outcome.copies, strict=True))
+        replies = dict(zip(keys, outcome.replies, strict=False))
         everybody = [self.full_address(r) for verdict in named for r in verdict.recipients]
         return evolve(
             outcome,
-            copies=tuple(evolve(copies[each.owner], recipient=str(each)) for each in everybody),
-            replies=tuple(replies[each.owner] for each in everybody) if replies else (),
+            copies=tuple(evolve(copies[each.key], recipient=str(each)) for each in everybody),
+            replies=tuple(replies[each.key] for each in everybody) if replies else (),
         )

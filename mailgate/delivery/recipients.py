@@ -1,106 +1,83 @@
 """
-Who may be sent to: the domains of the routes, and what the upstreams say of a recipient.
+Who may be sent to: addresses of the routes' domains that exist.
 """
 
 from __future__ import annotations
 
 import re
-from collections import OrderedDict
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from attrs import frozen
-from twisted.internet.defer import Deferred
-from twisted.python.failure import Failure
+from attrs import evolve
+from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
-from mailgate.config.model import Verification
 from mailgate.delivery.routes import Routes
-from mailgate.interfaces import (
-    Capabilities,
-    IDelivery,
-    IRecipients,
-    MaybeDeferred,
-    combined,
-)
+from mailgate.interfaces import Admission, Capabilities, IRecipients, MaybeDeferred, combined
 from mailgate.message.envelope import Envelope
 from mailgate.reply import Reply
 from mailgate.wire.address import Address
 
-RECIPIENT_OK = Reply(250, "2.1.5", "recipient ok")
+if TYPE_CHECKING:
+    from mailgate.knowledge.recipients import Directory, Resolution
+
 NOT_OURS = Reply(550, "5.7.1", "no mail for this domain is taken here")
 NO_RELAY = Reply(550, "5.7.1", "no mail is relayed through another address")
 ALWAYS = frozenset(("postmaster", "abuse"))
 """Local parts that every domain has (RFC 5321 section 4.5.1, RFC 2142)."""
 
-ABOUT_RECIPIENT = frozenset(("5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"))
-"""Enhanced codes that say that there is no such recipient, whoever asks (RFC 3463)."""
-
 # An address inside an address: some mail servers send such mail on to the inner one.
 _INNER_ADDRESS = re.compile(r"[%@!]")
-
-
-@frozen
-class _Known:
-    """
-    What an upstream has said of a recipient.
-    """
-
-    reply: Reply
-    until: float
-    """Until when, on the reactor's clock, it is believed without asking."""
 
 
 @implementer(IRecipients)
 class Recipients:
     """
-    Asks upstreams and remembers what they said.
+    Admits the recipients that exist.
     """
 
-    def __init__(
-        self, routes: Routes, settings: Verification, seconds: Callable[[], float]
-    ) -> None:
+    def __init__(self, routes: Routes, directory: Directory, rewrites: bool = False) -> None:
         """
-        @param seconds: the reactor's clock.
+        @param rewrites: whether an alias decides where its copy goes.
         """
         self._routes = routes
-        self._settings = settings
-        self._seconds = seconds
-        self._known: OrderedDict[str, _Known] = OrderedDict()
-        self._asking: dict[tuple[str, str], list[Deferred[Reply]]] = {}
+        self._directory = directory
+        self._rewrites = rewrites
 
-    def ask(self, envelope: Envelope, recipient: Address) -> MaybeDeferred[Reply]:
+    def ask(self, envelope: Envelope, recipient: Address) -> MaybeDeferred[Admission]:
         """
         Say whether a recipient exists.
-
-        What an upstream said once is remembered, as long as the configuration says; when it
-        cannot be asked, what it said before still counts. All who ask for the same recipient
-        at the same time share one question.
         """
-        sender = envelope.sender
-        delivery = self._routes.route_for(recipient)
+        routes, sender = self._routes, envelope.sender
+        delivery = routes.route_for(recipient)
         if delivery is None and envelope.session.is_trusted:
-            delivery = self._routes.default
+            delivery = routes.default
         if delivery is None:
-            return NOT_OURS
-        if recipient.local.lower() in ALWAYS:
-            return RECIPIENT_OK
-        if _INNER_ADDRESS.search(recipient.local):
-            return NO_RELAY
-        owner = recipient.owner
-        known = self._known.get(owner)
-        if known is not None and known.until > self._seconds():
-            self._known.move_to_end(owner)
-            return known.reply
-        # Not shared with other senders: a refusal may be meant for one of them.
-        question = (owner, str(sender))
-        waiting = self._asking.get(question)
-        answer: Deferred[Reply] = Deferred()
-        if waiting is not None:
-            waiting.append(answer)
-            return answer
-        self._asking[question] = [answer]
-        self._ask_upstream(delivery, sender, recipient)
-        return answer
+            return Admission(NOT_OURS, recipient)
+        full = routes.full_address(recipient)
+        is_always = recipient.local.lower() in ALWAYS
+        if not is_always and _INNER_ADDRESS.search(recipient.local):
+            return Admission(NO_RELAY, recipient)
+        found = self._resolve(full, sender)
+        # Where a copy for them goes says nothing of who they are: they stay what they are.
+        rewrites = self._rewrites and not is_always
+        if isinstance(found, Deferred):
+            return found.addCallback(_admit, recipient, rewrites, envelope.utf8)
+        return _admit(found, recipient, rewrites, envelope.utf8)
+
+    def explain(self, recipient: Address, sender: Address) -> Deferred[Resolution]:
+        """
+        Find out how L{ask} has come to its answer for somebody in a domain of the routes.
+        """
+        full = self._routes.full_address(recipient)
+        found = self._resolve(full, sender, in_full=True)
+        return found if isinstance(found, Deferred) else succeed(found)
+
+    def _resolve(
+        self, address: Address, sender: Address, in_full: bool = False
+    ) -> MaybeDeferred[Resolution]:
+        if address.local.lower() in ALWAYS:
+            return self._directory.resolve_always(address, sender)
+        return self._directory.resolve(address, sender, in_full)
 
     def offers(self) -> Capabilities:
         """
@@ -108,35 +85,12 @@ class Recipients:
         """
         return combined([delivery.capabilities for delivery in self._routes.deliveries()])
 
-    def _ask_upstream(self, delivery: IDelivery, sender: Address, recipient: Address) -> None:
-        owner = recipient.owner
-        asked = delivery.verify(sender, recipient)
-        asked.addCallback(lambda reply: self._remember(owner, reply))
-        asked.addBoth(lambda result: self._answer((owner, str(sender)), result))
 
-    def _remember(self, owner: str, reply: Reply) -> Reply:
-        """
-        Keep a lasting answer, and give what is to be said.
-        """
-        if reply.is_transient:
-            # "Not reached" says nothing of the recipient; any other 4xx is the upstream's word.
-            known = self._known.get(owner)
-            return known.reply if known is not None and reply.enhanced == "4.4.1" else reply
-        if reply.is_permanent and reply.enhanced not in ABOUT_RECIPIENT:
-            # It may be about the sender, and another one may be welcome: remembered, it would
-            # let anybody shut a recipient off from the world.
-            return reply
-        settings = self._settings
-        seconds = settings.good_seconds if reply.is_positive else settings.bad_seconds
-        self._known[owner] = _Known(reply, self._seconds() + seconds)
-        self._known.move_to_end(owner)
-        if len(self._known) > settings.entries:
-            self._known.popitem(last=False)
-        return reply
-
-    def _answer(self, question: tuple[str, str], result: Reply | Failure) -> None:
-        for waiting in self._asking.pop(question):
-            if isinstance(result, Failure):
-                waiting.errback(result)
-            else:
-                waiting.callback(result)
+def _admit(found: Resolution, recipient: Address, rewrites: bool, utf8: bool) -> Admission:
+    if found.is_plain or not found.reply.is_positive:
+        return Admission(found.reply, recipient)
+    if rewrites and found.is_led and (utf8 or found.target.is_ascii):
+        recipient = Address(found.target.local, found.target.host)
+    if found.owner.key not in (recipient.key, f"{recipient.local}@"):
+        recipient = evolve(recipient, belongs_to=found.owner)
+    return Admission(found.reply, recipient)

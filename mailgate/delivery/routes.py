@@ -121,7 +121,9 @@ class Routes:
         """
         Give C{postmaster} without a domain the one of L{first_domain}.
         """
-        return recipient if recipient.domain else Address(recipient.local, self.first_domain)
+        if recipient.domain:
+            return recipient
+        return Address(recipient.local, self.first_domain, recipient.belongs_to)
 
     def route_for(self, recipient: Address) -> IDelivery | None:
         """

@@ -137,7 +137,7 @@ class Transaction:
         commands = [mail + "\r\n"]
         for recipient in self.recipients:
             rcpt = f"RCPT TO:<{recipient}>"
-            wish = envelope.wishes.get(recipient.owner) if has_dsn and envelope else None
+            wish = envelope.wishes.get(recipient.key) if has_dsn and envelope else None
             if wish is not None and wish.notify:
                 rcpt += f" NOTIFY={wish.notify}"
             if wish is not None and wish.orcpt:

@@ -27,6 +27,7 @@ from mailgate.edge.tls import ListenerTls
 from mailgate.edge.transaction import Transaction
 from mailgate.interfaces import (
     Account,
+    Admission,
     IDispatcher,
     IHub,
     IMessage,
@@ -41,6 +42,7 @@ from mailgate.message.record import Copy, Record
 from mailgate.message.spool import Spool
 from mailgate.reply import Reply
 from mailgate.verdict import Verdict
+from mailgate.wire import xtext
 from mailgate.wire.address import Address
 from mailgate.wire.data import ChunkReader, DataReader
 from mailgate.wire.parameters import RcptParameters, mail_parameters, rcpt_parameters
@@ -307,7 +309,7 @@ class Mailing:
             self._accept_rcpt(recipient)
         else:
             asked = self._services.recipients.ask(transaction.envelope, recipient)
-            self._connection.when(asked, lambda reply: self._rcpt_asked(recipient, wish, reply))
+            self._connection.when(asked, lambda answer: self._rcpt_asked(recipient, wish, answer))
 
     def _refuse_rcpt(
         self,
@@ -351,7 +353,8 @@ class Mailing:
 
         self._connection.hold_up(score, go_on, within)
 
-    def _rcpt_asked(self, recipient: Address, wish: RcptParameters, reply: Reply) -> None:
+    def _rcpt_asked(self, named: Address, wish: RcptParameters, admission: Admission) -> None:
+        reply, recipient = admission.reply, admission.recipient
         if not reply.is_positive:
             last = None
             if reply.enhanced == "5.1.1":
@@ -359,7 +362,18 @@ class Mailing:
                 last = self._services.connections.unknown_recipient(client)
             self._refuse_rcpt(str(recipient), reply, last=last)
             return
-        judged = self._open.judge.rcpt(recipient)
+        transaction = self._open
+        if recipient.key != named.key:
+            transaction.notes.append(f"{named} is delivered to {recipient}")
+            if not wish.orcpt and named.is_ascii:
+                # RFC 3461 section 5.2.1: who reports of it later says whom the sender meant.
+                wish = evolve(wish, orcpt=f"rfc822;{xtext.encode(str(named))}")
+            if transaction.knows(recipient):
+                self._accept_rcpt(recipient)
+                return
+        if recipient.belongs_to is not None:
+            transaction.notes.append(f"{recipient} belongs to {recipient.owner}")
+        judged = transaction.judge.rcpt(recipient)
         self._connection.when(judged, lambda verdict: self._rcpt_judged(recipient, wish, verdict))
 
     def _rcpt_judged(self, recipient: Address, wish: RcptParameters, verdict: Verdict) -> None:
@@ -608,15 +622,15 @@ class Mailing:
         """
         transaction = self._open
         trace = transaction.envelope.trace
-        by_owner = {
-            recipient.owner: reply if reply.is_positive else reply.referring(trace)
+        by_key = {
+            recipient.key: reply if reply.is_positive else reply.referring(trace)
             for recipient, reply in zip(
                 (r for verdict in transaction.settled for r in verdict.recipients),
                 outcome.replies,
                 strict=True,
             )
         }
-        replies = [by_owner[recipient.owner] for recipient in transaction.named]
+        replies = [by_key[recipient.key] for recipient in transaction.named]
         last = outcome.reply if outcome.reply.is_positive else outcome.reply.referring(trace)
         self._conclude(last, outcome.copies)
         if last.is_positive:

@@ -38,7 +38,7 @@ class Transaction:
     """The same, repetitions included."""
 
     wishes: dict[str, RcptParameters] = field(factory=dict)
-    """What was said of notices for single recipients, by their owner."""
+    """What was said of notices for single recipients, by their L{Address.key}."""
 
     refused: list[Copy] = field(factory=list)
     refused_more: int = 0
@@ -75,7 +75,7 @@ class Transaction:
         """
         Tell whether somebody was accepted already, however the domain is written.
         """
-        return any(recipient.owner == known.owner for known in self.recipients)
+        return any(recipient.key == known.key for known in self.recipients)
 
     @property
     def accepted(self) -> int:
@@ -92,7 +92,7 @@ class Transaction:
         if not self.knows(recipient):
             self.recipients.append(recipient)
             if wish:
-                self.wishes[recipient.owner] = wish
+                self.wishes[recipient.key] = wish
 
     def refuse(self, recipient: str, reply: Reply, verdict: Verdict | None = None) -> None:
         """

@@ -9,14 +9,19 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from functools import lru_cache
 from ipaddress import ip_network
-from unicodedata import normalize
 
 from attrs import frozen
 
 from mailgate.config.values import parse_network
 from mailgate.wire.address import Address
+from mailgate.wire.normal import (
+    DOMAIN_NAME,
+    NAME_LIMIT,
+    TEXT,
+    normal_address,
+    normal_domain,
+)
 
 
 class ListName(StrEnum):
@@ -55,15 +60,9 @@ LIST_ID = "what stands in angle brackets in List-Id, as in dev.lists.example.org
 SCOPE = "one of your addresses, as in ada@example.com, or one of your domains, as in example.com"
 
 _VALUE_LIMIT = 320
-_TEXT = r"[^\x00-\x20\x7f\"(),:;<>@\[\]\\]+"
-_QUOTED = re.compile(rf'"({_TEXT})"')
-_LOCAL = rf'{_TEXT}|"(?:[ !#-\[\]-~]|\\[ -~])+"'
-# The underscore is not in the grammar, but in the names of real senders' machines.
-_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
-_DOMAIN = re.compile(rf"(?:{_LABEL}\.)*(?![0-9]+\Z){_LABEL}")
+_LOCAL = rf'{TEXT}|"(?:[ !#-\[\]-~]|\\[ -~])+"'
 _ADDRESS = re.compile(rf"({_LOCAL})@([^@]+)")
 _LIST_ID = re.compile(r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)+")
-_NAME_LIMIT = 253
 
 
 class EntryRefused(ValueError):
@@ -174,41 +173,6 @@ def kind_of(value: str) -> EntryKind:
     return EntryKind.DOMAIN
 
 
-# -- normal forms -----------------------------------------------------------------------
-
-
-def normal_address(address: Address) -> str:
-    """
-    Give an address as it is compared: in lower case, its local part without quotes that it does
-    not need, its domain as L{normal_domain} gives it; C{""} for the null sender.
-    """
-    local, host = address.local.lower(), address.host
-    if local.startswith('"') and (quoted := _QUOTED.fullmatch(local)):
-        local = quoted[1]
-    if not local.isascii():
-        local = normalize("NFC", local)
-    return f"{local}@{normal_domain(host)}" if host else local
-
-
-def normal_domain(domain: str) -> str:
-    """
-    Give a domain as it is compared: in lower case, without the dot at its end, and in its ASCII
-    form (RFC 5890) where it has one. Never raises.
-    """
-    domain = domain.lower().removesuffix(".")
-    return domain if domain.isascii() or len(domain) > _NAME_LIMIT else _ascii_form(domain)
-
-
-@lru_cache(1000)  # it is slow, and asked again for each recipient of a message
-def _ascii_form(domain: str) -> str:
-    try:
-        name = domain.encode("idna").decode("ascii")
-    except UnicodeError:
-        return domain
-    # The codec also makes ASCII of what belongs in no name, as a full-width @.
-    return name if _DOMAIN.fullmatch(name) else domain
-
-
 # -- what a person writes ---------------------------------------------------------------
 
 
@@ -249,7 +213,7 @@ def _read_host(text: str) -> str | None:
     Give the normal form of a domain, or C{None} where it is none.
     """
     host = normal_domain(text)
-    return host if len(host) <= _NAME_LIMIT and _DOMAIN.fullmatch(host) else None
+    return host if len(host) <= NAME_LIMIT and DOMAIN_NAME.fullmatch(host) else None
 
 
 def _read_network(text: str) -> str:

@@ -16,10 +16,9 @@ from mailgate.knowledge.entry import (
     EntryKind,
     Key,
     ListName,
-    normal_address,
-    normal_domain,
 )
 from mailgate.wire.address import Address
+from mailgate.wire.normal import normal_address, normal_domain
 
 Width = int | tuple[int, int] | None
 """

@@ -120,13 +120,13 @@ class Envelope:
     """The sender's own name for the transaction, as xtext (RFC 3461), or C{""}."""
 
     wishes: Mapping[str, RcptParameters] = field(default=_NONE, hash=False)
-    """What was said of notices for single recipients, by their owner (RFC 3461)."""
+    """What was said of notices for single recipients, by their L{Address.key} (RFC 3461)."""
 
     def wish_of(self, recipient: Address) -> RcptParameters:
         """
         Give what was said of notices for C{recipient}.
         """
-        return self.wishes.get(recipient.owner, _NO_WISH)
+        return self.wishes.get(recipient.key, _NO_WISH)
 
     @property
     def protocol(self) -> str:

@@ -48,5 +48,5 @@ def envelope_of(stored: StoredMessage, recipient: Address, wish: RcptParameters)
         utf8=stored.utf8,
         ret=stored.ret,
         envid=stored.envid,
-        wishes={recipient.owner: wish} if wish else {},
+        wishes={recipient.key: wish} if wish else {},
     )

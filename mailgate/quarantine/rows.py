@@ -90,7 +90,7 @@ class HeldMessage:
             message=StoredMessage.of(row),
             state=State(row["state"]),
             kind=Kind(row["kind"]),
-            recipient=Address(row["recipient_local"], row["recipient_domain"]),
+            recipient=Address.owned(row["recipient_local"], row["recipient_domain"], row["owner"]),
             wish=RcptParameters(row["notify"], row["orcpt"]),
             owner=row["owner"],
             action=Action(row["action"]),

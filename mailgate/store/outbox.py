@@ -67,7 +67,7 @@ class OutboxRow:
             id=row["id"],
             number=row["number"],
             message=StoredMessage.of(row),
-            recipient=Address(row["recipient_local"], row["recipient_domain"]),
+            recipient=Address.owned(row["recipient_local"], row["recipient_domain"], row["owner"]),
             wish=RcptParameters(row["notify"], row["orcpt"]),
             action=Action(row["action"]),
             total=row["total"],
@@ -100,14 +100,15 @@ def add(
     """
     (recipient,) = verdict.recipients
     connection.execute(
-        "INSERT INTO outbox (id, message, recipient_local, recipient_domain, notify, orcpt, action,"
-        " total, findings, released_from, reason, queued, next_try)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO outbox (id, message, recipient_local, recipient_domain, owner, notify, orcpt,"
+        " action, total, findings, released_from, reason, queued, next_try)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             identity,
             message,
             recipient.local,
             recipient.domain,
+            recipient.owner,
             wish.notify,
             wish.orcpt,
             verdict.action,

@@ -28,6 +28,9 @@ class Address:
     that has no such form stays as it is, and is nobody's.
     """
 
+    belongs_to: Address | None = field(default=None, eq=False)
+    """Whose it is, where that is another address: that of a person who is known by several."""
+
     def __attrs_post_init__(self) -> None:
         host = self.domain.lower()
         object.__setattr__(self, "host", host if host.isascii() else _to_ascii(host))
@@ -37,6 +40,17 @@ class Address:
         Give the path byte for byte as it came, to be written between angle brackets.
         """
         return f"{self.local}@{self.domain}" if self.domain else self.local
+
+    @classmethod
+    def owned(cls, local: str, domain: str, owner: str) -> Address:
+        """
+        Make an address that belongs to C{owner}, as L{owner} names it; C{""}: to itself.
+        """
+        address = cls(local, domain)
+        if owner in ("", address.key):
+            return address
+        name, at, host = owner.rpartition("@")
+        return cls(local, domain, cls(name, host) if at else cls(host, ""))
 
     @property
     def is_ascii(self) -> bool:
@@ -53,11 +67,25 @@ class Address:
         return not self.local and not self.domain
 
     @property
-    def owner(self) -> str:
+    def key(self) -> str:
         """
-        Name the person this address belongs to: the address with its domain in lower case.
+        Give what tells it from other addresses: itself with its domain in lower case.
         """
         return f"{self.local}@{self.host}" if self.host else self.local
+
+    @property
+    def person(self) -> Address:
+        """
+        Give the address of the person it belongs to: itself, unless it is known to be another.
+        """
+        return self.belongs_to or self
+
+    @property
+    def owner(self) -> str:
+        """
+        Name that person: the L{key} of the L{person}.
+        """
+        return self.person.key
 
 
 def _to_ascii(host: str) -> str:

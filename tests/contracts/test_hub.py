@@ -133,6 +133,16 @@ def hub_contract(make):
             self.assertEqual([each.kind for each in found], [Kind.SPAM, Kind.BULK])
             self.assertEqual([each.message.trace for each in found], [ENVELOPE.trace] * 2)
 
+        async def test_owner(self):
+            """
+            Whom a recipient belongs to is kept with a hold.
+            """
+            await self.start()
+            mine = evolve(hold(ADA), recipient=evolve(ADA, belongs_to=BOB))
+            (identity,) = await self.hub.hold(ENVELOPE, message(), [mine], False)
+            found = await self.quarantine.get(identity)
+            self.assertEqual((found.recipient, found.owner), (ADA, BOB.owner))
+
         async def test_hold_of_spool_file(self):
             """
             A message in a spool file is held as well, and still there for its delivery.

@@ -7,10 +7,13 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailgate.config.model import Route, Verification
+from mailgate.config.model import Route
+from mailgate.delivery.call_forward import CallForward
 from mailgate.delivery.recipients import Recipients
 from mailgate.delivery.routes import Routes
-from mailgate.interfaces import Capabilities
+from mailgate.interfaces import Admission, Capabilities
+from mailgate.knowledge.recipient_cache import Remembered, Times
+from mailgate.knowledge.recipients import Directory
 from mailgate.reply import Reply
 from mailgate.wire.address import NULL_SENDER, Address
 from tests.storage import ENVELOPE
@@ -65,8 +68,13 @@ class RecipientTests(SynchronousTestCase):
             {"one": self.one, "two": self.two},
             self.clock,
         )
-        settings = Verification(good_seconds=1000, bad_seconds=100, entries=3)
-        self.recipients = Recipients(routes, settings, self.clock.seconds)
+        times = Times(good_seconds=1000, bad_seconds=100, entries=3)
+        asked = {
+            each: Remembered(CallForward(each), times, self.clock.seconds)
+            for each in (self.one, self.two)
+        }
+        directory = Directory(lambda address: [asked[routes.route_for(address)]])
+        self.recipients = Recipients(routes, directory)
 
     def ask(self, recipient=ADA, sender=SENDER):
         """
@@ -75,14 +83,15 @@ class RecipientTests(SynchronousTestCase):
         answer = self.recipients.ask(evolve(ENVELOPE, sender=sender), recipient)
         if isinstance(answer, Deferred):
             answer = self.successResultOf(answer)
-        return answer.code, answer.enhanced
+        return answer.reply.code, answer.reply.enhanced
 
     def test_asked_once(self):
         """
         A good answer is remembered, and then given as a value.
         """
         self.assertEqual(self.ask(), (250, "2.1.5"))
-        self.assertIsInstance(self.recipients.ask(evolve(ENVELOPE, sender=NULL_SENDER), ADA), Reply)
+        answer = self.recipients.ask(evolve(ENVELOPE, sender=NULL_SENDER), ADA)
+        self.assertIsInstance(answer, Admission)
         self.assertEqual(self.one.journal, [("sender@example.org", "ada@example.com")])
         self.clock.advance(1001)
         self.ask()
@@ -139,7 +148,7 @@ class RecipientTests(SynchronousTestCase):
         first.addErrback(lambda failure: None)
         first.cancel()
         self.one.reply[0].callback(GOOD)
-        self.assertEqual(self.successResultOf(second), GOOD)
+        self.assertEqual(self.successResultOf(second).reply.code, 250)
 
     def test_bounded(self):
         """
@@ -220,7 +229,7 @@ class RecipientTests(SynchronousTestCase):
         self.one.reply = []
         waiting = self.recipients.ask(ENVELOPE, ADA)
         self.one.reply[0].callback(Reply(450, "4.2.1", "mailbox busy"))
-        self.assertEqual(self.successResultOf(waiting).code, 450)
+        self.assertEqual(self.successResultOf(waiting).reply.code, 450)
         self.recipients.ask(ENVELOPE, ADA)
         self.assertEqual(len(self.one.journal), 2)
 

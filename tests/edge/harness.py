@@ -20,6 +20,7 @@ from mailgate.edge.mailing import Services
 from mailgate.edge.smtp import SmtpFactory
 from mailgate.edge.tarpit import Tarpit
 from mailgate.interfaces import (
+    Admission,
     Capabilities,
     IDispatcher,
     IHub,
@@ -259,11 +260,13 @@ class ScriptedRecipients:
         """
         Answer for a recipient.
         """
-        if str(recipient) in self.answers:
-            return self.answers[str(recipient)]
+        reply = Reply(550, "5.7.1", "no mail for this domain is taken here")
         if recipient.host in ("", "example.com"):
-            return Reply(250, "2.1.5", "ok")
-        return Reply(550, "5.7.1", "no mail for this domain is taken here")
+            reply = Reply(250, "2.1.5", "ok")
+        answer = self.answers.get(str(recipient), reply)
+        if isinstance(answer, Deferred):
+            return answer.addCallback(Admission, recipient)
+        return Admission(answer, recipient) if isinstance(answer, Reply) else answer
 
     def offers(self):
         """

@@ -7,6 +7,7 @@ from twisted.internet.defer import succeed
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
+from mailgate.delivery.opening import Opening
 from mailgate.delivery.smtp import SmtpClient
 from mailgate.delivery.transaction import Transaction
 from mailgate.interfaces import IDispatcher, Outcome
@@ -64,7 +65,7 @@ class RelayingDispatcher:
 
     def _relay(self, transaction):
         clock = Clock()
-        wire = Wire(SmtpClient(self, clock, "mail.example.com", 15, 150))
+        wire = Wire(SmtpClient(self, clock, Opening("mail.example.com"), 15, 150))
         wire.greet(*OFFERED)
         assert wire.client.begin(transaction)
         commands = wire.heard()

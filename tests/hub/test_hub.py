@@ -4,6 +4,7 @@ Tests of L{mailgate.hub.hub}.
 
 from pathlib import Path
 
+from attrs import evolve
 from twisted.internet.defer import fail, succeed
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
@@ -19,12 +20,13 @@ from mailgate.store import history
 from mailgate.store.database import StoreError
 from mailgate.store.files import Files
 from mailgate.store.threads import ImmediateThreads
-from mailgate.verdict import Action
+from mailgate.verdict import Action, Kind
 from tests.contracts.test_hub import AsItIs
 from tests.pipeline.events import events
 from tests.reporting.records import RECORD
 from tests.storage import (
     ADA,
+    BOB,
     ENVELOPE,
     NOW,
     WallClock,
@@ -168,6 +170,28 @@ class HubTests(SynchronousTestCase):
         (identity,) = self.successResultOf(hub.hold(ENVELOPE, message(), (hold(),), False))
         self.successResultOf(hub.quarantine.release(identity, "ada"))
         self.assertEqual(self.upstream.taken, [ADA])
+
+    def test_owner(self):
+        """
+        Whom a copy belongs to is known on all its ways: held, released, queued, and held again when
+        the upstream refuses it.
+        """
+        hub = self.make()
+        self.start(hub)
+        refused = [Reply(550, "5.1.1", "nobody of that name")]
+        self.upstream.deliver = lambda envelope, recipients, message: succeed(refused)
+        ada = evolve(ADA, belongs_to=BOB)
+        queued = Outgoing(ada, Action.ACCEPT, 0.0)
+        (identity,) = self.successResultOf(
+            hub.hold(ENVELOPE, message(), (evolve(hold(), recipient=ada),), False)
+        )
+        self.successResultOf(hub.quarantine.release(identity, "ada"))
+        self.successResultOf(hub.enqueue(ENVELOPE, message(), [queued]))
+        held = self.successResultOf(hub.quarantine.list())
+        self.assertEqual([each.kind for each in held], [Kind.UNDELIVERABLE] * 2)
+        for each in held:
+            self.assertEqual(each.recipient, ADA)
+            self.assertEqual((each.owner, each.recipient.owner), (BOB.owner, BOB.owner))
 
     def test_enqueued_is_delivered(self):
         """

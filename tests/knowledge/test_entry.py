@@ -16,10 +16,9 @@ from mailgate.knowledge.entry import (
     ListName,
     kind_of,
     make_entry,
-    normal_address,
-    normal_domain,
 )
 from mailgate.wire.address import NULL_SENDER, Address
+from mailgate.wire.normal import normal_address, normal_domain
 
 HOST_NAMES = st.from_regex(r"\A[a-zA-Z][a-zA-Z0-9-]{0,8}[a-z](\.[a-z]{2,5}){1,3}\Z")
 LOCALS = st.from_regex(r"\A[a-zA-Z0-9!#$%&'*+/=?^_`{|}~.-]{1,12}\Z")

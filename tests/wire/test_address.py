@@ -40,6 +40,19 @@ class AddressTests(SynchronousTestCase):
         self.assertNotEqual(ada, Address("Ada", "example.com"))
         self.assertEqual(str(ada), "Ada@Example.com")
 
+    def test_belongs_to(self):
+        """
+        What belongs to somebody else is still the address that it is.
+        """
+        ada, info = Address("Ada", "Example.com"), Address("info", "example.com")
+        its = Address("info", "example.com", ada)
+        self.assertEqual((its.owner, its.key), ("Ada@example.com", "info@example.com"))
+        self.assertEqual(its, info)
+        self.assertEqual(hash(its), hash(info))
+        for owner in ("Ada@example.com", "info@example.com", "postmaster", ""):
+            owned = Address.owned("info", "example.com", owner)
+            self.assertEqual(owned.owner, owner or "info@example.com")
+
     def test_null(self):
         """
         Only the null sender is null.

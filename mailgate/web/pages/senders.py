@@ -13,12 +13,11 @@ from mailgate.knowledge.entry import (
     EntryRefused,
     ListName,
     make_entry,
-    normal_address,
-    normal_domain,
 )
 from mailgate.message.header import Headers
 from mailgate.message.mailbox import list_id, mailboxes
 from mailgate.wire.address import Address
+from mailgate.wire.normal import normal_address, normal_domain
 
 _LIST_IDS = 3
 
@@ -68,9 +67,10 @@ def scopes(recipient: Address) -> Sequence[Choice]:
     """
     Give for whose mail it can be, the narrowest first.
     """
+    person = recipient.person
     return (
-        Choice("recipient", "", normal_address(recipient)),
-        Choice("domain", "everybody at ", normal_domain(recipient.host)),
+        Choice("recipient", "", normal_address(person)),
+        Choice("domain", "everybody at ", normal_domain(person.host)),
         Choice("all", "everybody", ""),
     )
 
