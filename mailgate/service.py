@@ -83,7 +83,16 @@ _NAMED = 10
 SANDBOX_SECONDS = 60.0
 """How often it is looked whether the sandbox starts, where it did not."""
 
-AT_START_ONLY = ("hostname", "data", "quarantine", "outbox", "trace", "log", "health")
+AT_START_ONLY = (
+    "hostname",
+    "data",
+    "quarantine",
+    "outbox",
+    "notices",
+    "trace",
+    "log",
+    "health",
+)
 """The sections that a reload does not take up."""
 
 
@@ -269,7 +278,7 @@ class Gateway(Service):
             certain=settings.checks.bayes.highest_score,
             keep_days=settings.quarantine.keep_days,
             quarantine=self._hub.quarantine,
-            outbox=self._hub.outbox,
+            queue=self._hub.queue,
             traces=storage.traces,
             lists=storage.lists,
             database=storage.database,

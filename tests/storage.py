@@ -10,6 +10,7 @@ from attrs import evolve
 from twisted.internet.task import Clock
 
 from mailgate.config.model import MaildirUpstream, Settings
+from mailgate.delivery.telling import Sending
 from mailgate.finding import Finding
 from mailgate.hub.storage import Storage
 from mailgate.interfaces import Hold
@@ -134,4 +135,13 @@ def content(test, kept):
     return b"".join(
         chunk if isinstance(chunk, bytes) else test.successResultOf(chunk)
         for chunk in kept.chunks()
+    )
+
+
+def sending(route_for, postmaster=Address("postmaster", "example.com")):
+    """
+    Give what the outbox needs to tell somebody something.
+    """
+    return Sending(
+        "mail.example.com", postmaster, lambda address: address.host == "example.com", route_for
     )

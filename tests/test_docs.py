@@ -55,6 +55,10 @@ LEVELS = {
 """The level of what each method of a logger emits."""
 
 INDIRECT = {
+    "delivery/queue.py": {
+        f"outbox.{what}": ("info", {"id", "trace", "by"})
+        for what in ("resumed", "stopped", "deleted")
+    },
     "pipeline/round.py": {
         f"{kind}.{what}": (level, {kind, "trace"})
         for kind in ("check", "extractor")
@@ -132,7 +136,7 @@ def noted():
     names = set()
     for path in sorted(SOURCE.rglob("*.py")):
         for call in calls(path):
-            if ast.unparse(call.func) in ("history.note", "self._note"):
+            if ast.unparse(call.func) in ("history.note", "self._note", "outbox.note", "note"):
                 names |= {
                     each.value
                     for each in call.args

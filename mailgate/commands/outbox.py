@@ -44,7 +44,9 @@ def add_to(parsers: Parsers) -> None:
     made = queued.command("retry", retry, "outbox retry --all")
     which = made.add_mutually_exclusive_group(required=True)
     which.add_argument("id", metavar="ID", nargs="*", default=[], help="as the listing names it")
-    which.add_argument("--all", action="store_true", help="whatever waits")
+    which.add_argument("--all", action="store_true", help="all but what somebody has stopped")
+    made = queued.command("hold", hold, "outbox hold 7q4m-x2vd-90kt")
+    made.add_argument("id", metavar="ID", nargs="+", help="as the listing names it")
     made = queued.command("delete", delete, "outbox delete 7q4m-x2vd-90kt")
     made.add_argument("id", metavar="ID", nargs="+", help="as the listing names it")
     made.add_argument("--yes", action="store_true", help="do not ask first")
@@ -83,6 +85,14 @@ def retry(arguments: Arguments) -> int:
         return for_each(arguments.id, lambda identity: _retry(ask, identity))
 
 
+def hold(arguments: Arguments) -> int:
+    """
+    Stop copies: they are tried no more until C{retry} names them.
+    """
+    with gateway(arguments) as ask:
+        return for_each(arguments.id, lambda identity: _hold(ask, identity))
+
+
 def delete(arguments: Arguments) -> int:
     """
     Delete copies, which nobody gets then; at a terminal it asks first.
@@ -105,8 +115,13 @@ def _is_meant(arguments: Arguments) -> bool:
 
 
 def _retry(ask: Ask, identity: str) -> None:
-    retried = ask("outbox.retry", {"id": identity})["retried"]
+    retried = ask("outbox.retry", {"id": identity, "by": person()})["retried"]
     say(f"{identity} {'is due now' if retried else 'is being delivered already'}")
+
+
+def _hold(ask: Ask, identity: str) -> None:
+    answer = ask("outbox.hold", {"id": identity, "by": person()})
+    say(f"{identity} for {answer['recipient']} is tried no more until you say: outbox retry")
 
 
 def _delete(ask: Ask, identity: str) -> None:
@@ -116,7 +131,7 @@ def _delete(ask: Ask, identity: str) -> None:
 
 def _next_try(queued: Fields) -> str:
     if queued["is_suspended"]:
-        return "when you say so"
+        return "stopped" if queued["suspended_by"] else "when you say so"
     return "now" if queued["is_trying"] else moment(queued["next_try"])
 
 

@@ -22,6 +22,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from mailgate.config import certificate, sources, upstreams
 from mailgate.config.model import (
+    ANY_DOMAIN,
     PEOPLE,
     AccountFile,
     CertificateFiles,
@@ -30,6 +31,7 @@ from mailgate.config.model import (
     Health,
     Limits,
     Listener,
+    Notices,
     Policy,
     RecipientSource,
     Role,
@@ -40,7 +42,7 @@ from mailgate.config.model import (
     Web,
 )
 from mailgate.config.problem import Problem, as_key, as_toml
-from mailgate.config.values import parse_endpoint, unix_path
+from mailgate.config.values import parse_endpoint, parse_mailbox, unix_path
 
 T = TypeVar("T")
 
@@ -75,6 +77,7 @@ class Parts:
     health: Health | None
     recipients: dict[str, RecipientSource]
     """By name; one that is wrong in itself is left out."""
+    notices: Notices | None
 
     @classmethod
     def read(cls, tables: dict[str, Any], folder: Path) -> Parts:
@@ -119,6 +122,7 @@ class Parts:
                 for name, source in named(RecipientSource, "recipients").items()
                 if source is not None
             },
+            notices=one(Notices, tables.get("notices", {})),
         )
 
 
@@ -157,6 +161,12 @@ def warnings(parts: Parts, file: Path) -> Iterator[Problem]:
             why = "nobody can log in: no listener has the role submission or submissions"
             yield Problem(file, ACCOUNT_UPSTREAM, "", "", why)
     yield from sources.warnings(parts.recipients, file)
+    if parts.notices is not None and parts.notices.postmaster is not None:
+        shown = parts.notices.postmaster
+        domains = {domain for route in parts.routes.values() for domain in route.domains}
+        if not domains.intersection((parse_mailbox(shown).host, ANY_DOMAIN)):
+            why = "no route leads there, so no notice would arrive"
+            yield Problem(file, "[notices]", "postmaster", as_toml(shown), why)
     if parts.web is not None and _is_in_the_clear(parts.web):
         why = "passwords cross the network in the clear; put a proxy with TLS before it"
         yield Problem(file, "[web]", "base_url", as_toml(parts.web.base_url), why)

@@ -26,6 +26,7 @@ from pydantic import (
 
 from mailgate.config import credentials, queries, values
 from mailgate.config.forbidden import FORBIDDEN_EXTENSIONS, FORBIDDEN_TYPES, FileType
+from mailgate.wire.address import Address
 
 
 def _absolute(path: Path, info: ValidationInfo) -> Path:
@@ -175,6 +176,7 @@ DatabaseHost = Annotated[
     str, AfterValidator(values.check_database_host), Field(description=values.DATABASE_HOST)
 ]
 Sender = Annotated[str, AfterValidator(values.check_sender), Field(description=values.SENDER)]
+Mailbox = Annotated[str, AfterValidator(values.check_mailbox), Field(description=values.MAILBOX)]
 FilePath = Annotated[Path, AfterValidator(_absolute), Field(description="a path in quotes")]
 ReadPath = Annotated[
     Path,
@@ -864,15 +866,54 @@ class Quarantine(Section):
 
 class Outbox(Section):
     """
-    C{[outbox]}: copies that could not be delivered at once.
+    C{[outbox]}: mail of people and machines of ours on its way, and copies that could not be
+    delivered at once.
     """
 
-    retry_seconds: Annotated[tuple[Seconds, ...], Field(min_length=1)] = (300, 900, 3600, 14400)
+    retry_seconds: Annotated[tuple[Seconds, ...], Field(min_length=1, max_length=100)] = (
+        300,
+        900,
+        3600,
+        14400,
+    )
     """The wait before each further try; the last one repeats."""
 
     give_up_seconds: Seconds = 5 * 86400
-    deliveries: Annotated[int, Field(ge=1, le=100, strict=True)] = 10
+    delay_notice_seconds: Annotated[float, Field(ge=0, strict=True)] = 4 * 3600
+    """After which a sender of ours is told that a message is late; 0: never."""
+
+    return_bytes: Annotated[int, Field(ge=0, strict=True)] = 1024 * 1024
+    """The largest message that goes back in full, where its sender has asked for that."""
+
+    deliveries: Annotated[int, Field(ge=1, le=1000, strict=True)] = 20
     """How many at the same time."""
+
+    deliveries_per_upstream: Annotated[int, Field(ge=1, le=1000, strict=True)] = 10
+    """How many of them to one upstream."""
+
+    alert_seconds: Seconds = 3600
+    """How old a copy may become before somebody is told."""
+
+    alert_copies: Count = 1000
+    """How many copies may wait before somebody is told."""
+
+
+class Notices(Section):
+    """
+    C{[notices]}: what recipients and the postmaster are told by mail.
+    """
+
+    postmaster: Mailbox | None = None
+    """The address; without one, C{postmaster} of the first domain."""
+
+    tell_recipients: bool = True
+    """Whether recipients are told of mail for them that could not be delivered."""
+
+    pause_seconds: Annotated[float, Field(ge=60, strict=True)] = 3600
+    """How long nobody is sent a second notice."""
+
+    per_hour: Count = 100
+    """How many notices recipients are sent in an hour, all together."""
 
 
 class Trace(Section):
@@ -1013,6 +1054,7 @@ class Settings(Section):
     recipients: dict[Name, RecipientSource] = {}
     quarantine: Quarantine = Quarantine()
     outbox: Outbox = Outbox()
+    notices: Notices = Notices()
     trace: Trace = Trace()
     log: Log = Log()
     accounts: AccountFile = AccountFile()
@@ -1040,6 +1082,24 @@ class Settings(Section):
             named = (self.group[name].members for name in route.groups if name in self.group)
             for address in chain(route.addresses, *named):
                 yield address.rpartition("@")[2]
+
+    @property
+    def postmaster(self) -> Address:
+        """
+        Give whom notices are from, and who is told of what nobody else can mend.
+        """
+        if self.notices.postmaster is not None:
+            return values.parse_mailbox(self.notices.postmaster)
+        named = (each for route in self.route for each in route.domains if each != ANY_DOMAIN)
+        return Address("postmaster", next(named, self.hostname))
+
+    @property
+    def mailbox_upstreams(self) -> frozenset[str]:
+        """
+        Give the names of the upstreams that put mail into mailboxes, rather than hand it on.
+        """
+        keep = ("maildir", "lmtp")
+        return frozenset(name for name, each in self.upstream.items() if each.kind in keep)
 
     @property
     def self_signed(self) -> Path:

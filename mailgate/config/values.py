@@ -42,6 +42,7 @@ PINNED_KEY = "the SHA-256 of a public key, in 64 hexadecimal digits or in base64
 SENDER = "an address, @ and a domain, or *, as in ada@example.com or @example.com"
 LDAP_URL = "ldaps:// or ldap:// with a host, as in ldaps://dc1.example.com"
 DATABASE_HOST = "a host name, an IP address, or the folder of a Unix socket, as in /run/postgresql"
+MAILBOX = "an address, as in postmaster@example.com"
 BASE_URL = (
     "http:// or https:// with a host name and nothing behind it, as in https://mail.example.com"
 )
@@ -326,6 +327,29 @@ def check_address(text: str) -> str:
     if found == "*" or found.startswith("@"):
         raise ValueError(f"must be {ADDRESS}")
     return found
+
+
+def parse_mailbox(text: str) -> Address:
+    """
+    Read an address with a domain.
+
+    @raise ValueError: it is none.
+    """
+    try:
+        address = parse_mail(f"FROM:<{text}>").address
+    except (ValueError, Refused):
+        raise ValueError(f"must be {MAILBOX}") from None
+    if not address.domain or not text.isprintable() or str(address) != text:
+        raise ValueError(f"must be {MAILBOX}")
+    return address
+
+
+def check_mailbox(text: str) -> str:
+    """
+    Give back an address that can be parsed.
+    """
+    parse_mailbox(text)
+    return text
 
 
 def absolute(path: Path, folder: Path | None) -> Path:

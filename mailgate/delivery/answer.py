@@ -77,6 +77,25 @@ def lost(reason: str) -> Reply:
 NO_TIME = not_reached("no time is left")
 """What C{deliver} answers at once where C{within} is over already; nothing is begun then."""
 
+NO_ROUTE = Reply(451, "4.4.4", "no route to this domain is configured")
+NOT_READ = Reply(451, "4.3.0", "the stored message could not be read")
+
+_OWN = tuple(str(each).rstrip() for each in (not_reached(""), lost(""), NO_ROUTE, NOT_READ))
+
+
+def is_own(said: str) -> bool:
+    """
+    Tell whether a reply, as a line of words, is one of ours: no upstream has said anything.
+    """
+    return said.startswith(_OWN)
+
+
+def is_unreached(reply: Reply) -> bool:
+    """
+    Tell whether this is the reply of L{not_reached}: it says nothing of the message.
+    """
+    return reply.code == 451 and reply.enhanced == "4.4.1"
+
 
 def is_unknown(reply: Reply) -> bool:
     """

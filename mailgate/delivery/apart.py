@@ -67,16 +67,19 @@ class SettlementApart(Settlement):
                     verdict.recipients, verdict.reply, "refused" if is_refused else "deferred"
                 )
         for group in self.groups():
-            try:
-                replies = await self._deliver(group)
-            except CancelledError:
-                raise
-            except Exception:
-                self.log.failure(
-                    "{event} for {trace}", event="delivery.failed", trace=self.envelope.trace
-                )
-                replies = [lost("local error")] * len(group.recipients)
-            self._take_apart(group, replies)
+            await self._hand_over(group)
+
+    async def _hand_over(self, group: Group) -> None:
+        try:
+            replies = await self._deliver(group)
+        except CancelledError:
+            raise
+        except Exception:
+            self.log.failure(
+                "{event} for {trace}", event="delivery.failed", trace=self.envelope.trace
+            )
+            replies = [lost("local error")] * len(group.recipients)
+        self._take_apart(group, replies)
 
     async def _hold_copies(self, holds: Sequence[Hold]) -> None:
         recipients = [hold.recipient for hold in holds]

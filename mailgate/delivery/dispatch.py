@@ -12,6 +12,7 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from mailgate.delivery.apart import SettlementApart
+from mailgate.delivery.queued import QueuedApart, QueuedSettlement
 from mailgate.delivery.settlement import DELIVERED, Settlement
 from mailgate.interfaces import IDelivery, IDispatcher, IHub, IMessage, IRewriter, Outcome
 from mailgate.message.envelope import Envelope
@@ -67,7 +68,13 @@ class Dispatcher:
         within: float,
         alone: bool,
     ) -> Deferred[Outcome]:
-        settlement = (SettlementApart if alone else Settlement)(
+        is_ours = envelope.session.is_trusted
+        make: type[Settlement]
+        if is_ours:
+            make = QueuedApart if alone else QueuedSettlement
+        else:
+            make = SettlementApart if alone else Settlement
+        settlement = make(
             self.hub,
             self.rewriter,
             self.route_for,
@@ -78,7 +85,7 @@ class Dispatcher:
             within,
         )
         try:
-            if not alone and len(verdicts) == 1 and verdicts[0].action in DELIVERED:
+            if not (alone or is_ours) and len(verdicts) == 1 and verdicts[0].action in DELIVERED:
                 groups = settlement.groups()
                 if len(groups) == 1:
                     return settlement.settle_one(groups[0])

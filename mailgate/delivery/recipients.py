@@ -8,11 +8,18 @@ import re
 from typing import TYPE_CHECKING
 
 from attrs import evolve
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from zope.interface import implementer
 
 from mailgate.delivery.routes import Routes
-from mailgate.interfaces import Admission, Capabilities, IRecipients, MaybeDeferred, combined
+from mailgate.interfaces import (
+    Admission,
+    Capabilities,
+    IDelivery,
+    IRecipients,
+    MaybeDeferred,
+    combined,
+)
 from mailgate.message.envelope import Envelope
 from mailgate.reply import Reply
 from mailgate.wire.address import Address
@@ -20,6 +27,7 @@ from mailgate.wire.address import Address
 if TYPE_CHECKING:
     from mailgate.knowledge.recipients import Directory, Resolution
 
+RECIPIENT_OK = Reply(250, "2.1.5", "recipient ok")
 NOT_OURS = Reply(550, "5.7.1", "no mail for this domain is taken here")
 NO_RELAY = Reply(550, "5.7.1", "no mail is relayed through another address")
 ALWAYS = frozenset(("postmaster", "abuse"))
@@ -46,23 +54,30 @@ class Recipients:
     def ask(self, envelope: Envelope, recipient: Address) -> MaybeDeferred[Admission]:
         """
         Say whether a recipient exists.
+
+        What is sent from here is queued, so for that only a lasting refusal counts, nobody waits
+        for an upstream that fails, and whether somebody elsewhere exists is not asked.
         """
         routes, sender = self._routes, envelope.sender
         delivery = routes.route_for(recipient)
-        if delivery is None and envelope.session.is_trusted:
-            delivery = routes.default
-        if delivery is None:
+        is_sent_from_here = envelope.session.is_trusted
+        if delivery is None and not (is_sent_from_here and routes.default is not None):
             return Admission(NOT_OURS, recipient)
         full = routes.full_address(recipient)
         is_always = recipient.local.lower() in ALWAYS
         if not is_always and _INNER_ADDRESS.search(recipient.local):
             return Admission(NO_RELAY, recipient)
+        if delivery is None:
+            return Admission(RECIPIENT_OK, recipient)
         found = self._resolve(full, sender)
         # Where a copy for them goes says nothing of who they are: they stay what they are.
         rewrites = self._rewrites and not is_always
+        admission: MaybeDeferred[Admission]
         if isinstance(found, Deferred):
-            return found.addCallback(_admit, recipient, rewrites, envelope.utf8)
-        return _admit(found, recipient, rewrites, envelope.utf8)
+            admission = found.addCallback(_admit, recipient, rewrites, envelope.utf8)
+        else:
+            admission = _admit(found, recipient, rewrites, envelope.utf8)
+        return _of_queued(admission, recipient, delivery) if is_sent_from_here else admission
 
     def explain(self, recipient: Address, sender: Address) -> Deferred[Resolution]:
         """
@@ -84,6 +99,25 @@ class Recipients:
         Give what all routes can take.
         """
         return combined([delivery.capabilities for delivery in self._routes.deliveries()])
+
+
+def _of_queued(
+    admission: MaybeDeferred[Admission], recipient: Address, delivery: IDelivery
+) -> MaybeDeferred[Admission]:
+    """
+    Give what counts for mail that is queued.
+    """
+    if not isinstance(admission, Deferred):
+        return _unless_unsure(admission, recipient)
+    if delivery.failures:
+        admission.addErrback(lambda failure: failure.trap(CancelledError))
+        admission.cancel()
+        return Admission(RECIPIENT_OK, recipient)
+    return admission.addCallback(_unless_unsure, recipient)
+
+
+def _unless_unsure(admission: Admission, recipient: Address) -> Admission:
+    return Admission(RECIPIENT_OK, recipient) if admission.reply.is_transient else admission
 
 
 def _admit(found: Resolution, recipient: Address, rewrites: bool, utf8: bool) -> Admission:

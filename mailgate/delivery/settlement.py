@@ -82,7 +82,7 @@ class Settlement:
     unsent: list[Outgoing] = field(init=False, factory=list)
     notes: list[str] = field(init=False, factory=list)
     is_delivered: bool = field(init=False, default=False)
-    """Whether an upstream has taken a copy: the point of no return."""
+    """Whether an upstream or the outbox has taken a copy: the point of no return."""
 
     @until.default
     def _until(self) -> float:
@@ -175,7 +175,7 @@ class Settlement:
             await self._withdraw()
             return self._deferred(self._told(deferral))
         is_kept = any(v.action in (Action.QUARANTINE, Action.DISCARD) for v in self.verdicts)
-        if not (self.is_delivered or is_kept):
+        if not (self.is_delivered or self.unsent or is_kept):
             await self._withdraw()
             for recipient, (reply, upstream) in self.refused.items():
                 self._note(recipient, "refused", str(reply), upstream)
@@ -195,8 +195,9 @@ class Settlement:
         """
         await self._hold(self.undeliverable, is_provisional=True)
         if self.unsent:
-            queued = self.hub.enqueue(self.envelope, self.message, self.unsent)
-            ids = await kept(self._in_time(queued))
+            queueing = self._in_time(self.hub.enqueue(self.envelope, self.message, self.unsent))
+            ids = await (kept(queueing) if self.is_delivered else queueing)
+            self.is_delivered = True
             for copy, identity in zip(self.unsent, ids, strict=True):
                 self._note(copy.recipient, "queued", copy.reason, identity)
         if self.provisional:

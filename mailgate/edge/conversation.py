@@ -427,6 +427,9 @@ class Conversation:
         Give what may be used: what is ours alone, and what all routes can take.
         """
         routes = self._services.recipients.offers().extensions
+        if self.session.is_trusted:
+            # What is queued here is told of by ourselves, where nobody behind us does.
+            routes |= {"DSN"}
         lines = ["PIPELINING", f"SIZE {self.mailing.size_limit()}", "ENHANCEDSTATUSCODES"]
         lines += ["CHUNKING", f"LIMITS RCPTMAX={self._services.limits.recipients}"]
         lines += [each for each in ("8BITMIME", "SMTPUTF8", "DSN") if each in routes]

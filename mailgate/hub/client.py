@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mailgate.config.model import Settings
+from mailgate.delivery.queue import Queue
 from mailgate.hub.commands import Answer, CommandError, Commands
 from mailgate.hub.control import ask, short_name
 from mailgate.hub.lock import InUse, owner_of
@@ -42,7 +43,8 @@ def reach(settings: Settings, files: IFiles) -> Iterator[Ask]:
     if storage is None:
         yield partial(ask, path)
         return
-    commands = Commands(storage, storage.quarantine(lambda: None))
+    queue = Queue(storage.messages, storage.now)
+    commands = Commands(storage, storage.quarantine(lambda: None), queue)
     try:
         yield lambda name, arguments: immediate_result(commands.run(name, arguments))
     finally:

@@ -20,6 +20,7 @@ from twisted.logger import Logger
 from mailgate.classify.learning import Learner
 from mailgate.classify.store import Unusable
 from mailgate.config.model import Policy
+from mailgate.delivery.queue import Outcome, Queue
 from mailgate.hub.backup import FOLDER as BACKUP
 from mailgate.hub.backup import put_aside
 from mailgate.hub.storage import Storage
@@ -30,7 +31,7 @@ from mailgate.quarantine import rows
 from mailgate.quarantine.deciding import Decisions
 from mailgate.quarantine.held import HeldMessage, Quarantine
 from mailgate.reporting.status import Status
-from mailgate.store import history, outbox
+from mailgate.store import history
 from mailgate.store.blobs import BEGINNING
 from mailgate.store.database import select
 from mailgate.store.outbox import OutboxRow
@@ -61,11 +62,8 @@ class Commands:
         self,
         storage: Storage,
         quarantine: Quarantine,
-        outbox_changed: Callable[[], None] = lambda: None,
+        queue: Queue,
     ) -> None:
-        """
-        @param outbox_changed: called when a copy in the outbox has become due.
-        """
         self._now = storage.now
         self._storage = storage
         self.policy = storage.settings.policy
@@ -77,8 +75,7 @@ class Commands:
         self.status: Callable[[], Awaitable[Status]] | None = None
         """Tells how the gateway is; set by the gateway."""
 
-        self._messages = storage.messages
-        self._outbox_changed = outbox_changed
+        self._queue = queue
         self._database = storage.database
         self._traces = storage.traces
         self._accounts = storage.accounts
@@ -95,6 +92,7 @@ class Commands:
             "outbox.list": self.outbox_list,
             "outbox.show": self.outbox_show,
             "outbox.retry": self.outbox_retry,
+            "outbox.hold": self.outbox_hold,
             "outbox.delete": self.outbox_delete,
             "list.add": self.list_add,
             "list.remove": self.list_remove,
@@ -229,63 +227,53 @@ class Commands:
         """
         Give what waits in the outbox, the newest first, and how much there is in all.
         """
-
-        def work(connection: sqlite3.Connection) -> Answer:
-            found = outbox.newest(connection, limit, before)
-            return {"rows": [_queued(row) for row in found], "total": outbox.count(connection)}
-
-        return await self._database.read(work)
+        found = await self._queue.list(limit, before)
+        return {"rows": [_queued(row) for row in found], "total": await self._queue.count()}
 
     async def outbox_show(self, id: str) -> Answer:
         """
         Give all that is known of a copy in the outbox.
         """
-        row = await self._database.read(lambda connection: outbox.get(connection, id))
+        row = await self._queue.show(id)
         if row is None:
             raise _no_copy(id)
         return {"queued": _queued(row), "history": await self._history([row.message.trace])}
 
-    async def outbox_retry(self, id: str | None = None) -> Answer:
+    async def outbox_retry(self, id: str | None = None, by: str = "") -> Answer:
         """
-        Try a copy at once, or all of them, and give how many that are: those that are being
-        tried are none of them.
+        Try a copy at once, or all of them but those that somebody has stopped, and give how many
+        that are: those that are being tried are none of them.
         """
-        now = self._now()
+        if id is None:
+            return {"retried": await self._queue.retry_all()}
+        outcome = await self._queue.retry(id, by)
+        if outcome is Outcome.GONE:
+            raise _no_copy(id)
+        return {"retried": int(outcome is Outcome.DONE)}
 
-        def work(connection: sqlite3.Connection) -> int | None:
-            if id is not None and outbox.get(connection, id) is None:
-                return None
-            return outbox.hasten(connection, now, id)
-
-        number = await self._database.write(work)
-        if number is None:
-            raise _no_copy(str(id))
-        self._outbox_changed()
-        return {"retried": number}
+    async def outbox_hold(self, id: str, by: str) -> Answer:
+        """
+        Try a copy no more until somebody says so.
+        """
+        return await self._with_copy(id, self._queue.hold, by, "stopped")
 
     async def outbox_delete(self, id: str, by: str) -> Answer:
         """
         Take a copy out of the outbox. Its recipient does not get it, and nobody is told.
         """
-        now = self._now()
+        return await self._with_copy(id, self._queue.delete, by, "deleted")
 
-        def work(connection: sqlite3.Connection, loose: set[str]) -> OutboxRow | None:
-            row = outbox.get(connection, id)
-            if row is not None and not row.is_trying:
-                outbox.delete(connection, row, by, now)
-                loose.add(row.message.id)
-            return row
-
-        row = await self._messages.change(work)
-        if row is None:
+    async def _with_copy(
+        self, id: str, do: Callable[[str, str], Deferred[Outcome]], by: str, done: str
+    ) -> Answer:
+        row = await self._queue.show(id)
+        outcome = await do(id, by)
+        if row is None or outcome is Outcome.GONE:
             raise _no_copy(id)
-        if row.is_trying:
+        if outcome is Outcome.TRYING:
             raise CommandError(
-                f"copy {id} is being delivered, or was when the gateway ended; it was not deleted"
+                f"copy {id} is being delivered, or was when the gateway ended; it was not {done}"
             )
-        self.log.info(
-            "{event} {id} by {by}", event="outbox.deleted", id=id, trace=row.message.trace, by=by
-        )
         return {"recipient": str(row.recipient)}
 
     # -- allow and block --------------------------------------------------------------
@@ -498,6 +486,9 @@ def _queued(row: OutboxRow) -> Answer:
         "next_try": row.next_try,
         "is_trying": row.is_trying,
         "is_suspended": row.is_suspended,
+        "suspended_by": row.suspended_by,
+        "upstream": row.destination,
+        "role": row.message.role,
     }
 
 

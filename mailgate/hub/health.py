@@ -135,6 +135,8 @@ class Health:
             upstreams=around.upstreams(),
             has_room=self._has_room(),
             wanted_bytes=settings.limits.free_bytes,
+            outbox_seconds=storage.settings.outbox.alert_seconds,
+            outbox_copies=storage.settings.outbox.alert_copies,
             database_error=stored if isinstance(stored, str) else "",
             stored=stored if isinstance(stored, Stored) else None,
             learned=learned if isinstance(learned, Learned) else None,
@@ -167,6 +169,7 @@ def _ask_least(connection: sqlite3.Connection) -> None:
 
 def _read_stored(connection: sqlite3.Connection) -> Stored:
     waiting, trying, suspended, oldest = outbox.survey(connection)
+    stopped = outbox.count_stopped(connection)
     messages, size = connection.execute(
         "SELECT count(*), coalesce(sum(size), 0) FROM messages"
     ).fetchone()
@@ -176,6 +179,7 @@ def _read_stored(connection: sqlite3.Connection) -> Stored:
         outbox_waiting=waiting,
         outbox_trying=trying,
         outbox_suspended=suspended,
+        outbox_stopped=stopped,
         outbox_oldest=oldest,
         messages=messages,
         message_bytes=size,

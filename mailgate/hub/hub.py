@@ -14,6 +14,10 @@ from zope.interface import implementer
 
 from mailgate.config.model import Settings
 from mailgate.delivery.outbox import Outbox
+from mailgate.delivery.queue import Queue
+from mailgate.delivery.telling import Sending
+from mailgate.hub.backlog import SECONDS as BACKLOG_SECONDS
+from mailgate.hub.backlog import Backlog
 from mailgate.hub.commands import Commands
 from mailgate.hub.control import Control
 from mailgate.hub.jobs import Job, Jobs
@@ -22,6 +26,7 @@ from mailgate.hub.storage import Storage
 from mailgate.interfaces import Hold, IDelivery, IHub, IMessage, IRewriter, Outgoing
 from mailgate.message.envelope import Envelope
 from mailgate.message.record import Record
+from mailgate.quarantine.notices import Notices
 from mailgate.quarantine.rows import add_undeliverable
 from mailgate.reporting.measures import Sums
 from mailgate.store import history
@@ -31,6 +36,7 @@ _HOUR = 3600.0
 _DAY = 86400
 _ROOM_SECONDS = 10.0
 _LEARNING_SECONDS = 5.0
+_NOTICES_SECONDS = 60.0
 
 
 @implementer(IHub)
@@ -63,15 +69,33 @@ class Hub:
             storage.messages,
             storage.threads,
             settings.outbox,
-            settings.hostname,
-            route_for,
+            Sending(
+                settings.hostname,
+                settings.postmaster,
+                lambda address: address.host in self._domains,
+                route_for,
+                settings.mailbox_upstreams,
+            ),
             rewriter,
             add_undeliverable,
         )
+        self._domains = settings.domains
+        self.queue = Queue(storage.messages, storage.now, self.outbox.kick)
         self.quarantine = storage.quarantine(self.outbox.kick)
+        base_url = settings.web.base_url
+        notices = Notices(
+            storage.messages,
+            storage.now,
+            settings.notices,
+            settings.hostname,
+            settings.postmaster,
+            base_url,
+            self.outbox.kick,
+        )
+        backlog = Backlog(storage.database, storage.now, settings.outbox, notices, base_url)
         self.lists = storage.lists
         self.learning = storage.learning
-        self.commands = Commands(storage, self.quarantine, self.outbox.kick)
+        self.commands = Commands(storage, self.quarantine, self.queue)
         self._control = Control(IReactorUNIX(reactor), settings.data / "control", self.commands)
         self.sums = Sums()
         """What was counted since the start."""
@@ -86,6 +110,8 @@ class Hub:
                 Job("purge of the history", _HOUR, self._purge_history),
                 Job("purge of the lists", _HOUR, self.lists.purge),
                 Job("writing of what was learned", _LEARNING_SECONDS, self.learning.merge),
+                Job("look at the outbox", BACKLOG_SECONDS, backlog.look),
+                Job("notices", _NOTICES_SECONDS, notices.look),
                 *jobs,
             ),
         )
@@ -106,8 +132,9 @@ class Hub:
         """
         self.room.minimum = settings.limits.free_bytes
         self.outbox.rewriter = rewriter
-        self.lists.domains = settings.domains
+        self.lists.domains = self._domains = settings.domains
         self.commands.policy = settings.policy
+        self.outbox.reroute()
 
     def finish(self, seconds: float) -> Deferred[None]:
         """

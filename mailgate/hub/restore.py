@@ -135,7 +135,7 @@ def _prepare(folder: Path, description: Mapping[str, Any], now: float) -> tuple[
                 text = f"copy {row.id} for {row.recipient} was restored, and waits for a person"
                 history.note(connection, row.message.trace, now, "outbox.restored", text)
             # Nobody knows whether they were delivered after the backup was made.
-            suspended = outbox.suspend(connection)
+            suspended = outbox.suspend_all(connection)
             # Who has signed out since then must not be signed in again.
             connection.execute("DELETE FROM log_in")
             connection.execute("COMMIT")

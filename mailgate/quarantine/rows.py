@@ -4,6 +4,7 @@ The rows of held messages, and the values they are read into.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Sequence
 from enum import StrEnum
@@ -13,7 +14,8 @@ from attrs import frozen
 
 from mailgate.finding import SANDBOX, Finding
 from mailgate.interfaces import Hold
-from mailgate.message.envelope import new_id
+from mailgate.message.envelope import TRUSTED_ROLES, new_id
+from mailgate.message.writing import OURS
 from mailgate.store import findings
 from mailgate.store.database import LAST_NUMBER, select
 from mailgate.store.messages import StoredMessage
@@ -21,6 +23,9 @@ from mailgate.store.outbox import OutboxRow
 from mailgate.verdict import Action, Kind
 from mailgate.wire.address import Address
 from mailgate.wire.parameters import RcptParameters
+
+_NOBODY = re.compile(r"\d{3} 5\.(1\.[0-9]+|2\.1)\b", re.ASCII)
+"""Replies by which there is no such recipient, or no more (RFC 3463 sections 3.2 and 3.3)."""
 
 
 class State(StrEnum):
@@ -170,10 +175,12 @@ def _insert(
     now: float,
 ) -> str:
     identity = new_id()
+    words, role = _words(connection, message, recipient)
+    is_failure = kind is Kind.UNDELIVERABLE
     connection.execute(
         "INSERT INTO held (id, message, state, kind, owner, recipient_local, recipient_domain,"
-        " notify, orcpt, action, total, findings, reason, held, words)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " notify, orcpt, action, total, findings, reason, held, words, owes_recipient,"
+        " owes_postmaster) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             identity,
             message,
@@ -189,22 +196,35 @@ def _insert(
             findings.encode(evidence),
             reason,
             now,
-            _words(connection, message, recipient),
+            words,
+            is_failure and owes_recipient(role, reason),
+            is_failure,
         ),
     )
     return identity
 
 
-def _words(connection: sqlite3.Connection, message: str, recipient: Address) -> str:
+def owes_recipient(role: str, reason: str) -> bool:
     """
-    Give what can be looked for in a held message.
+    Tell whether a recipient is to be told of a message that could not be delivered: not where there
+    is none, and not of what was sent from here, whose senders are told.
+
+    @param role: of the listener through which it came.
+    @param reason: what the upstream has said.
     """
-    (found,) = connection.execute(
-        "SELECT subject, from_header, sender_local || '@' || sender_domain FROM messages"
+    return role not in TRUSTED_ROLES and role not in OURS and not _NOBODY.match(reason)
+
+
+def _words(connection: sqlite3.Connection, message: str, recipient: Address) -> tuple[str, str]:
+    """
+    Give what can be looked for in a held message, and the role of where it came in.
+    """
+    ((*found, role),) = connection.execute(
+        "SELECT subject, from_header, sender_local || '@' || sender_domain, role FROM messages"
         " WHERE message = ?",
         (message,),
     )
-    return folded("\n".join((*found, str(recipient))))
+    return folded("\n".join((*found, str(recipient)))), role
 
 
 def folded(text: str) -> str:

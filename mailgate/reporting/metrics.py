@@ -219,6 +219,11 @@ def _storage(status: Status) -> Iterator[Metric]:
             {(): 0 if oldest is None else max(0.0, status.now - oldest)},
         )
         yield _gauge(
+            "mailgate_outbox_late",
+            "1 where mail piles up in the outbox, by age or number ([outbox] alert_...).",
+            {(): int(status.outbox_is_late)},
+        )
+        yield _gauge(
             "mailgate_held_messages",
             "Held messages by kind.",
             {(kind.value,): stored.held.get(kind.value, 0) for kind in Kind},

@@ -19,9 +19,6 @@ from mailgate.reporting.status import (
 )
 from mailgate.reporting.terminal import moment
 
-OUTBOX_SECONDS = 3600.0
-"""How long a copy may lie in the outbox until a person should look."""
-
 CERTIFICATE_SECONDS = 30 * 86400.0
 """How long before its end a certificate should be renewed, at most: one that lives shorter than
 three times as long is renewed in the last third of its life."""
@@ -229,17 +226,17 @@ def _outbox(status: Status) -> Row:
     stored = status.stored
     assert stored is not None
     number = stored.outbox_waiting + stored.outbox_trying
-    words = "empty"
-    is_late = False
+    parts = []
     if stored.outbox_oldest is not None:
-        age = status.now - stored.outbox_oldest
-        is_late = age >= OUTBOX_SECONDS
-        words = f"{_many(number, 'copy', 'copies')}, the oldest waits for {span(age)}"
-    if stored.outbox_suspended:
-        restored = _many(stored.outbox_suspended, "restored copy", "restored copies")
-        words = "" if words == "empty" else f"{words}; "
-        words += f"{restored} to be retried or deleted by you (mailgate outbox list)"
-    return Row(is_late or stored.outbox_suspended > 0, "outbox", words)
+        age = span(status.now - stored.outbox_oldest)
+        parts.append(f"{_many(number, 'copy', 'copies')}, the oldest waits for {age}")
+    restored = stored.outbox_suspended - stored.outbox_stopped
+    if restored:
+        words = _many(restored, "restored copy", "restored copies")
+        parts.append(f"{words} to be retried or deleted by you (mailgate outbox list)")
+    if stored.outbox_stopped:
+        parts.append(f"{stored.outbox_stopped:,} stopped by somebody")
+    return Row(status.outbox_is_late or restored > 0, "outbox", "; ".join(parts) or "empty")
 
 
 def _stored(status: Status) -> Iterator[Row]:

@@ -117,6 +117,9 @@ class Stored:
     outbox_suspended: int
     """Copies that wait for a person."""
 
+    outbox_stopped: int
+    """Those of them that somebody has stopped; the others were restored."""
+
     outbox_oldest: float | None
     """Since when the oldest of those lies there that wait for no person, in seconds since the
     epoch."""
@@ -214,6 +217,12 @@ class Status:
     wanted_bytes: int
     """What must be free on the disk for that."""
 
+    outbox_seconds: float
+    """How old a copy in the outbox may become until somebody should look."""
+
+    outbox_copies: int
+    """How many may wait until somebody should look."""
+
     database_error: str
     """Why the database does not answer, or C{""}."""
 
@@ -235,6 +244,19 @@ class Status:
             each
             for each in self.workers
             if each.is_current and each.is_ready and each.status is not None
+        )
+
+    @property
+    def outbox_is_late(self) -> bool:
+        """
+        Tell whether mail piles up in the outbox.
+        """
+        stored = self.stored
+        if stored is None:
+            return False
+        oldest = stored.outbox_oldest
+        return stored.outbox_waiting + stored.outbox_trying >= self.outbox_copies or (
+            oldest is not None and self.now - oldest >= self.outbox_seconds
         )
 
     def unreadiness(self) -> tuple[str, ...]:

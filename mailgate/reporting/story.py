@@ -114,6 +114,8 @@ def tell_queued(queued: Fields) -> Iterator[str]:
     yield f"  Size     {queued['size']:,} bytes"
     yield f"  Trace    {queued['trace']}"
     yield f"  Queued   {moment(queued['queued'])}"
+    if queued["upstream"]:
+        yield f"  Through  {queued['upstream']}"
     if queued["released_from"]:
         yield f"  Was      held message {queued['released_from']}"
     yield f"  State    {_waiting(queued)}"
@@ -208,6 +210,8 @@ def _state(held: Fields) -> str:
 def _waiting(queued: Fields) -> str:
     if queued["is_trying"]:
         return "is being delivered"
+    if queued["is_suspended"] and queued["suspended_by"]:
+        return f"was stopped by {queued['suspended_by']}, and waits for: mailgate outbox retry ID"
     if queued["is_suspended"]:
         return "was restored from a backup, and waits until somebody says: mailgate outbox retry"
     tries = f"{queued['tries']} {'try' if queued['tries'] == 1 else 'tries'} so far"

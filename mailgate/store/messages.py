@@ -5,7 +5,7 @@ Stored messages: a file, a row about it, and the rows of other tables that name 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from attrs import frozen
@@ -142,28 +142,57 @@ class Messages:
         @return: what C{insert} returned, once file and rows are on the disk.
         @raise OSError: no room, or the disk failed; nothing has been stored.
         """
-        return Deferred.fromCoroutine(self._keep(envelope, message, insert))
+        return self.keep_all(
+            ((envelope, message),), lambda connection, stored, _: insert(connection, *stored)
+        )
 
-    async def _keep(
+    def keep_all(
         self,
-        envelope: Envelope,
-        message: IMessage,
-        insert: Callable[[sqlite3.Connection, str], T],
-    ) -> T:
-        summary = await self._threads.run(self._summarise, message.head(BEGINNING))
-        identity = await self.blobs.save(message)
+        messages: Sequence[tuple[Envelope, IMessage]],
+        function: Callable[[sqlite3.Connection, Sequence[str], set[str]], T],
+    ) -> Deferred[T]:
+        """
+        Store messages, and call C{function} with their ids in the same transaction; what it adds to
+        the set goes as in L{change}.
 
-        def work(connection: sqlite3.Connection) -> T:
-            _insert(connection, identity, message.size, envelope, summary)
-            return insert(connection, identity)
+        @raise OSError: no room, or the disk failed; nothing has been stored or changed.
+        """
+        return Deferred.fromCoroutine(self._keep_all(messages, function))
+
+    async def _keep_all(
+        self,
+        messages: Sequence[tuple[Envelope, IMessage]],
+        function: Callable[[sqlite3.Connection, Sequence[str], set[str]], T],
+    ) -> T:
+        summaries: list[Summary] = []
+        stored: list[str] = []
+        try:
+            for _, message in messages:
+                beginning = message.head(BEGINNING)
+                summaries.append(await self._threads.run(self._summarise, beginning))
+                stored.append(await self.blobs.save(message))
+        except CancelledError:
+            raise
+        except Exception:
+            if stored:
+                self.blobs.remove(stored)
+            raise
+
+        def work(connection: sqlite3.Connection, loose: set[str]) -> T:
+            for (envelope, message), summary, identity in zip(
+                messages, summaries, stored, strict=True
+            ):
+                _insert(connection, identity, message.size, envelope, summary)
+            return function(connection, stored, loose)
 
         try:
-            return await self.database.write(work)
+            return await self.change(work)
         except CancelledError:
             # What was asked of the writer happens all the same.
             raise
         except Exception:
-            self.blobs.remove([identity])
+            if stored:
+                self.blobs.remove(stored)
             raise
 
     def change(self, function: Callable[[sqlite3.Connection, set[str]], T]) -> Deferred[T]:

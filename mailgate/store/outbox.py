@@ -51,12 +51,11 @@ class OutboxRow:
     is_suspended: bool
     """Whether it waits for a person, and is tried at no time."""
 
-    @property
-    def verdict(self) -> Verdict:
-        """
-        Give the verdict for the rewriting.
-        """
-        return Verdict(self.action, self.findings, self.total, (self.recipient,))
+    suspended_by: str
+    """Who has said so, or C{""} after a restore."""
+
+    destination: str
+    """The name of the upstream that it is for, or C{""} where none is known."""
 
     @classmethod
     def of(cls, row: sqlite3.Row) -> OutboxRow:
@@ -79,6 +78,8 @@ class OutboxRow:
             next_try=row["next_try"],
             is_trying=bool(row["is_trying"]),
             is_suspended=bool(row["is_suspended"]),
+            suspended_by=row["suspended_by"],
+            destination=row["destination"],
         )
 
 
@@ -92,17 +93,19 @@ def add(
     first_try: float,
     released_from: str = "",
     reason: str = "",
+    destination: str = "",
 ) -> None:
     """
     Queue a copy of the stored message C{message} for the one recipient of C{verdict}.
 
     @param wish: what was said of notices for the recipient.
+    @param destination: the name of the upstream, or C{""} where it is still to be found out.
     """
     (recipient,) = verdict.recipients
     connection.execute(
         "INSERT INTO outbox (id, message, recipient_local, recipient_domain, owner, notify, orcpt,"
-        " action, total, findings, released_from, reason, queued, next_try)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " action, total, findings, released_from, reason, queued, next_try, destination)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             identity,
             message,
@@ -118,8 +121,25 @@ def add(
             reason,
             now,
             first_try,
+            destination,
         ),
     )
+
+
+def add_own(
+    connection: sqlite3.Connection,
+    identity: str,
+    stored: str,
+    recipient: Address,
+    now: float,
+    destination: str = "",
+) -> None:
+    """
+    Queue a message of ours.
+    """
+    verdict = Verdict(Action.ACCEPT, (), 0.0, (recipient,))
+    wish = RcptParameters()
+    add(connection, identity, stored, verdict, wish, now, now, destination=destination)
 
 
 def newest(
@@ -145,6 +165,17 @@ def count(connection: sqlite3.Connection) -> int:
     return int(number)
 
 
+def count_by_destination(connection: sqlite3.Connection) -> list[tuple[str, int]]:
+    """
+    Count what waits for no person, by the name of the upstream; most first, and 20 names at most.
+    """
+    found = connection.execute(
+        "SELECT destination, count(*) FROM outbox WHERE NOT is_suspended"
+        " GROUP BY destination ORDER BY count(*) DESC, destination LIMIT 20"
+    )
+    return [(name, number) for name, number in found]
+
+
 def survey(connection: sqlite3.Connection) -> tuple[int, int, int, float | None]:
     """
     Count the copies that wait for their next try, those that are being tried, and those that wait
@@ -158,12 +189,42 @@ def survey(connection: sqlite3.Connection) -> tuple[int, int, int, float | None]
     return waiting, trying, suspended, oldest
 
 
-def suspend(connection: sqlite3.Connection) -> int:
+def count_stopped(connection: sqlite3.Connection) -> int:
     """
-    Let all copies wait for a person, and count them.
+    Count the copies that somebody has stopped.
+    """
+    (number,) = connection.execute(
+        "SELECT count(*) FROM outbox WHERE is_suspended AND suspended_by <> ''"
+    ).fetchone()
+    return int(number)
+
+
+def suspend_all(connection: sqlite3.Connection) -> int:
+    """
+    Let all copies wait for a person, after a restore, and count them.
     """
     changed = connection.execute("UPDATE outbox SET is_suspended = 1, is_trying = 0")
     return changed.rowcount
+
+
+def suspend(connection: sqlite3.Connection, row: OutboxRow, by: str, now: float) -> None:
+    """
+    Try a copy no more until a person says so, and write that down.
+
+    @param by: who has stopped it, in words.
+    """
+    connection.execute(
+        "UPDATE outbox SET is_suspended = 1, suspended_by = ? WHERE id = ?", (by, row.id)
+    )
+    note(connection, row, now, "outbox.stopped", f"stopped by {by}")
+
+
+def note(connection: sqlite3.Connection, row: OutboxRow, now: float, event: str, what: str) -> None:
+    """
+    Write down what was done with a copy.
+    """
+    text = f"copy {row.id} for {row.recipient} {what}"
+    history.note(connection, row.message.trace, now, event, text)
 
 
 def get(connection: sqlite3.Connection, identity: str) -> OutboxRow | None:
@@ -178,39 +239,6 @@ def get(connection: sqlite3.Connection, identity: str) -> OutboxRow | None:
     return next(map(OutboxRow.of, found), None)
 
 
-def due(connection: sqlite3.Connection, now: float, limit: int) -> Sequence[OutboxRow]:
-    """
-    Give rows that nobody is trying and whose time has come, the longest due first.
-    """
-    found = select(
-        connection,
-        "SELECT * FROM outbox JOIN messages USING (message)"
-        " WHERE next_try <= ? AND NOT is_trying AND NOT is_suspended ORDER BY next_try LIMIT ?",
-        (now, limit),
-    )
-    return [OutboxRow.of(row) for row in found]
-
-
-def mend_times(connection: sqlite3.Connection, now: float, latest: float) -> None:
-    """
-    Let rows be tried now whose next try is beyond C{latest}: no try is set so far ahead, so the
-    clock has been put back.
-    """
-    (last,) = connection.execute("SELECT max(next_try) FROM outbox").fetchone()
-    if last is not None and last > latest:
-        connection.execute("UPDATE outbox SET next_try = ? WHERE next_try > ?", (now, latest))
-
-
-def next_due(connection: sqlite3.Connection) -> float | None:
-    """
-    Give the time of the next try, or C{None} where nothing waits.
-    """
-    (time,) = connection.execute(
-        "SELECT min(next_try) FROM outbox WHERE NOT is_trying AND NOT is_suspended"
-    ).fetchone()
-    return None if time is None else float(time)
-
-
 def begin(connection: sqlite3.Connection, identities: Iterable[str]) -> None:
     """
     Mark rows as being tried, so that a crash on the way leaves a sign.
@@ -221,27 +249,33 @@ def begin(connection: sqlite3.Connection, identities: Iterable[str]) -> None:
 
 
 def postpone(
-    connection: sqlite3.Connection, row: OutboxRow, next_try: float, reason: str, tries: int
+    connection: sqlite3.Connection,
+    row: OutboxRow,
+    next_try: float,
+    reason: str,
+    tries: int,
+    is_unreached: bool = False,
 ) -> None:
     """
     End a try that did not succeed.
     """
     connection.execute(
-        "UPDATE outbox SET is_trying = 0, next_try = ?, reason = ?, tries = ? WHERE id = ?",
-        (next_try, reason, tries, row.id),
+        "UPDATE outbox SET is_trying = 0, next_try = ?, reason = ?, tries = ?, is_unreached = ?"
+        " WHERE id = ?",
+        (next_try, reason, tries, is_unreached, row.id),
     )
 
 
 def hasten(connection: sqlite3.Connection, now: float, identity: str | None = None) -> int:
     """
-    Let a copy be tried now, or all of them, as far as they are not being tried; those that wait for
-    a person too.
+    Let a copy be tried now, also where it waits for a person; or all of them, but those that a
+    person has stopped. What is being tried is left alone.
 
     @return: how many that are.
     """
     changed = connection.execute(
-        "UPDATE outbox SET next_try = :now, is_suspended = 0"
-        " WHERE NOT is_trying AND (:id IS NULL OR id = :id)",
+        "UPDATE outbox SET next_try = :now, is_suspended = 0, suspended_by = ''"
+        " WHERE NOT is_trying AND (id = :id OR :id IS NULL AND suspended_by = '')",
         {"now": now, "id": identity},
     )
     return changed.rowcount
@@ -254,8 +288,7 @@ def delete(connection: sqlite3.Connection, row: OutboxRow, by: str, now: float) 
     @param by: who does, in words.
     """
     remove(connection, row.id)
-    text = f"copy {row.id} for {row.recipient} deleted from the outbox by {by}"
-    history.note(connection, row.message.trace, now, "outbox.deleted", text)
+    note(connection, row, now, "outbox.deleted", f"deleted from the outbox by {by}")
 
 
 def remove(connection: sqlite3.Connection, identity: str) -> None:

@@ -33,7 +33,7 @@ from mailgate.web.sign_in import FirstAdministrator, LogIns
 from mailgate.web.templates import Templates
 
 if TYPE_CHECKING:
-    from mailgate.delivery.outbox import Outbox
+    from mailgate.delivery.queue import Queue
     from mailgate.knowledge.list_store import ListStore
     from mailgate.quarantine.held import Quarantine
     from mailgate.reporting.trace import Traces
@@ -51,7 +51,7 @@ def make_site(
     certain: float,
     keep_days: int,
     quarantine: Quarantine,
-    outbox: Outbox,
+    queue: Queue,
     traces: Traces,
     lists: ListStore,
     database: Database,
@@ -91,7 +91,7 @@ def make_site(
             quarantine, decisions, lists, policy, certain, keep_days, reader, times, templates
         ),
         ListsPage(lists, times, templates),
-        OutboxPage(outbox, quarantine, times, templates),
+        OutboxPage(queue, quarantine, times, templates),
         TracePage(traces, database, policy, times, templates),
         AccountPages(accounts, log_ins, sign_in.tries_of_names, times, templates),
     )

@@ -16,6 +16,7 @@ from mailgate.classify.store import load as load_tokens
 from mailgate.hub.lock import DataLock
 from mailgate.message.mime import read
 from mailgate.store import backup, outbox
+from mailgate.store import due as store_due
 from mailgate.store.files import Files
 from mailgate.store.threads import immediate_result
 from mailgate.verdict import Action, Kind, Verdict
@@ -170,9 +171,9 @@ class BackupTests(CommandLineCase):
 
         def due(storage):
             def work(connection):
-                return [row.id for row in outbox.due(connection, 9e9, 10)]
+                return [row.id for row in store_due.begin_next(connection, "", 9e9, 10)]
 
-            return immediate_result(storage.database.read(work))
+            return immediate_result(storage.database.write(work))
 
         self.assertEqual(self.stored(due), [])
         self.say("outbox", "retry", "copy-due")

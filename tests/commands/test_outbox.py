@@ -150,3 +150,29 @@ class OutboxTests(CommandLineCase):
         self.assertIn("two is being delivered", complaints)
         self.answer(b"y\n")
         self.assertEqual(self.call("outbox", "delete", "none")[0], 1)
+
+    def test_hold(self):
+        """
+        A copy that is stopped says by whom, is not let go with all the others, and is when it is
+        named; the trace tells both.
+        """
+        self.queue("one", "two", "three")
+        self.begin("two")
+        status, out, complaints = self.call("outbox", "hold", "one", "two", "none")
+        self.assertEqual(status, 1)
+        self.assertEqual(
+            out, "one for bob@example.com is tried no more until you say: outbox retry\n"
+        )
+        self.assertIn("two is being delivered", complaints)
+        self.assertIn("it was not stopped", complaints)
+        self.assertEqual(complaints.count("\n"), 2)
+        self.assertIn("stopped", self.say("outbox", "list").splitlines()[-1])
+        person = asking.person()
+        self.assertIn(f"was stopped by {person}", self.say("outbox", "show", "one"))
+        self.assertEqual(self.say("outbox", "retry", "--all"), "1 copy is due now\n")
+        self.assertEqual(self.waiting()["one"], 3e9)
+        self.assertEqual(self.say("outbox", "retry", "one"), "one is due now\n")
+        self.assertLess(self.waiting()["one"], 3e9)
+        text = self.say("trace", ENVELOPE.trace)
+        self.assertIn(f"copy one for bob@example.com stopped by {person}", text)
+        self.assertIn(f"copy one for bob@example.com let go by {person}", text)

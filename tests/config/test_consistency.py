@@ -150,6 +150,26 @@ class RouteTests(FileTestCase):
         self.assertEqual([each.table for each in warnings], ["[upstream.spare]"])
         self.assertIn("no route uses it", str(warnings[0]))
 
+    def test_postmaster_without_a_route(self) -> None:
+        """
+        A postmaster to whom no route leads is worth a warning.
+        """
+        for address, number in (
+            ("ops@elsewhere.org", 1),
+            ("ops@Example.com", 0),
+            ("postmaster@example.com", 0),
+        ):
+            warnings = self.warnings(WHOLE + f'[notices]\npostmaster = "{address}"\n')
+            self.assertEqual([each.table for each in warnings], ["[notices]"] * number, address)
+
+    def test_postmaster(self) -> None:
+        """
+        The postmaster is an address, and nothing around it.
+        """
+        for wrong in ("", "ada", "<ada@example.com>", "ada@example.com SIZE=1", "@example.com"):
+            mistake = self.only_mistake(WHOLE + f'[notices]\npostmaster = "{wrong}"\n')
+            self.assertIn("must be an address, as in postmaster@example.com", mistake)
+
 
 class LoopTests(FileTestCase):
     """

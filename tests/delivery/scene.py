@@ -6,6 +6,7 @@ from attrs import define, field
 from twisted.internet.task import Clock
 
 from mailgate.delivery.dispatch import Dispatcher
+from mailgate.message.envelope import Envelope
 from mailgate.reply import Reply
 from mailgate.verdict import Action, Kind, Verdict
 from mailgate.wire.address import Address
@@ -31,6 +32,7 @@ class Scene:
 
     hub: FakeHub = field(factory=FakeHub)
     clock: Clock = field(factory=Clock)
+    envelope: Envelope = ENVELOPE
     upstreams: list = field(init=False)
     verdicts: list = field(init=False)
     dispatcher: Dispatcher = field(init=False)
@@ -65,7 +67,7 @@ class Scene:
         """
         Begin to settle the message.
         """
-        return self.dispatcher.dispatch(ENVELOPE, message(), self.verdicts, WITHIN, alone)
+        return self.dispatcher.dispatch(self.envelope, message(), self.verdicts, WITHIN, alone)
 
     def steps(self):
         """

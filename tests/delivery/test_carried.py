@@ -9,6 +9,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailgate.delivery.outbox import Outbox
+from mailgate.delivery.queue import Queue
 from mailgate.delivery.smtp_delivery import SmtpDelivery
 from mailgate.interfaces import Outgoing
 from mailgate.quarantine.rows import add_undeliverable
@@ -17,7 +18,17 @@ from mailgate.verdict import Action, Kind
 from mailgate.wire.address import Address
 from mailgate.wire.parameters import RcptParameters
 from tests.delivery.network import Network, make_settings
-from tests.storage import ADA, BOB, ENVELOPE, SESSION, WallClock, hold, make_storage, message
+from tests.storage import (
+    ADA,
+    BOB,
+    ENVELOPE,
+    SESSION,
+    WallClock,
+    hold,
+    make_storage,
+    message,
+    sending,
+)
 
 WISHES = {
     ADA.owner: RcptParameters("FAILURE,DELAY", "rfc822;ada@example.com"),
@@ -54,8 +65,7 @@ class CarriedCase(SynchronousTestCase):
             self.storage.messages,
             self.storage.threads,
             self.storage.settings.outbox,
-            "mail.example.com",
-            lambda recipient: self.upstream,
+            sending(lambda recipient: self.upstream),
             HeaderRewriter(),
             add_undeliverable,
         )
@@ -83,7 +93,7 @@ class CarriedCase(SynchronousTestCase):
         """
         Read the outbox.
         """
-        return self.successResultOf(self.outbox.list())
+        return self.successResultOf(Queue(self.storage.messages, self.storage.now).list())
 
     def commands(self, wire):
         """

@@ -4,20 +4,22 @@ Tests of L{mailgate.delivery.outbox}.
 
 import errno
 
-from attrs import define, field
-from twisted.internet.defer import CancelledError, Deferred, fail
+from attrs import define, evolve, field
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from mailgate.config.model import Outbox as Settings
-from mailgate.delivery.outbox import Outbox
+from mailgate.delivery.outbox import TOGETHER, Outbox
+from mailgate.delivery.queue import Outcome, Queue
 from mailgate.interfaces import Capabilities, IDelivery, IRewriter, Outgoing
 from mailgate.quarantine.rows import add_undeliverable
 from mailgate.reply import Reply
 from mailgate.store import history
 from mailgate.store.database import StoreError
 from mailgate.verdict import Action, Kind
+from mailgate.wire.address import Address
 from tests.pipeline.events import events
 from tests.recording import Journal, RecordingFiles, recording_connect
 from tests.storage import (
@@ -32,12 +34,14 @@ from tests.storage import (
     hold,
     make_storage,
     message,
+    sending,
 )
 
 TAKEN = Reply(250, "2.0.0", "taken")
 LATER = Reply(451, "4.3.0", "later")
 NEVER = Reply(550, "5.1.1", "nobody of that name")
 LOST = Reply(451, "4.4.2", "the connection was lost")
+UNREACHED = Reply(451, "4.4.1", "destination not reached: nobody there")
 
 
 @define(eq=False)
@@ -77,7 +81,10 @@ class ScriptedDelivery:
     async def _deliver(self, asked):
         while True:
             try:
-                return [await asked.answer]
+                reply = await asked.answer
+                if isinstance(reply, Reply):
+                    return [reply] * len(asked.recipients)
+                return list(reply)
             except CancelledError:
                 if not self.has_begun:
                     raise
@@ -85,14 +92,15 @@ class ScriptedDelivery:
 
     def answer(self, reply, at=0):
         """
-        Answer what was asked.
+        Answer what was asked: all alike, or with a reply for each recipient.
         """
         self.asked.pop(at).answer.callback(reply)
 
     def probe(self):
         """
-        Not asked here.
+        Know everything already.
         """
+        return succeed(None)
 
     def verify(self, sender, recipient):
         """
@@ -141,8 +149,15 @@ class OutboxCase(SynchronousTestCase):
         self.upstream = ScriptedDelivery()
         self.routes = {"example.com": self.upstream}
         self.outbox = self.make()
-        self.quarantine = self.storage.quarantine(self.outbox.kick)
+        self.queue = Queue(self.storage.messages, self.storage.now, self.kick)
+        self.quarantine = self.storage.quarantine(self.kick)
         self.journal.clear()
+
+    def kick(self):
+        """
+        Let the outbox of the moment look for what is due.
+        """
+        self.outbox.kick()
 
     def make(self):
         """
@@ -154,8 +169,10 @@ class OutboxCase(SynchronousTestCase):
             self.storage.messages,
             self.storage.threads,
             self.settings,
-            "mail.example.com",
-            lambda address: self.routes.get(address.host),
+            evolve(
+                sending(lambda who: self.routes.get(who.host) or self.routes.get("*")),
+                keeps=frozenset(("mailbox",)),
+            ),
             Rewriter(),
             add_undeliverable,
         )
@@ -177,7 +194,7 @@ class OutboxCase(SynchronousTestCase):
         """
         Read the outbox.
         """
-        return self.successResultOf(self.outbox.list())
+        return self.successResultOf(self.queue.list())
 
     def held(self):
         """
@@ -249,8 +266,8 @@ class EnqueueTests(OutboxCase):
         )
         self.assertEqual(first.message.sender, ENVELOPE.sender)
         self.assertEqual(first.message.subject, "caf\N{LATIN SMALL LETTER E WITH ACUTE}")
-        self.assertEqual(self.successResultOf(self.outbox.show(ids[1])), second)
-        self.assertIsNone(self.successResultOf(self.outbox.show("none")))
+        self.assertEqual(self.successResultOf(self.queue.show(ids[1])), second)
+        self.assertIsNone(self.successResultOf(self.queue.show("none")))
         self.assertEqual(len(self.files()), 1)
 
     def test_list(self):
@@ -258,9 +275,9 @@ class EnqueueTests(OutboxCase):
         A listing begins with the newest and goes on from where it stopped.
         """
         ids = list(reversed(self.enqueue(ADA, BOB, ADA)))
-        page = self.successResultOf(self.outbox.list(limit=2))
+        page = self.successResultOf(self.queue.list(limit=2))
         self.assertEqual([row.id for row in page], ids[:2])
-        page = self.successResultOf(self.outbox.list(before=page[-1].number))
+        page = self.successResultOf(self.queue.list(before=page[-1].number))
         self.assertEqual([row.id for row in page], ids[2:])
 
     def test_cancelled(self):
@@ -446,12 +463,49 @@ class DeliveryTests(OutboxCase):
 
     def test_at_most_n(self):
         """
-        No more than the configured number are delivered at the same time.
+        No more than the configured number go to one upstream at the same time; it begins with two,
+        and each delivery makes room for one more.
         """
         self.start()
-        self.enqueue(*[ADA] * 25)
-        for left in range(25, 0, -1):
-            self.assertEqual(len(self.upstream.asked), min(left, 10))
+        for _ in range(25):
+            self.enqueue(ADA)
+        most = []
+        while self.upstream.asked:
+            most.append(len(self.upstream.asked))
+            self.upstream.answer(TAKEN)
+        self.assertEqual(most[:12], [2, 2, 3, 4, 5, 6, 7, 8, 9, 10, 10, 10])
+        self.assertEqual(len(most), 25)
+        self.assertEqual(self.rows(), [])
+
+    def test_together(self):
+        """
+        Recipients of one message go in one transaction, a limited number of them, and each has a
+        result of its own.
+        """
+        people = [Address(f"p{number}", "example.com") for number in range(TOGETHER + 1)]
+        self.start()
+        self.enqueue(*people)
+        self.assertEqual(
+            [asked.recipients for asked in self.upstream.asked], [people[:-1], people[-1:]]
+        )
+        self.assertNotIn(b"for <", self.upstream.asked[0].message.prepended)
+        self.upstream.answer([NEVER, LATER, *[TAKEN] * (TOGETHER - 2)])
+        self.assertEqual([row.recipient for row in self.rows()], [people[-1], people[1]])
+        self.assertEqual([held.recipient for held in self.held()], [people[0]])
+
+    def test_together_only_alike(self):
+        """
+        A copy with another verdict, and a second one for somebody, go by themselves.
+        """
+        self.start()
+        copies = [
+            Outgoing(ADA, Action.TAG, 5.5),
+            Outgoing(BOB, Action.ACCEPT, 5.5),
+            Outgoing(ADA, Action.TAG, 5.5),
+        ]
+        self.successResultOf(self.outbox.enqueue(ENVELOPE, message(), copies))
+        for _ in range(3):
+            self.assertEqual(len(self.upstream.asked[0].recipients), 1)
             self.upstream.answer(TAKEN)
         self.assertEqual(self.rows(), [])
 
@@ -464,6 +518,118 @@ class DeliveryTests(OutboxCase):
         self.enqueue(BOB)
         self.upstream.answer(TAKEN, at=1)
         self.assertEqual([row.recipient for row in self.rows()], [ADA])
+
+    def test_dead_holds_up_no_other(self):
+        """
+        However much waits for an upstream that is dead, and however long each try takes there, what
+        is for another one goes out at once.
+        """
+        self.start()
+        self.routes["dead.example"] = dead = ScriptedDelivery("dead")
+        for number in range(100):
+            self.enqueue(Address(f"p{number}", "dead.example"))
+        self.assertEqual(len(dead.asked), 2)
+        for number in range(5):
+            self.enqueue(Address(f"p{number}", "example.com"))
+            self.assertEqual(len(self.upstream.asked), 1)
+            self.upstream.answer(TAKEN)
+
+    def test_unreached_is_tried_by_one(self):
+        """
+        One copy finds out that an upstream cannot be reached, and the others for it wait as if they
+        had been tried; after their wait again one tries.
+        """
+        self.start()
+        for number in range(50):
+            self.enqueue(Address(f"p{number}", "example.com"))
+        self.upstream.answer(UNREACHED)
+        self.upstream.answer(UNREACHED)
+        self.assertEqual(self.upstream.asked, [])
+        self.assertEqual({row.next_try for row in self.rows()}, {NOW + 300})
+        self.assertEqual({row.reason for row in self.rows()}, {str(UNREACHED)})
+        self.assertEqual({row.tries for row in self.rows()}, {1})
+        self.clock.pump([60] * 5)
+        self.assertEqual(len(self.upstream.asked), 1)
+        self.upstream.answer(UNREACHED)
+        self.assertEqual({row.next_try for row in self.rows()}, {NOW + 300 + 900})
+        self.assertEqual({row.tries for row in self.rows()}, {2})
+
+    def test_reached_again(self):
+        """
+        As soon as one copy gets through, those that had not reached the upstream are tried too, and
+        not those that it had deferred.
+        """
+        self.start()
+        self.enqueue(ADA)
+        self.upstream.answer(LATER)
+        for number in range(3):
+            self.enqueue(Address(f"p{number}", "example.com"))
+        self.upstream.answer(UNREACHED)
+        self.upstream.answer(UNREACHED)
+        self.assertEqual(self.upstream.asked, [])
+        self.enqueue(BOB)
+        self.upstream.answer(TAKEN)
+        tried = []
+        while self.upstream.asked:
+            tried += [who.local for who in self.upstream.asked[0].recipients]
+            self.upstream.answer(TAKEN)
+        self.assertEqual(sorted(tried), ["p0", "p1", "p2"])
+        self.assertEqual([row.recipient for row in self.rows()], [ADA])
+
+    def test_given_up_together(self):
+        """
+        What has waited for five days for a dead upstream is given up without a try for each.
+        """
+        self.start()
+        for number in range(30):
+            self.enqueue(Address(f"p{number}", "example.com"))
+        tries = 0
+        for _ in range(5 * 24 * 6 + 5):
+            while self.upstream.asked:
+                tries += 1
+                self.upstream.answer(UNREACHED)
+            self.clock.advance(600)
+        self.assertEqual((self.rows(), len(self.held())), ([], 30))
+        self.assertLess(tries, 60)
+
+    def test_new_route(self):
+        """
+        When the routes change, what waits goes where its recipient's mail goes now.
+        """
+        self.start()
+        self.enqueue(ADA)
+        self.upstream.answer(LATER)
+        self.routes["example.com"] = other = ScriptedDelivery("other")
+        self.successResultOf(self.outbox.reroute())
+        self.assertEqual([row.destination for row in self.rows()], ["other"])
+        self.successResultOf(self.queue.retry_all())
+        self.assertEqual((len(self.upstream.asked), len(other.asked)), (0, 1))
+
+    def test_stopped_by_somebody(self):
+        """
+        What somebody has stopped is tried at no time, also after a restart, until it is let go.
+        """
+        self.start()
+        self.enqueue()
+        self.upstream.answer(LATER)
+        (row,) = self.rows()
+        self.assertEqual(self.successResultOf(self.queue.hold(row.id, "Ada")), Outcome.DONE)
+        self.clock.pump([3600] * 200)
+        self.successResultOf(self.outbox.stop(0))
+        self.outbox = self.make()
+        self.start()
+        self.successResultOf(self.queue.retry_all())
+        self.assertEqual(self.upstream.asked, [])
+        self.assertEqual(self.successResultOf(self.queue.retry(row.id, "Bob")), Outcome.DONE)
+        self.assertEqual(len(self.upstream.asked), 1)
+        outcome = self.successResultOf(self.queue.delete(row.id, "Bob"))
+        self.assertEqual(outcome, Outcome.TRYING)
+        self.upstream.answer(TAKEN)
+        self.assertEqual(
+            [(name, text.rpartition(" ")[2]) for name, text in self.past()[:2]],
+            [("outbox.stopped", "Ada"), ("outbox.resumed", "Bob")],
+        )
+        self.assertEqual(self.successResultOf(self.queue.hold(row.id, "Ada")), Outcome.GONE)
 
     def test_f13_clock_put_back(self):
         """

@@ -16,7 +16,7 @@ from mailgate.knowledge.recipient_cache import Remembered, Times
 from mailgate.knowledge.recipients import Directory
 from mailgate.reply import Reply
 from mailgate.wire.address import NULL_SENDER, Address
-from tests.storage import ENVELOPE
+from tests.storage import ENVELOPE, SESSION
 
 SENDER = Address("sender", "example.org")
 ADA = Address("ada", "example.com")
@@ -33,6 +33,7 @@ class Upstream:
     def __init__(self, name):
         self.name = name
         self.capabilities = Capabilities()
+        self.failures = 0
         self.journal = []
         self.reply = GOOD
 
@@ -76,11 +77,13 @@ class RecipientTests(SynchronousTestCase):
         directory = Directory(lambda address: [asked[routes.route_for(address)]])
         self.recipients = Recipients(routes, directory)
 
-    def ask(self, recipient=ADA, sender=SENDER):
+    def ask(self, recipient=ADA, sender=SENDER, role="mx"):
         """
         Ask, and give the code and enhanced code.
         """
-        answer = self.recipients.ask(evolve(ENVELOPE, sender=sender), recipient)
+        session = evolve(SESSION, role=role)
+        envelope = evolve(ENVELOPE, session=session, sender=sender)
+        answer = self.recipients.ask(envelope, recipient)
         if isinstance(answer, Deferred):
             answer = self.successResultOf(answer)
         return answer.reply.code, answer.reply.enhanced
@@ -96,6 +99,45 @@ class RecipientTests(SynchronousTestCase):
         self.clock.advance(1001)
         self.ask()
         self.assertEqual(len(self.one.journal), 2)
+
+    def test_sent_from_here(self):
+        """
+        Of mail that is queued only a lasting refusal by the server of our own domain counts.
+        """
+        for role in ("submission", "submissions", "internal"):
+            self.one.reply = UNREACHABLE
+            self.assertEqual(self.ask(role=role), (250, "2.1.5"))
+            self.one.reply = Reply(450, "4.2.1", "greylisted")
+            self.assertEqual(self.ask(role=role), (250, "2.1.5"))
+        self.assertEqual(self.ask(), (450, "4.2.1"))
+        self.one.reply = UNKNOWN
+        self.assertEqual(self.ask(role="submission"), (550, "5.1.1"))
+
+    def test_sent_from_here_while_it_fails(self):
+        """
+        A server that could not be reached keeps nobody waiting whose mail is queued; what it said
+        before counts.
+        """
+        self.one.failures = 1
+        self.one.reply = waiting = []
+        self.assertEqual(self.ask(role="submission"), (250, "2.1.5"))
+        for asked in waiting:
+            asked.callback(UNREACHABLE)
+        self.one.reply = UNKNOWN
+        self.assertEqual(self.ask(), (550, "5.1.1"))
+        self.assertEqual(self.ask(role="submission"), (550, "5.1.1"))
+
+    def test_sent_elsewhere(self):
+        """
+        Nobody is asked whether somebody elsewhere exists.
+        """
+        elsewhere = Address("eve", "elsewhere.example")
+        self.assertEqual(self.ask(elsewhere, role="submission"), (550, "5.7.1"))
+        routes = Routes((Route(domains=("*",), upstream="one"),), {"one": self.one}, self.clock)
+        self.recipients = Recipients(routes, Directory(lambda address: ()))
+        self.assertEqual(self.ask(elsewhere, role="submission"), (250, "2.1.5"))
+        self.assertEqual(self.ask(elsewhere), (550, "5.7.1"))
+        self.assertEqual(self.one.journal, [])
 
     def test_unknown(self):
         """

@@ -4,12 +4,14 @@ Tests F1 to F3: kill -9 at any moment loses nothing.
 
 import os
 import random
+import re
 import threading
 from pathlib import Path
 
 from tests.end_to_end.case import EndToEndTestCase
 from tests.end_to_end.client import make_message, send
 from tests.end_to_end.crash import COMMIT_POINTS, FILE_POINTS, REPLY_POINTS
+from tests.end_to_end.gateway import free_port
 
 SOAK = bool(os.environ.get("MAILGATE_SOAK"))
 """Whether this is C{make soak}: each point 20 times, and 100 crashes at random."""
@@ -27,13 +29,10 @@ class CrashTests(EndToEndTestCase):
 
     timeout = 7200 if SOAK else 240
 
-    def crash_at(self, gateway, point):
+    def start_armed(self, gateway, point):
         """
-        Send a message to a gateway that ends at C{point}, then to one that does not.
-
-        @return: the Message-ID.
+        Start a gateway that ends at C{point}, and give the file whose removal disarms it.
         """
-        identity, content = make_message(point)
         armed = gateway.folder / "armed"
         gateway.start(
             "-y",
@@ -43,12 +42,23 @@ class CrashTests(EndToEndTestCase):
             MAILGATE_TEST_ARMED=str(armed),
         )
         armed.touch()
-        self.assertFalse(send(gateway.smtp_port, content), f"250 in spite of a crash {point}")
+        return armed
+
+    def crash_at(self, gateway, point, port=None):
+        """
+        Send a message to a gateway that ends at C{point}, then to one that does not.
+
+        @return: the Message-ID.
+        """
+        identity, content = make_message(point)
+        armed = self.start_armed(gateway, point)
+        port = port or gateway.smtp_port
+        self.assertFalse(send(port, content), f"250 in spite of a crash {point}")
         self.assertTrue(gateway.process_ended(10), point)
         self.assertEqual(gateway.process.returncode, -9, gateway.said())
         armed.unlink()
         gateway.start()
-        self.assertTrue(send(gateway.smtp_port, content), point)
+        self.assertTrue(send(port, content), point)
         return identity, content
 
     def test_f01_in_storing(self):
@@ -112,6 +122,80 @@ class CrashTests(EndToEndTestCase):
             identity, _ = self.crash_at(gateway, point)
             self.assertEqual(upstream.message_ids(), [identity, identity])
 
+    def sending_gateway(self, upstream):
+        """
+        Make a gateway for machines of ours; give it and the port where they send.
+        """
+        port = free_port()
+        tables = (
+            f'[[listener]]\nname = "machines"\naddress = "127.0.0.1:{port}"\n'
+            'role = "internal"\nnetworks = ["127.0.0.1"]\n'
+        )
+        return self.gateway(upstream.port, tables=tables), port
+
+    def test_f01_in_queueing(self):
+        """
+        A crash before or after any step of queueing mail of ours: the client gets no 250 and
+        retries; then it goes out, and twice at the most.
+        """
+        for point in (FILE_POINTS + COMMIT_POINTS) * ROUNDS:
+            upstream = self.upstream()
+            gateway, port = self.sending_gateway(upstream)
+            identity, _ = self.crash_at(gateway, point, port)
+            self.eventually(lambda gateway=gateway: not gateway.outbox(), "it stays in the outbox")
+            self.assertIn(upstream.message_ids(), ([identity], [identity] * 2), point)
+            self.assertEqual(gateway.held(), [], point)
+            gateway.stop()
+
+    def test_f01_in_the_outbox(self):
+        """
+        A crash after the 250 and before the upstream has taken the message: it goes out once, by
+        itself.
+        """
+        for moment in ("MAIL", "DATA", ".") * ROUNDS:
+            upstream = self.upstream()
+            gateway, port = self.sending_gateway(upstream)
+            gateway.start()
+            # The recipient is asked for before the crash is prepared.
+            self.assertTrue(send(port, make_message("first")[1]))
+            self.eventually(lambda gateway=gateway: not gateway.outbox(), "it stays in the outbox")
+            reached = threading.Event()
+
+            def wait(argument, gateway=gateway, reached=reached):
+                reached.set()
+                gateway.process_ended(30)
+
+            upstream.replies[moment] = wait
+            identity, content = make_message(moment)
+            self.assertTrue(send(port, content), moment)
+            self.assertTrue(reached.wait(30), moment)
+            gateway.kill()
+            del upstream.replies[moment]
+            gateway.start()
+            self.eventually(lambda gateway=gateway: not gateway.outbox(), "it stays in the outbox")
+            self.assertEqual(upstream.message_ids().count(identity), 1, moment)
+            gateway.stop()
+
+    def test_f03_in_the_outbox(self):
+        """
+        A crash between the upstream's 250 and its being written down: a duplicate, no loss, and the
+        history says so.
+        """
+        for point in REPLY_POINTS * ROUNDS:
+            upstream = self.upstream()
+            gateway, port = self.sending_gateway(upstream)
+            armed = self.start_armed(gateway, point)
+            identity, content = make_message(point)
+            self.assertTrue(send(port, content), point)
+            self.assertTrue(gateway.process_ended(10), point)
+            armed.unlink()
+            gateway.start()
+            self.eventually(lambda gateway=gateway: not gateway.outbox(), "it stays in the outbox")
+            self.assertEqual(upstream.message_ids(), [identity, identity], point)
+            trace = gateway.run("trace", _trace_of(upstream.messages[0][2])).stdout
+            self.assertIn("was interrupted; duplicate possible", trace)
+            gateway.stop()
+
     def test_f02_after_the_250(self):
         """
         Of 1,000 messages none that got its 250 is missing, however often the gateway is killed.
@@ -159,3 +243,10 @@ class CrashTests(EndToEndTestCase):
             subject for sent in taken for subject in sent if f"Subject: {subject}\n" not in kept
         ]
         self.assertEqual(missing, [])
+
+
+def _trace_of(content):
+    """
+    Give the trace that stands in a delivered message.
+    """
+    return re.search(rb"(?m)^X-Mailgate-Trace: (\S+)", content)[1].decode("ascii")

@@ -18,10 +18,12 @@ from mailgate.knowledge.entry import EntryRefused, ListName, make_entry
 from mailgate.message.envelope import Envelope, Session, new_id
 from mailgate.message.message import MemoryMessage
 from mailgate.message.record import Copy, Record
+from mailgate.store import outbox
 from mailgate.store.files import Files
 from mailgate.store.threads import immediate_result
 from mailgate.verdict import Action, Kind, Verdict
 from mailgate.wire.address import Address
+from mailgate.wire.parameters import RcptParameters
 from tests.end_to_end.case import EndToEndTestCase
 from tests.end_to_end.client import make_message, send
 from tests.end_to_end.gateway import needs
@@ -123,6 +125,23 @@ def hostile_message(vector, number):
     )
 
 
+def queue_hostile(storage, envelope, message, verdict, vector):
+    """
+    Put a copy into the outbox, where it is stopped.
+    """
+    identity = new_id()
+
+    def insert(connection, stored):
+        wish = RcptParameters(orcpt=vector)
+        now = storage.now()
+        outbox.add(
+            connection, identity, stored, verdict, wish, now, now, "", vector, destination=vector
+        )
+        outbox.suspend(connection, outbox.get(connection, identity), vector, now)
+
+    immediate_result(storage.messages.keep(envelope, message, insert))
+
+
 def store_hostile(gateway):
     """
     Put a hostile message for each vector into the store of a gateway that does not run.
@@ -141,6 +160,7 @@ def store_hostile(gateway):
         findings = (Finding(vector, 9.0, vector, vector), Finding("B", -1.0, vector))
         kind = tuple(Kind)[number % len(Kind)]
         verdict = Verdict(Action.QUARANTINE, findings, 8.0, (recipient,), kind=kind)
+        queue_hostile(storage, envelope, message, verdict, vector)
         hold = Hold(recipient, kind, verdict, vector)
         ids += immediate_result(quarantine.hold(envelope, message, [hold], False))
         traces.append(envelope.trace)

@@ -26,11 +26,13 @@ class Upstream:
         path=None,
         tls=None,
         begins_with_tls=False,
+        port=0,
     ):
         """
         @param path: of a Unix socket; without one it is TCP.
         @param tls: a context of the standard library, for STARTTLS.
         @param begins_with_tls: whether TLS comes first instead.
+        @param port: of TCP; 0: any.
         """
         self.extensions = extensions
         self.path = path
@@ -44,7 +46,7 @@ class Upstream:
         self.commands = []
         self._lock = threading.Lock()
         if path is None:
-            self._listener = socket.create_server(("127.0.0.1", 0))
+            self._listener = socket.create_server(("127.0.0.1", port))
             self.port = self._listener.getsockname()[1]
         else:
             self._listener = socket.socket(socket.AF_UNIX)

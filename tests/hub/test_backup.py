@@ -9,6 +9,7 @@ from stat import S_IMODE
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from mailgate.delivery.queue import Queue
 from mailgate.hub.backup import FOLDER
 from mailgate.hub.commands import CommandError, Commands
 from mailgate.store.files import Files
@@ -65,7 +66,9 @@ class PutAsideTests(SynchronousTestCase):
         """
         self.storage = make_storage(self, **more)
         self.quarantine = self.storage.quarantine(lambda: None)
-        self.commands = Commands(self.storage, self.quarantine)
+        self.commands = Commands(
+            self.storage, self.quarantine, Queue(self.storage.messages, self.storage.now)
+        )
         self.held = self.hold()
 
     def hold(self):

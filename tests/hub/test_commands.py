@@ -9,6 +9,7 @@ from twisted.internet.defer import fail
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailgate.classify.store import file_of
+from mailgate.delivery.queue import Queue
 from mailgate.hub.commands import CommandError, Commands
 from mailgate.hub.reading import OwnReader
 from mailgate.interfaces import SandboxUnavailable
@@ -45,7 +46,9 @@ class CommandsTests(SynchronousTestCase):
         """
         self.storage = make_storage(self)
         self.quarantine = self.storage.quarantine(lambda: None)
-        self.commands = Commands(self.storage, self.quarantine)
+        self.commands = Commands(
+            self.storage, self.quarantine, Queue(self.storage.messages, self.storage.now)
+        )
 
     def run_command(self, command, /, **arguments):
         """
@@ -238,7 +241,8 @@ class CommandsTests(SynchronousTestCase):
         reader = OwnReader(ImmediateThreads())
         self.patch(reader, "lore", lambda data: fail(trouble))
         storage = make_storage(self, reader=reader)
-        self.storage, self.commands = storage, Commands(storage, self.quarantine)
+        self.storage = storage
+        self.commands = Commands(storage, self.quarantine, Queue(storage.messages, storage.now))
         name = self.hand_over("command-1", TEXT)
         words = self.refused("learn.messages", names=[name], spam=True, by="ada")
         self.assertIn("no process was free in time", words)

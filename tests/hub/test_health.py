@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from mailgate.delivery.queue import Queue
 from mailgate.edge.tls import make_self_signed
 from mailgate.hub.commands import Commands
 from mailgate.hub.health import PATIENCE, Around, Health
@@ -114,6 +115,7 @@ class HealthTests(SynchronousTestCase):
                 outbox_waiting=3,
                 outbox_trying=1,
                 outbox_suspended=0,
+                outbox_stopped=0,
                 outbox_oldest=NOW - 70,
                 messages=3,
                 message_bytes=3 * size,
@@ -126,10 +128,26 @@ class HealthTests(SynchronousTestCase):
         Copies that wait for a person are counted apart, and are not late.
         """
         self.queue(NOW - 50)
-        self.successResultOf(self.storage.database.write(outbox.suspend))
+        self.successResultOf(self.storage.database.write(outbox.suspend_all))
         stored = self.status().stored
         self.assertEqual((stored.outbox_waiting, stored.outbox_suspended), (0, 2))
         self.assertIsNone(stored.outbox_oldest)
+        self.assertEqual(stored.outbox_stopped, 0)
+
+    def test_stopped(self):
+        """
+        Copies that somebody has stopped are told from those that were restored.
+        """
+        self.queue(NOW - 50)
+
+        def stop(connection):
+            outbox.suspend(connection, outbox.newest(connection)[0], "Ada", NOW)
+
+        self.successResultOf(self.storage.database.write(stop))
+        stored = self.status().stored
+        self.assertEqual(
+            (stored.outbox_waiting, stored.outbox_suspended, stored.outbox_stopped), (1, 1, 1)
+        )
 
     def test_around(self):
         """
@@ -217,7 +235,11 @@ class HealthTests(SynchronousTestCase):
         """
         The command of the same name gives it as a value of JSON.
         """
-        commands = Commands(self.storage, self.storage.quarantine(lambda: None))
+        commands = Commands(
+            self.storage,
+            self.storage.quarantine(lambda: None),
+            Queue(self.storage.messages, self.storage.now),
+        )
         commands.status = self.health.status
         answer = self.successResultOf(commands.run("status", {}))
         self.assertEqual(answer["hostname"], "mail.example.com")

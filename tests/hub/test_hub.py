@@ -13,7 +13,7 @@ from mailgate.hub.hub import Hub
 from mailgate.hub.jobs import Job
 from mailgate.hub.lock import InUse
 from mailgate.hub.storage import Storage
-from mailgate.interfaces import Outgoing
+from mailgate.interfaces import Capabilities, Outgoing
 from mailgate.knowledge.entry import ListName, make_entry
 from mailgate.reply import Reply
 from mailgate.store import history
@@ -44,6 +44,9 @@ class Upstream:
     """
     An upstream that takes everything.
     """
+
+    name = "inbox"
+    capabilities = Capabilities()
 
     def __init__(self):
         self.taken = []

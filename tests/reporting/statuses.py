@@ -22,7 +22,7 @@ DAY = 86400.0
 GIB = 1024**3
 
 CERTIFICATE = CertificateStatus("/etc/mail/fullchain.pem", NOW - 30 * DAY, NOW + 60 * DAY)
-STORED = Stored({"spam": 2, "phishing": 1}, 0, 0, 0, None, 3, 4096, {"allow": 2, "block": 1})
+STORED = Stored({"spam": 2, "phishing": 1}, 0, 0, 0, 0, None, 3, 4096, {"allow": 2, "block": 1})
 MACHINE = Machine(9 * GIB, 20 * GIB, 4096, 2048, (CERTIFICATE,))
 HELD = SandboxStatus(tuple(Protection), (), "")
 
@@ -50,6 +50,8 @@ STATUS = Status(
     upstreams=(UpstreamStatus("inbox", 0),),
     has_room=True,
     wanted_bytes=GIB,
+    outbox_seconds=3600.0,
+    outbox_copies=1000,
     database_error="",
     stored=STORED,
     learned=Learned(100, 200, 5000, True),

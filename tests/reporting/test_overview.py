@@ -161,6 +161,21 @@ class OverviewTests(SynchronousTestCase):
             stored=evolve(STORED, outbox_suspended=4),
         )
 
+    def test_outbox_is_full(self):
+        """
+        Many copies are wrong however young they are; what somebody has stopped is told, and is not.
+        """
+        stored = evolve(STORED, outbox_waiting=999, outbox_oldest=NOW)
+        self.assertEqual(problems(evolve(STATUS, stored=stored)), [])
+        self.wrong(
+            "outbox: 1,000 copies, the oldest waits for 0 s",
+            stored=evolve(stored, outbox_trying=1),
+        )
+        stopped = evolve(STATUS, stored=evolve(STORED, outbox_suspended=2, outbox_stopped=2))
+        self.assertEqual(problems(stopped), [])
+        (words,) = [row.words for row in overview(stopped) if row.part == "outbox"]
+        self.assertEqual(words, "2 stopped by somebody")
+
     def test_disk(self):
         """
         A disk that is too full is wrong, and one that does not answer.

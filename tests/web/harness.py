@@ -21,6 +21,7 @@ from zope.interface import implementer
 from mailgate.config.model import Outbox as OutboxSettings
 from mailgate.config.model import Policy, Web
 from mailgate.delivery.outbox import Outbox
+from mailgate.delivery.queue import Queue
 from mailgate.hub.reading import OwnReader
 from mailgate.interfaces import Hold, ILearner
 from mailgate.message.envelope import new_id
@@ -32,7 +33,7 @@ from mailgate.verdict import Action, Kind, Verdict
 from mailgate.web.accounts import Accounts
 from mailgate.web.sign_in import FirstAdministrator, LogIns
 from mailgate.web.site import make_site
-from tests.storage import ADA, ENVELOPE, FINDINGS, TEXT, WallClock, make_storage
+from tests.storage import ADA, ENVELOPE, FINDINGS, TEXT, WallClock, make_storage, sending
 
 NAME = "Ada Lind"
 PASSWORD = "correct horse battery"
@@ -106,11 +107,11 @@ class World:
             self.storage.messages,
             threads,
             OutboxSettings(),
-            "mail.example.com",
-            lambda recipient: None,
+            sending(lambda recipient: None),
             HeaderRewriter(),
             add_undeliverable,
         )
+        self.queue = Queue(self.storage.messages, self.now, self.outbox.kick)
         self.reader = OwnReader(threads)
         self.accounts = Accounts(database, ImmediateThreads(), self.now, QUICK)
         self.log_ins = LogIns(
@@ -123,7 +124,7 @@ class World:
             certain=10.0,
             keep_days=30,
             quarantine=self.quarantine,
-            outbox=self.outbox,
+            queue=self.queue,
             traces=self.storage.traces,
             lists=self.storage.lists,
             database=database,

@@ -274,8 +274,8 @@ class Requests(SynchronousTestCase):
         """
         for method, path, allowed in (
             ("PUT", "/quarantine", "GET, HEAD, POST"),
-            ("DELETE", "/outbox", "GET, HEAD"),
-            ("POST", "/outbox", "GET, HEAD"),
+            ("DELETE", "/trace", "GET, HEAD"),
+            ("POST", "/trace", "GET, HEAD"),
             ("GET", "/sign-out", "POST"),
             ("TRACE", "/", "GET, HEAD"),
             ("OPTIONS", "/nowhere", "GET, HEAD"),

@@ -1,5 +1,5 @@
 """
-What waits for its delivery, and what could not be delivered.
+What waits for its delivery, what could not be delivered, and what people do with what waits.
 """
 
 from __future__ import annotations
@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mailgate.verdict import Kind
-from mailgate.web.answer import Answer, Route, Visit
+from mailgate.web.answer import Answer, Refused, Route, Visit, own_path, redirect, say
 from mailgate.web.pages import words
 from mailgate.web.pages.quarantine import cursor
 from mailgate.web.pages.times import Times
 from mailgate.web.templates import Templates
 
 if TYPE_CHECKING:
-    from mailgate.delivery.outbox import Outbox
+    from mailgate.delivery.queue import Queue
     from mailgate.quarantine.held import Quarantine
 
 PAGE = 100
@@ -26,26 +26,29 @@ _FAILURES = 20
 
 class OutboxPage:
     """
-    Shows the copies that wait, the newest first, and the latest final failures.
+    Shows the copies that wait, the newest first, and the latest final failures; tries copies at
+    once, stops them, and deletes them.
     """
 
     def __init__(
-        self, outbox: Outbox, quarantine: Quarantine, times: Times, templates: Templates
+        self, queue: Queue, quarantine: Quarantine, times: Times, templates: Templates
     ) -> None:
-        self._outbox = outbox
+        self._queue = queue
+        self._deeds = {"retry": queue.retry, "hold": queue.hold, "remove": queue.delete}
         self._quarantine = quarantine
         self._times = times
         self._templates = templates
 
     def routes(self) -> Sequence[Route]:
         """
-        Give the route of the page.
+        Give the routes of the page.
         """
-        return (Route("GET", "/outbox", self._show),)
+        return (Route("GET", "/outbox", self._show), Route("POST", "/outbox", self._act))
 
     async def _show(self, visit: Visit) -> Answer:
         before = cursor(visit.query.get("before", ""))
-        waiting = await self._outbox.list(limit=PAGE + 1, before=before)
+        waiting = await self._queue.list(limit=PAGE + 1, before=before)
+        total = await self._queue.count()
         failures = await self._quarantine.list(limit=_FAILURES, kind=Kind.UNDELIVERABLE)
         counts = await self._quarantine.count()
         older = None
@@ -56,11 +59,24 @@ class OutboxPage:
             visit,
             times=self._times,
             waiting=waiting[:PAGE],
+            total=total,
             failures=failures,
             all_failures=counts.get(Kind.UNDELIVERABLE, 0),
             newest="/outbox" if before is not None else None,
             older=older,
             reason=words.reason,
             sentence=words.sentence,
+            notice=words.notice(visit.notice),
         )
         return Answer(body=body)
+
+    async def _act(self, visit: Visit) -> Answer:
+        back = own_path(visit.value("back"), "/outbox")
+        do, by = visit.value("do"), visit.visitor.account.name
+        if do == "retry_all":
+            return redirect(back, say(f"retry.{await self._queue.retry_all()}.0"))
+        deed = self._deeds.get(do)
+        if deed is None:
+            raise Refused(400)
+        done = (await deed(visit.value("id"), by)).is_done
+        return redirect(back, say(f"{do}.{int(done)}.{int(not done)}"))

@@ -249,7 +249,9 @@ def _done(what: str, done: int, missed: int) -> Notice:
     text = f"{messages(done).capitalize()} {participle}." if done else f"Nothing was {participle}."
     if done:
         text += one if done == 1 else many
-    if missed:
+    if missed and what in _OF_OUTBOX:
+        text += " The copy is being delivered at the moment, or is not in the outbox any more."
+    elif missed:
         text += f" {messages(missed).capitalize()} had been dealt with already."
     if what == "allow_release":
         text += " The sender is allowed from now on."
@@ -267,8 +269,13 @@ _DONE = {
         " The filter learns from them.",
     ),
     "delete": ("deleted", "", ""),
+    "retry": ("let go", _ON_ITS_WAY, _ON_THEIR_WAY),
+    "hold": ("stopped", " It is tried no more until you let it go.", ""),
+    "remove": ("deleted from the outbox", " Its recipient does not get it.", ""),
 }
 """What was done, and what follows from it for one message and for several."""
+
+_OF_OUTBOX = frozenset(("retry", "hold", "remove"))
 
 _LISTED = {
     "allow": "Allowed from now on.",

@@ -61,7 +61,7 @@ class OutboxTests(SynchronousTestCase):
         """
         identity = self.world.hold()
         self.browser.post("/quarantine", {"release": identity})
-        self.assertIn("released, not tried yet", self.browser.get("/outbox").text)
+        self.assertIn("none yet, it was released", self.browser.get("/outbox").text)
 
     def test_given_up(self):
         """
@@ -84,6 +84,68 @@ class OutboxTests(SynchronousTestCase):
             self.queue()
         page = self.browser.get("/outbox").text
         older = self.browser.get(re.search('href="([^"]*)" rel="next"', page)[1]).text
-        self.assertEqual(page.count("café"), PAGE)
-        self.assertEqual(older.count("café"), 3)
+        self.assertEqual(page.count("<bdi>café</bdi>"), PAGE)
+        self.assertEqual(older.count("<bdi>café</bdi>"), 3)
         self.assertNotIn('rel="next"', older)
+
+    def rows(self):
+        """
+        Read the outbox.
+        """
+        return self.successResultOf(self.world.queue.list())
+
+    def do(self, deed, identity):
+        """
+        Press a button, and give the page that follows.
+        """
+        fields = {"do": deed, "id": identity, "back": "/outbox"}
+        self.assertEqual(self.browser.post("/outbox", fields).code, 303)
+        return self.browser.get("/outbox").text
+
+    def test_stop_and_let_go(self):
+        """
+        A copy that is stopped says by whom, is tried at no time, and can be let go or deleted.
+        """
+        self.queue()
+        (copy,) = self.rows()
+        page = self.browser.get("/outbox").text
+        self.assertIn("Try now", page)
+        self.assertNotIn('value="remove"', page)
+        page = self.do("hold", copy.id)
+        self.assertIn("One message stopped.", page)
+        self.assertIn("by <bdi>Ada Lind</bdi>", page)
+        self.assertIn('value="remove"', page)
+        self.assertTrue(self.rows()[0].is_suspended)
+        page = self.do("retry", copy.id)
+        self.assertIn("One message let go.", page)
+        (copy,) = self.rows()
+        self.assertEqual((copy.is_suspended, copy.next_try), (False, self.world.now()))
+
+    def test_delete(self):
+        """
+        A copy that is deleted is gone, and a second press of the button says so.
+        """
+        self.queue()
+        (copy,) = self.rows()
+        self.assertIn("One message deleted from the outbox.", self.do("remove", copy.id))
+        self.assertEqual(self.rows(), [])
+        self.assertIn("is not in the outbox any more", self.do("remove", copy.id))
+
+    def test_try_all(self):
+        """
+        All can be tried at once, but what somebody has stopped.
+        """
+        for _ in range(3):
+            self.queue()
+        stopped = self.rows()[0].id
+        self.do("hold", stopped)
+        self.assertIn("2 messages let go.", self.do("retry_all", ""))
+        self.assertEqual(
+            [row.id for row in self.rows() if row.next_try > self.world.now()], [stopped]
+        )
+
+    def test_no_such_deed(self):
+        """
+        What no button asks for is refused.
+        """
+        self.assertEqual(self.browser.post("/outbox", {"do": "eat", "id": "x"}).code, 400)
