@@ -389,15 +389,25 @@ class SmtpClient(UpstreamLine):
         elif leave == QUIT:
             self.quit()
         elif leave is not None:
-            self._send(leave, 1, self._on_left)
+            self._send(leave, 1, self._on_reset if leave == RSET else self._on_left)
         else:
             self._owner.client_ready(self)
         replies = [passed_on(reply) for reply in results]
         transaction.end(Untaken(replies) if is_untaken else replies)
 
+    def _on_reset(self, replies: list[Reply]) -> None:
+        if replies[0].is_positive or replies[0].code == 421:
+            self._on_left(replies)
+        else:
+            # The transaction is still open, and the next message would be refused for it.
+            self.quit()
+
     def _on_left(self, replies: list[Reply]) -> None:
-        if replies[0].code == 421:
+        reply = replies[0]
+        if reply.code == 421:
             self._break("the upstream closes the connection")
+        elif 300 <= reply.code < 400:
+            self._break("it answered the dot with nonsense")
         else:
             self._owner.client_ready(self)
 

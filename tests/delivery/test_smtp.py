@@ -462,6 +462,21 @@ class PipelinedTests(ClientCase):
         self.assertTrue(self.wire.is_closed)
         self.assertEqual((self.owner.ready, len(self.owner.closed)), (1, 1))
 
+    def test_refused_reset(self):
+        """
+        Where RSET is refused the transaction is still open: the connection is ended, and nothing
+        more runs on it.
+        """
+        for line, is_closed in (("502 5.5.1 what", False), ("354 go on", False), ("421 bye", True)):
+            self.greet()
+            answer = self.answered("250 ok", "550 5.1.1 no", "503 5.5.1 RCPT", recipients=(ADA,))
+            self.assertEqual(self.words(answer), ["550 5.1.1 no"])
+            self.wire.heard()
+            self.wire.say(line)
+            self.assertEqual(self.owner.ready, 1)
+            self.assertEqual(self.wire.heard(), b"" if is_closed else b"QUIT\r\n")
+            self.assertEqual(self.wire.is_closed, is_closed)
+
     def test_question_refused_sender(self):
         """
         A sender that is refused without an enhanced code says nothing of the recipient.

@@ -43,6 +43,8 @@ class EndToEndTestCase(SynchronousTestCase):
     def eventually(self, condition, message):
         """
         Wait until a condition holds, and give what it gave.
+
+        @param message: what to say where it never does, or what gives it.
         """
         until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
@@ -51,7 +53,7 @@ class EndToEndTestCase(SynchronousTestCase):
                 return found
             # Whatever is waited for happens in another process, which tells nobody.
             time.sleep(0.02)
-        raise self.failureException(message)
+        raise self.failureException(message() if callable(message) else message)
 
 
 class Conversation:

@@ -73,11 +73,12 @@ class Gateway:
     A gateway in a folder of its own.
     """
 
-    def __init__(self, folder, upstream_port=None, tables="", top=""):
+    def __init__(self, folder, upstream_port=None, tables="", top="", routes=None):
         """
         @param upstream_port: an SMTP server on loopback; without one mail goes to a Maildir.
         @param tables: further TOML tables.
         @param top: further TOML before the first table.
+        @param routes: TOML of the routes and upstreams, in the place of those.
         """
         self.folder = Path(folder).absolute()
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -92,6 +93,11 @@ class Gateway:
             if upstream_port
             else 'kind = "maildir"\npath = "inbox"'
         )
+        if routes is None:
+            routes = (
+                '[[route]]\ndomains = ["example.com", "example.net"]\nupstream = "server"\n'
+                f"[upstream.server]\n{upstream}\n"
+            )
         self.config = self.folder / "mailgate.toml"
         self.config.write_text(
             f"""
@@ -100,11 +106,7 @@ data = "var"
 {top}
 [[listener]]
 address = "127.0.0.1:{self.smtp_port}"
-[[route]]
-domains = ["example.com", "example.net"]
-upstream = "server"
-[upstream.server]
-{upstream}
+{routes}
 [web]
 address = "127.0.0.1:{self.web_port}"
 base_url = "http://127.0.0.1:{self.web_port}"

@@ -21,6 +21,8 @@ USERS = {
     "opensmtpq": 64004,
     "postfix": 64005,
     "postdrop": 64006,
+    "dovecot": 64007,
+    "dovenull": 64008,
 }
 """Users and groups of the same name and number, as the packages would make them."""
 
@@ -93,13 +95,13 @@ class Root:
         self._copy_libraries(files)
 
     def _copy_libraries(self, programs):
-        own = self.folder / "usr" / "lib" / "postfix"
+        own = [str(self.folder / "usr" / "lib" / name) for name in ("postfix", "dovecot")]
         said = subprocess.run(
             ["ldd", *programs],
             capture_output=True,
             text=True,
             check=True,
-            env={**os.environ, "LD_LIBRARY_PATH": str(own)},
+            env={**os.environ, "LD_LIBRARY_PATH": ":".join(own)},
         ).stdout
         for library in sorted(set(re.findall(r"(?:=> |^\t)(/\S+) \(0x", said, re.M))):
             if not library.startswith(str(self.folder)):
