@@ -20,6 +20,7 @@ from mailgate.finding import Finding, Result
 from mailgate.reply import Reply
 from mailgate.verdict import Action, Kind, Verdict
 from mailgate.wire.address import Address
+from mailgate.wire.dns.answer import Answer, RecordType
 
 if TYPE_CHECKING:
     from mailgate.classify.evidence import Lore
@@ -231,6 +232,90 @@ class ITransactionJudge(Interface):
     def close() -> None:
         """
         Cancel what still runs.
+        """
+
+
+# -- asking the DNS ---------------------------------------------------------------------
+
+
+class IResolver(Interface):
+    """
+    What asks the DNS for one run of a check.
+    """
+
+    def look_up(name: str, type: RecordType[T]) -> MaybeDeferred[Answer[T]]:
+        """
+        Give the records of that type that C{name} has, whatever aliases lead to them.
+
+        What is remembered is given at once, as a value. It never fails: what goes wrong is an
+        L{Unknown <mailgate.wire.dns.answer.Unknown>}. Cancelling what it gives stops the waiting
+        of this one only.
+
+        @param name: in any case, with or without a dot at its end; in ASCII, as in
+            L{mailgate.wire.dns.name}. No suffix is ever tried.
+        @param type: C{A}, C{AAAA}, C{MX}, C{NS}, C{PTR} or C{TXT} of
+            L{mailgate.wire.dns.answer}.
+        """
+
+
+class Asked(StrEnum):
+    """
+    What one process counts of its look-ups in the DNS.
+    """
+
+    REMEMBERED = "remembered"
+    """Look-ups that were answered from memory."""
+
+    SHARED = "shared"
+    """Look-ups that waited for an answer that somebody else had asked for."""
+
+    LOOKED_UP = "looked up"
+    """Look-ups for which a server was asked."""
+
+    SENT = "sent"
+    """Queries over UDP."""
+
+    STREAMED = "streamed"
+    """Queries over TCP."""
+
+    LATE = "late"
+    """Queries that had no reply in time."""
+
+    WRONG_ID = "wrong id"
+    """Replies that were dropped: that nobody had asked for, or not any more."""
+
+    WRONG_QUESTION = "wrong question"
+    WRONG_CASE = "wrong case"
+    """Replies whose name had not the capital and small letters of the question."""
+
+    WRONG_SOURCE = "wrong source"
+    UNREADABLE = "unreadable"
+    UNKNOWN_TIMEOUT = "unknown timeout"
+    """Look-ups that ended in C{Unknown}, by the trouble."""
+
+    UNKNOWN_SERVFAIL = "unknown servfail"
+    UNKNOWN_REFUSED = "unknown refused"
+    UNKNOWN_GARBAGE = "unknown garbage"
+    UNKNOWN_UNREACHABLE = "unknown unreachable"
+    UNKNOWN_BUDGET = "unknown budget"
+    UNKNOWN_BUSY = "unknown busy"
+
+
+class IResolvers(Interface):
+    """
+    Where each run of a check gets its resolver.
+    """
+
+    def for_check(check: str, seconds: float, queries: int | None = None) -> IResolver:
+        """
+        Give a resolver for one run of a check: a run that asks too much, or for too long, gets
+        C{Unknown} with C{Trouble.BUDGET}, and keeps no other check waiting.
+
+        @param check: its name.
+        @param seconds: its deadline. What has no answer after nine tenths of it is unknown, so
+            that the check can still say so.
+        @param queries: how many look-ups may go to a server; as configured where it is C{None}.
+            What is remembered costs nothing.
         """
 
 

@@ -9,6 +9,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from attrs import field, frozen
@@ -64,6 +65,9 @@ class Parts:
 
     delivery: Callable[[IDelivery], IDelivery] = lambda delivery: delivery
     """Called with each upstream's delivery; gives what is used in its place."""
+
+    resolv_conf: Path = Path("/etc/resolv.conf")
+    """Names the DNS servers of this machine."""
 
     wall_clock: Callable[[], float] = time.time
     """Seconds since the epoch."""

@@ -45,6 +45,7 @@ from mailgate.fleet import Fleet
 from mailgate.hub.border import served
 from mailgate.hub.certificates import DAY, CertificateWatch
 from mailgate.hub.commands import CommandError
+from mailgate.hub.dns import SECONDS, ServerWatch
 from mailgate.hub.generation import ENDING_SECONDS, WorkerFailed
 from mailgate.hub.health import Around, Health
 from mailgate.hub.hub import Hub
@@ -150,6 +151,7 @@ class Gateway(Service):
         self._watch = CertificateWatch(
             lambda: self._settings.certificates, parts.wall_clock, threads
         )
+        self._server_watch = ServerWatch(lambda: self._settings.dns, parts.resolv_conf, threads)
         self._hub = Hub(
             reactor,
             storage,
@@ -158,6 +160,7 @@ class Gateway(Service):
             (
                 Job("look at the certificates", DAY, self._watch.look),
                 Job("look for changed groups", GROUP_SECONDS, lambda: self._routes.refresh()),
+                Job("look at the DNS servers", SECONDS, self._server_watch.look),
                 Job("look at the sandbox", SANDBOX_SECONDS, self._look_at_sandbox),
             ),
         )
@@ -540,6 +543,7 @@ class Gateway(Service):
         if settings.web.address != old.web.address:
             later.append("web.address")
         await self._watch.look()
+        await self._server_watch.look()
         self.log.info("{event} workers {pids}", event="gateway.reloaded", pids=fleet.generations[0])
         self._reloaded()
         lines = [f"{settings.workers} workers have the new configuration."]

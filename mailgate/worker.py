@@ -46,10 +46,12 @@ from mailgate.interfaces import (
 from mailgate.judging import make_pipeline
 from mailgate.knowledge.lists import Lists
 from mailgate.message.spool import Spool
+from mailgate.net.dns.resolver import Resolver
+from mailgate.net.dns.servers import find_servers
 from mailgate.parts import Parts
 from mailgate.pipeline.suspects import Suspects
 from mailgate.reporting.measures import Measured, Stopwatch
-from mailgate.reporting.status import UpstreamStatus, WorkerStatus
+from mailgate.reporting.status import DnsServerStatus, DnsStatus, UpstreamStatus, WorkerStatus
 from mailgate.rewrite.headers import HeaderRewriter
 
 PROBE_SECONDS = 300.0
@@ -66,6 +68,9 @@ CERTIFICATE_SECONDS = 60.0
 
 GROUP_SECONDS = 60.0
 """How often it is looked whether the files of groups have changed."""
+
+SERVERS_SECONDS = 10.0
+"""How often it is looked whether the machine has other DNS servers."""
 
 LEARNED_SECONDS = 5.0
 """How often it is looked whether more was learned."""
@@ -105,6 +110,8 @@ class Worker:
         self._parts = parts
         self._deliveries = deliveries
         self._possible = possible
+        self._threads = threads
+        self._resolver = Resolver(settings.dns, reactor)
         classifier = Classifier(threads)
         self._learned = Reader(classifier, settings.data / FOLDER, parts.files, threads)
         routes = make_routes(settings, deliveries, reactor, threads)
@@ -120,7 +127,7 @@ class Worker:
             limits=settings.limits,
             pipeline=make_pipeline(
                 settings,
-                Known(lists, classifier),
+                Known(lists, classifier, self._resolver),
                 threads,
                 reactor,
                 parts.wall_clock,
@@ -151,6 +158,7 @@ class Worker:
                 Job("probe of the upstreams", PROBE_SECONDS, self._probe),
                 Job("reading of what was learned", LEARNED_SECONDS, self._learned.refresh),
                 Job("look for new recipients", RECIPIENT_SECONDS, self._addressing.refresh),
+                Job("look for DNS servers", SERVERS_SECONDS, self._find_servers),
                 Job("look for new certificates", CERTIFICATE_SECONDS, self.certificates.refresh),
                 Job("look for changed groups", GROUP_SECONDS, routes.refresh),
             ),
@@ -163,6 +171,7 @@ class Worker:
         """
         self._addressing.start()
         await self._learned.refresh()
+        await self._find_servers()
         if self._people is not None:
             await ends_within(self._reactor, self._people.load(), PATIENCE)
         await ends_within(self._reactor, self._probe(), PATIENCE)
@@ -218,8 +227,10 @@ class Worker:
 
     def stop(self) -> Deferred[Any]:
         """
-        End what is done from time to time, and close the connections to where log-ins are asked.
+        End what is done from time to time, look up no name any more, and close the connections to
+        where log-ins are asked.
         """
+        self._resolver.close()
         if isinstance(self._people, UpstreamAccounts):
             self._people.close()
         self._addressing.stop()
@@ -241,6 +252,14 @@ class Worker:
             self.sessions,
             resident_bytes(),
             upstream_states(self._deliveries),
+            dns=DnsStatus(
+                tuple(
+                    DnsServerStatus(str(each.server), each.is_up, each.server.is_public)
+                    for each in self._resolver.remotes
+                ),
+                len(self._resolver.cache),
+                self._resolver.cache.size,
+            ),
         )
 
     def take_measured(self) -> Measured:
@@ -248,9 +267,20 @@ class Worker:
         Give what was counted since this was last asked.
         """
         connections = self._services.connections
-        measured = Measured(self._stopwatch.take(), connections.admitted, connections.turned_away)
+        measured = Measured(
+            self._stopwatch.take(),
+            connections.admitted,
+            connections.turned_away,
+            self._resolver.take_counts(),
+        )
         connections.admitted = connections.turned_away = 0
         return measured
+
+    def _find_servers(self) -> Deferred[None]:
+        finding = self._threads.run(
+            find_servers, self._settings.dns.servers, self._parts.resolv_conf
+        )
+        return finding.addCallback(self._resolver.use)
 
     def _probe(self) -> Deferred[Any]:
         return DeferredList(

@@ -294,7 +294,7 @@ class SecurityTests(SynchronousTestCase):
         """
         text = SECURITY.read_text("utf-8")
         _, *borders, _, _ = re.split(r"^(?=\S.*\n=+\n\n)", text, flags=re.MULTILINE)[3:]
-        self.assertEqual(len(borders), 8)
+        self.assertEqual(len(borders), 9)
         for border in borders:
             self.assertNotEqual(self.named(border), [], border[:60])
             self.assertIn("**Not defended.**", border)

@@ -7,7 +7,9 @@ from __future__ import annotations
 from attrs import field, frozen
 
 from mailgate.classify.classifier import Classifier
+from mailgate.interfaces import IResolvers
 from mailgate.knowledge.lists import Lists
+from mailgate.net.dns.nowhere import Nowhere
 
 
 @frozen(eq=False)
@@ -21,3 +23,6 @@ class Known:
 
     classifier: Classifier = field(factory=Classifier)
     """What was learned of spam and ham."""
+
+    resolvers: IResolvers = field(factory=Nowhere)
+    """Where each run of a check gets what it asks the DNS with."""

@@ -137,6 +137,7 @@ Endpoint = Annotated[str, AfterValidator(values.check_endpoint), Field(descripti
 OptionalEndpoint = Annotated[
     str, AfterValidator(_endpoint_or_none), Field(description=f'{values.ENDPOINT}, or ""')
 ]
+DnsServer = Annotated[str, AfterValidator(values.check_server), Field(description=values.SERVER)]
 Network = Annotated[str, AfterValidator(values.check_network), Field(description=values.NETWORK)]
 RELAY_NAME = r"^(\*\.)?[a-z0-9_]([a-z0-9_.-]{0,250}[a-z0-9_])?$"
 RelayName = Annotated[
@@ -474,6 +475,37 @@ class Checks(Section):
     attachments: AttachmentsCheck = AttachmentsCheck()
     lists: ListsCheck = ListsCheck()
     bayes: BayesCheck = BayesCheck()
+
+
+class Dns(Section):
+    """
+    C{[dns]}: how names are looked up.
+    """
+
+    servers: Annotated[tuple[DnsServer, ...], Field(max_length=8)] = ()
+    """Without one, those of this machine's C{/etc/resolv.conf}."""
+
+    reply_seconds: Annotated[float, Field(ge=0.1, le=10, strict=True)] = 1.5
+    """How long the first server may take before another is asked as well."""
+
+    tries: Annotated[int, Field(ge=1, le=5, strict=True)] = 2
+    """How often each server is asked."""
+
+    queries: Annotated[int, Field(ge=16, le=4096, strict=True)] = 256
+    """How many at the same time."""
+
+    queries_per_check: Annotated[int, Field(ge=10, le=1000, strict=True)] = 100
+    """How many one check may need for one message."""
+
+    cache_bytes: Annotated[int, Field(ge=64 * 1024, strict=True)] = 16 * 1024 * 1024
+    """What answers take that are remembered."""
+
+    shortest_seconds: Annotated[float, Field(ge=0, le=300, strict=True)] = 10
+    """How long an answer is remembered at least."""
+
+    longest_seconds: Annotated[float, Field(ge=300, le=604800, strict=True)] = 86400
+    nothing_seconds: Annotated[float, Field(ge=0, le=10800, strict=True)] = 3600
+    """How long it is remembered at most that there is nothing."""
 
 
 class MaildirUpstream(Section):
@@ -1050,6 +1082,7 @@ class Settings(Section):
     policy: Policy = Policy()
     checks: Checks = Checks()
     relays: Relays = Relays()
+    dns: Dns = Dns()
     verification: Verification = Verification()
     recipients: dict[Name, RecipientSource] = {}
     quarantine: Quarantine = Quarantine()

@@ -43,6 +43,7 @@ SENDER = "an address, @ and a domain, or *, as in ada@example.com or @example.co
 LDAP_URL = "ldaps:// or ldap:// with a host, as in ldaps://dc1.example.com"
 DATABASE_HOST = "a host name, an IP address, or the folder of a Unix socket, as in /run/postgresql"
 MAILBOX = "an address, as in postmaster@example.com"
+SERVER = "an IP address, with a port where it is not 53, as in 127.0.0.1 or [::1]:5353"
 BASE_URL = (
     "http:// or https:// with a host name and nothing behind it, as in https://mail.example.com"
 )
@@ -67,6 +68,25 @@ def parse_endpoint(text: str) -> tuple[str, int]:
     except ValueError as error:
         raise ValueError(f"must be {ENDPOINT}") from error
     return str(address), int(port)
+
+
+def parse_server(text: str) -> tuple[str, int]:
+    """
+    Split a DNS server into the IP address, without brackets, and the port.
+
+    @raise ValueError: it is none.
+    """
+    try:
+        host, port = str(ip_address(text)), 53
+    except ValueError:
+        try:
+            host, port = parse_endpoint(text)
+        except ValueError as error:
+            raise ValueError(f"must be {SERVER}") from error
+    address = ip_address(host)
+    if port == 0 or address.is_unspecified or address.is_multicast:
+        raise ValueError(f"must be {SERVER}")
+    return host, port
 
 
 def parse_network(text: str) -> IPv4Network | IPv6Network:
@@ -120,6 +140,14 @@ def unix_path(place: str) -> Path | None:
     Give the path of a Unix socket, or C{None} where the place is an endpoint.
     """
     return Path(place.removeprefix(UNIX)) if place.startswith(UNIX) else None
+
+
+def check_server(text: str) -> str:
+    """
+    Give back a DNS server that can be parsed.
+    """
+    parse_server(text)
+    return text
 
 
 def check_network(text: str) -> str:

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from attrs import define, field, frozen
 
 from mailgate.config.model import Role
+from mailgate.interfaces import Asked
 from mailgate.message.record import Record
 from mailgate.verdict import Action
 
@@ -79,6 +80,9 @@ class Measured:
     turned_away: int = 0
     """Connections that met a limit."""
 
+    dns: dict[str, int] = field(factory=dict)
+    """Of look-ups, by L{Asked}."""
+
 
 class Stopwatch:
     """
@@ -135,6 +139,7 @@ class Sums:
 
         self.admitted = 0
         self.turned_away = 0
+        self.dns = Counter(dict.fromkeys(Asked, 0))
         self.died = 0
         """Workers that have died."""
 
@@ -167,6 +172,8 @@ class Sums:
         """
         self.admitted += max(0, measured.admitted)
         self.turned_away += max(0, measured.turned_away)
+        for asked in Asked:
+            self.dns[asked] += max(0, measured.dns.get(asked.value, 0))
         for step in measured.steps:
             self._add_step(step)
 

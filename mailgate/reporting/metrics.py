@@ -21,11 +21,12 @@ from prometheus_client.core import (
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
-from mailgate.interfaces import Protection
+from mailgate.interfaces import Asked, Protection
 from mailgate.reporting.measures import BOUNDS, Durations, Sums
 from mailgate.reporting.overview import sandboxes, upstreams
 from mailgate.reporting.status import Status
 from mailgate.verdict import Kind
+from mailgate.wire.dns.answer import Trouble
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
@@ -62,6 +63,7 @@ class _Metrics(Collector):
         yield from _counted(self.sums)
         yield from _processes(self.status)
         yield from _upstreams(self.status)
+        yield from _dns(self.status, self.sums)
         yield from _storage(self.status)
         yield from _reloads(self.status, self.sums)
 
@@ -109,6 +111,63 @@ def _counted(sums: Sums) -> Iterator[Metric]:
             {name: each for (name, kind), each in sums.steps.items() if kind is is_extractor},
             what,
         )
+
+
+def _dns(status: Status, sums: Sums) -> Iterator[Metric]:
+    counted = sums.dns
+    yield _counter(
+        "mailgate_dns_look_ups",
+        "Look-ups in the DNS, by where the answer came from.",
+        {
+            ("memory",): counted[Asked.REMEMBERED],
+            ("another",): counted[Asked.SHARED],
+            ("server",): counted[Asked.LOOKED_UP],
+        },
+        ("answer",),
+    )
+    yield _counter(
+        "mailgate_dns_unknown",
+        "Look-ups that had no answer, by the trouble.",
+        {(trouble.value,): counted[Asked(f"unknown {trouble.value}")] for trouble in Trouble},
+        ("trouble",),
+    )
+    yield _counter(
+        "mailgate_dns_queries",
+        "What was sent to DNS servers.",
+        {("udp",): counted[Asked.SENT], ("tcp",): counted[Asked.STREAMED]},
+        ("protocol",),
+    )
+    yield _counter(
+        "mailgate_dns_late", "Queries that had no reply in time.", {(): counted[Asked.LATE]}
+    )
+    yield _counter(
+        "mailgate_dns_dropped",
+        "Replies that did not fit what was asked, or could not be read.",
+        {
+            ("id",): counted[Asked.WRONG_ID],
+            ("question",): counted[Asked.WRONG_QUESTION],
+            ("case",): counted[Asked.WRONG_CASE],
+            ("source",): counted[Asked.WRONG_SOURCE],
+            ("unreadable",): counted[Asked.UNREADABLE],
+        },
+        ("why",),
+    )
+    known = [seen.status.dns for seen in status.answering if seen.status is not None]
+    yield _gauge(
+        "mailgate_dns_servers_down",
+        "DNS servers that do not answer, as the worker with the most sees it.",
+        {(): max((sum(not one.is_up for one in each.servers) for each in known), default=0)},
+    )
+    yield _gauge(
+        "mailgate_dns_remembered_answers",
+        "Answers in the memory of all workers.",
+        {(): sum(each.answers for each in known)},
+    )
+    yield _gauge(
+        "mailgate_dns_remembered_bytes",
+        "What they take.",
+        {(): sum(each.answer_bytes for each in known)},
+    )
 
 
 def _processes(status: Status) -> Iterator[Metric]:

@@ -12,6 +12,7 @@ from attrs import evolve, frozen
 from mailgate.interfaces import Protection
 from mailgate.reporting.status import (
     CertificateStatus,
+    DnsServerStatus,
     SandboxStatus,
     Status,
     UpstreamStatus,
@@ -102,6 +103,7 @@ def size(number: float) -> str:
 def _rows(status: Status) -> Iterator[Row]:
     yield from _workers(status)
     yield from _upstreams(status)
+    yield from _dns(status)
     if status.database_error:
         yield Row(True, "database", status.database_error)
     else:
@@ -179,6 +181,22 @@ def _upstreams(status: Status) -> Iterator[Row]:
             yield Row(True, part, f"has failed {times}{_load(each)}{paused}")
         else:
             yield Row(False, part, f"works{_load(each)}")
+
+
+def _dns(status: Status) -> Iterator[Row]:
+    """
+    Tell of each DNS server that a worker asks; the worker that sees it worst counts.
+    """
+    known: dict[str, DnsServerStatus] = {}
+    for seen in status.answering:
+        assert seen.status is not None
+        for each in seen.status.dns.servers:
+            if each.server not in known or not each.is_up:
+                known[each.server] = each
+    for each in known.values():
+        words = "works" if each.is_up else "does not answer"
+        words += "; a public one, which DNS lists refuse" if each.is_public else ""
+        yield Row(not each.is_up, f"DNS server {each.server}", words)
 
 
 def _load(upstream: UpstreamStatus) -> str:

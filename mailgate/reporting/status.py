@@ -31,6 +31,33 @@ class UpstreamStatus:
 
 
 @frozen
+class DnsServerStatus:
+    """
+    A DNS server, as one worker knows it.
+    """
+
+    server: str
+    is_up: bool
+    """Whether it answers, as far as is known."""
+
+    is_public: bool
+    """Whether it serves everybody, so that DNS lists refuse to answer it."""
+
+
+@frozen
+class DnsStatus:
+    """
+    How a worker looks up names.
+    """
+
+    servers: tuple[DnsServerStatus, ...] = ()
+    answers: int = 0
+    """How many are remembered."""
+
+    answer_bytes: int = 0
+
+
+@frozen
 class SandboxStatus:
     """
     A sandbox, as the process knows it that gives it work.
@@ -76,6 +103,8 @@ class WorkerStatus:
     upstreams: tuple[UpstreamStatus, ...]
     sandbox: SandboxStatus | None = None
     """Where messages are judged that have killed a worker; C{None} where there is none."""
+
+    dns: DnsStatus = DnsStatus()
 
 
 @frozen

@@ -21,6 +21,7 @@ from mailgate.config.values import (
     check_sender,
     parse_endpoint,
     parse_network,
+    parse_server,
 )
 
 
@@ -103,6 +104,40 @@ class EndpointTests(ValueTestCase):
         else:
             self.assertTrue(host)
             self.assertIn(port, range(65536))
+
+
+class ServerTests(ValueTestCase):
+    """
+    A DNS server is an address, with a port or without.
+    """
+
+    def test_servers(self) -> None:
+        """
+        Without a port it is that of the DNS.
+        """
+        self.assertEqual(parse_server("127.0.0.1"), ("127.0.0.1", 53))
+        self.assertEqual(parse_server("127.0.0.1:5353"), ("127.0.0.1", 5353))
+        self.assertEqual(parse_server("2001:DB8:0::1"), ("2001:db8::1", 53))
+        self.assertEqual(parse_server("[::1]:5353"), ("::1", 5353))
+        self.assertEqual(parse_server("fe80::1%eth0"), ("fe80::1%eth0", 53))
+
+    def test_what_is_none(self) -> None:
+        """
+        Anything else is refused.
+        """
+        for text in (
+            "",
+            "dns.example",
+            "dns.example:53",
+            "127.0.0.1:0",
+            "127.0.0.1:65536",
+            "0.0.0.0",
+            "::",
+            "[::]:53",
+            "224.0.0.1",
+            "192.0.2.0/24",
+        ):
+            self.assertIn("must be an IP address, with a port", self.refused(parse_server, text))
 
 
 class PlaceTests(ValueTestCase):

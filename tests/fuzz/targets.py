@@ -20,6 +20,9 @@ from mailgate.message.urls import parse_link, spans_of_links
 from mailgate.wire import xtext
 from mailgate.wire.base64 import b64encode, strict_b64decode
 from mailgate.wire.data import ChunkReader, DotStuffer, LineEndMender
+from mailgate.wire.dns.answer import AAAA, MX, NS, PTR, TXT, A, Records
+from mailgate.wire.dns.message import HEADER_SIZE, Fit, Malformed, fit, pack_question, read_reply
+from mailgate.wire.dns.name import NAME_LIMIT, normal_text, pack_name, unpack_name
 from mailgate.wire.parameters import (
     MAIL_KEYWORDS,
     RCPT_KEYWORDS,
@@ -43,6 +46,7 @@ from tests.fuzz.oracle import check, choice_of, pieces, value_of
 from tests.wire import test_data, test_proxy, test_replies
 from tests.wire.test_data import plain_reading, strays
 
+RECORD_TYPES = (A, AAAA, MX, NS, PTR, TXT)
 OFFERED = frozenset((*MAIL_KEYWORDS.values(), *RCPT_KEYWORDS.values()))
 
 
@@ -256,6 +260,31 @@ def message(data):
         parse_link(text[begin:end])
 
 
+def dns(data):
+    """
+    A reply of a DNS server is read or refused. What is read can be shown, and names are read back
+    as the same ones.
+    """
+    choice, rest = choice_of(data)
+    type = RECORD_TYPES[choice % len(RECORD_TYPES)]
+    question = pack_question(pack_name("www.example.com"), type)
+    reply = rest[:HEADER_SIZE] + question + rest[HEADER_SIZE:]
+    if fit(reply, question) is not Fit.SAME:
+        return
+    try:
+        read = read_reply(reply, question, type)
+    except Malformed as error:
+        check(str(error), reply)
+        return
+    check(0 <= read.seconds < 2**31, read)
+    check(not read.alias or pack_name(unpack_name(read.alias)) == read.alias, read)
+    for value in read.answer.values if isinstance(read.answer, Records) else ():
+        name = getattr(value, "host", value)
+        if isinstance(name, str):
+            check(name.isascii() and name.isprintable() and normal_text(name) == name, name)
+            check(len(pack_name(name)) <= NAME_LIMIT, name)
+
+
 def targets(folder):
     """
     Give all targets by their names.
@@ -264,5 +293,5 @@ def targets(folder):
     """
     return {
         each.__name__: each
-        for each in (command, data, chunks, proxy, xclient, replies, log_in, message)
+        for each in (command, data, chunks, proxy, xclient, replies, log_in, message, dns)
     } | {"conversation": Conversations(folder)}

@@ -10,6 +10,7 @@ from mailgate.edge.conversation import Conversation
 from mailgate.edge.smtp import SmtpServer
 from mailgate.message.spool import FileMessage
 from mailgate.wire.data import ChunkReader, DataReader, DotStuffer, LineEndMender
+from mailgate.wire.dns import message as dns_message
 from mailgate.wire.proxy import ProxyReader
 from mailgate.wire.replies import ReplyParser
 from tests.fuzz import __main__ as program
@@ -82,6 +83,7 @@ class TargetTests(SynchronousTestCase):
             ("chunks", LineEndMender, "feed", lambda self, data: data),
             ("proxy", ProxyReader, "_complete", lambda self, end: None),
             ("replies", ReplyParser, "is_amid", property(lambda self: True)),
+            ("dns", dns_message, "unpack_name", lambda name: name.decode("latin-1")),
         ):
             self.assertFalse(self.is_broken(name), name)
             patch = self.patch(reader, attribute, wrong)

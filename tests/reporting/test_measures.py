@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from mailgate.interfaces import Asked
 from mailgate.message.record import Copy
 from mailgate.reporting.measures import (
     BOUNDS,
@@ -102,22 +103,28 @@ class SumsTests(SynchronousTestCase):
         self.assertEqual(set(sums.copies), set(Sums().copies))
         self.assertEqual(set(sums.parts), set(Sums().parts))
 
-    @given(st.lists(st.tuples(SMALL, SMALL, st.sampled_from(COUNTS), SMALL), max_size=6))
+    @given(st.lists(st.tuples(SMALL, SMALL, st.sampled_from(COUNTS), SMALL, SMALL), max_size=6))
     def test_never_back(self, numbers):
         """
         No sum ever goes back, whatever a worker says: numbers below zero, too few or too many of
         them.
         """
         told = [
-            Measured((StepDurations("a", False, counts, seconds),), admitted, turned_away)
-            for admitted, turned_away, counts, seconds in numbers
+            Measured(
+                (StepDurations("a", False, counts, seconds),),
+                admitted,
+                turned_away,
+                {"sent": sent, "else": 1},
+            )
+            for admitted, turned_away, counts, seconds, sent in numbers
         ]
         sums = Sums()
-        last = [0, 0]
+        last = [0, 0, 0]
         seen = {}
         for measured in told:
             sums.add(measured)
-            now = [sums.admitted, sums.turned_away]
+            now = [sums.admitted, sums.turned_away, sums.dns[Asked.SENT]]
+            self.assertEqual(set(sums.dns), set(Asked))
             self.assertTrue(all(a <= b for a, b in zip(last, now, strict=True)))
             last = now
             for key, durations in sums.steps.items():

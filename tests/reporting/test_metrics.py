@@ -11,13 +11,20 @@ from twisted.trial.unittest import SynchronousTestCase
 from mailgate.interfaces import Protection
 from mailgate.reporting.measures import Measured, Stopwatch, Sums
 from mailgate.reporting.metrics import expose
-from mailgate.reporting.status import Reload, SandboxStatus, UpstreamStatus
+from mailgate.reporting.status import (
+    DnsServerStatus,
+    DnsStatus,
+    Reload,
+    SandboxStatus,
+    UpstreamStatus,
+)
 from tests.reporting.records import RECORD, REFUSED
 from tests.reporting.statuses import CERTIFICATE, DAY, HELD, MACHINE, STATUS, STORED, worker
 from tests.storage import NOW
 
 LABELS = {
     "action",
+    "answer",
     "check",
     "class",
     "database",
@@ -30,11 +37,14 @@ LABELS = {
     "part",
     "process",
     "protection",
+    "protocol",
     "reply",
     "role",
     "state",
+    "trouble",
     "upstream",
     "version",
+    "why",
 }
 """The labels there are; none takes what a stranger says."""
 
@@ -52,7 +62,8 @@ class ExposeTests(SynchronousTestCase):
         watch = Stopwatch()
         watch("helo", False, 0.002)
         watch("files", True, 0.02)
-        self.sums.add(Measured(watch.take(), 5, 1))
+        dns = {"remembered": 40, "sent": 7, "wrong id": 2, "unknown servfail": 3}
+        self.sums.add(Measured(watch.take(), 5, 1, dns))
         self.sums.count(RECORD)
         self.sums.count(REFUSED)
 
@@ -91,6 +102,12 @@ class ExposeTests(SynchronousTestCase):
             ("mailgate_check_seconds_bucket", "helo", "+Inf"): 1,
             ("mailgate_check_seconds_sum", "helo"): 0.002,
             ("mailgate_extractor_seconds_count", "files"): 1,
+            ("mailgate_dns_look_ups_total", "memory"): 40,
+            ("mailgate_dns_look_ups_total", "server"): 0,
+            ("mailgate_dns_queries_total", "udp"): 7,
+            ("mailgate_dns_dropped_total", "id"): 2,
+            ("mailgate_dns_unknown_total", "servfail"): 3,
+            ("mailgate_dns_unknown_total", "budget"): 0,
         }.items():
             self.assertEqual(values[key], number, key)
 
@@ -99,9 +116,13 @@ class ExposeTests(SynchronousTestCase):
         So is how the gateway is.
         """
         gone = worker(13, is_current=False, status=None)
+        asking = worker(14, sessions=0)
+        server = DnsServerStatus("192.0.2.53", False, False)
+        dns = DnsStatus((server,), 7, 900)
+        asking = evolve(asking, status=evolve(asking.status, dns=dns))
         status = evolve(
             STATUS,
-            workers=(*STATUS.workers, gone),
+            workers=(*STATUS.workers, asking, gone),
             upstreams=(UpstreamStatus("inbox", 7, is_open=True),),
             stored=evolve(STORED, outbox_waiting=2, outbox_oldest=NOW - 90),
             reload=Reload(NOW - 5, "a mistake"),
@@ -109,11 +130,14 @@ class ExposeTests(SynchronousTestCase):
         values = self.values(status)
         for key, number in {
             ("mailgate_ready",): 1,
-            ("mailgate_workers", "ready"): 2,
+            ("mailgate_workers", "ready"): 3,
             ("mailgate_workers", "retiring"): 1,
             ("mailgate_open_sessions",): 6,
             ("mailgate_upstream_breaker_open", "inbox"): 1,
-            ("mailgate_upstream_connections", "idle", "inbox"): 4,
+            ("mailgate_upstream_connections", "idle", "inbox"): 6,
+            ("mailgate_dns_servers_down",): 1,
+            ("mailgate_dns_remembered_answers",): 7,
+            ("mailgate_dns_remembered_bytes",): 900,
             ("mailgate_outbox_copies", "waiting"): 2,
             ("mailgate_outbox_oldest_seconds",): 90,
             ("mailgate_held_messages", "spam"): 2,

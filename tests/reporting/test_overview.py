@@ -7,7 +7,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mailgate.interfaces import Protection
 from mailgate.reporting.overview import NEEDED, Row, headline, overview, problems, size, span
-from mailgate.reporting.status import Reload, SandboxStatus, UpstreamStatus
+from mailgate.reporting.status import (
+    DnsServerStatus,
+    DnsStatus,
+    Reload,
+    SandboxStatus,
+    UpstreamStatus,
+)
 from mailgate.reporting.terminal import moment
 from tests.reporting.statuses import CERTIFICATE, DAY, GIB, HELD, MACHINE, STATUS, STORED, worker
 from tests.storage import NOW
@@ -145,6 +151,27 @@ class OverviewTests(SynchronousTestCase):
             "until it answers",
             workers=(worker(11), worker(12, upstreams=failing)),
         )
+
+    def test_dns(self):
+        """
+        A DNS server is wrong as soon as one worker has no answer from it; of a public one it is
+        said.
+        """
+
+        def asks(pid, *servers):
+            seen = worker(pid)
+            return evolve(seen, status=evolve(seen.status, dns=DnsStatus(servers)))
+
+        good = DnsServerStatus("192.0.2.53", True, False)
+        down = DnsServerStatus("192.0.2.53", False, False)
+        public = DnsServerStatus("8.8.8.8", True, True)
+        status = evolve(STATUS, workers=(asks(11, good, public), asks(12, good)))
+        self.assertEqual(problems(status), [])
+        words = {row.part: row.words for row in overview(status)}
+        self.assertEqual(words["DNS server 192.0.2.53"], "works")
+        self.assertIn("a public one", words["DNS server 8.8.8.8"])
+        for workers in (asks(11, good), asks(12, down)), (asks(11, down), asks(12, good)):
+            self.wrong("DNS server 192.0.2.53: does not answer", workers=workers)
 
     def test_outbox(self):
         """
