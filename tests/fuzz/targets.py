@@ -10,6 +10,16 @@ from ipaddress import ip_address
 
 from attrs import astuple
 
+from mailgate.authentication import dmarc_record, results, spf_record
+from mailgate.authentication.author import author
+from mailgate.authentication.canonical import BodyHasher, Form
+from mailgate.authentication.dkim import Verification
+from mailgate.authentication.domain import canonical
+from mailgate.authentication.key import parse_key
+from mailgate.authentication.lookups import as_text, is_name
+from mailgate.authentication.macro import EXPLANATION_LIMIT
+from mailgate.authentication.macro import NAME_LIMIT as EXPANDED_LIMIT
+from mailgate.authentication.tags import TagError
 from mailgate.delivery.answer import passed_on
 from mailgate.delivery.body import LineEnds, Unclean, encode
 from mailgate.message import mime
@@ -285,6 +295,82 @@ def dns(data):
             check(len(pack_name(name)) <= NAME_LIMIT, name)
 
 
+def authentication(data):
+    """
+    What a domain publishes, and what a header claims, is read or not; names that come of it can be
+    asked for, and results that are written anew are read as the same.
+    """
+    choice, text = choice_of(data)
+    (_spf, _dmarc, _from, _results, _signature)[choice % 5](text)
+
+
+def _spf(text):
+    try:
+        record = spf_record.parse(text)
+    except spf_record.RecordError as error:
+        check(str(error).isprintable() and str(error).isascii(), error)
+        return
+    values = dict.fromkeys("slodiphvcrt", text[:80].decode("latin-1"))
+    written = [each.target for each in record.mechanisms] + [record.redirect, record.explanation]
+    for each in filter(None, written):
+        name = each.name(values)
+        check(len(name) <= EXPANDED_LIMIT, name)
+        check(len(each.explanation(values)) <= EXPLANATION_LIMIT, each)
+        if is_name(name):
+            pack_name(as_text(name))
+
+
+def _dmarc(text):
+    record = dmarc_record.parse(b"v=DMARC1;" + text)
+    check(record is not None, text)
+    check(all(uri.isascii() and uri.isprintable() for uri in record.aggregate), record)
+
+
+def _from(text):
+    read = author(text)
+    check(bool(read.domain) != bool(read.problem), read)
+    check(not read.domain or canonical(read.domain) == read.domain, read)
+
+
+def _results(text):
+    read = results.parse(text)
+    if read is None:
+        return
+    field = results.write(read)
+    check(field.isascii() and field.count(b"\r\n") == len(field.splitlines()), field)
+    value = Headers.parse(field + b"\r\n").values(results.FIELD)
+    check(len(value) == 1, field)
+    anew = results.parse(value[0])
+    check(anew is not None, field)
+    said = [[(each.method, each.result) for each in one.results] for one in (read, anew)]
+    check(said[0] == said[1], said)
+
+
+def _signature(text):
+    record, _, value = text.partition(b"\n")
+    with suppress(TagError):
+        key = parse_key(record)
+        check(key is None or not key.has_signed(value, bytes(32)), record)
+    verification = Verification(b"DKIM-Signature:" + value + b"\r\nFrom: a\r\n\r\n")
+    check(all(size > 0 for size in _sizes(verification, text)), text)
+
+
+def _sizes(verification, body):
+    """
+    Make sure that the hashes of a body are the same however it is cut, and give the sizes of its
+    simple form.
+    """
+    hashes = []
+    for cut in ([body], pieces(body, len(body) % 256)):
+        hasher = BodyHasher([Form(False), Form(True), Form(True, 3)])
+        for piece in cut:
+            hasher.update(piece)
+            verification.update(piece)
+        hashes.append(hasher.finish())
+    check(hashes[0] == hashes[1], body)
+    return [each[Form(False)].size for each in hashes]
+
+
 def targets(folder):
     """
     Give all targets by their names.
@@ -293,5 +379,16 @@ def targets(folder):
     """
     return {
         each.__name__: each
-        for each in (command, data, chunks, proxy, xclient, replies, log_in, message, dns)
+        for each in (
+            command,
+            data,
+            chunks,
+            proxy,
+            xclient,
+            replies,
+            log_in,
+            message,
+            dns,
+            authentication,
+        )
     } | {"conversation": Conversations(folder)}

@@ -1,0 +1,3 @@
+"""
+Who a message is really from: SPF, DKIM, DMARC, and the header field that tells the results.
+"""

@@ -1,0 +1,129 @@
+"""
+What stands in a DKIM-Signature (RFC 6376 section 3.5).
+"""
+
+from __future__ import annotations
+
+import re
+
+from attrs import frozen
+
+from mailgate.authentication.canonical import Field, Form
+from mailgate.authentication.domain import canonical, is_within
+from mailgate.authentication.tags import TagError, Tags
+
+HEADERS = 200
+"""How many fields a signature is made over at most."""
+
+ALGORITHMS = {"rsa-sha256": "rsa", "ed25519-sha256": "ed25519"}
+"""Those that verify, each with its type of key (RFC 8301 section 3.1, RFC 8463)."""
+
+HISTORIC = "rsa-sha1"
+
+_NAME = re.compile(r"[!-9;-~]+")
+
+
+@frozen
+class Signature:
+    """
+    A signature that is in the grammar.
+    """
+
+    field: Field
+    algorithm: str
+    domain: str
+    """C{d=} in A-labels and small letters."""
+
+    selector: str
+    identity: str
+    """The domain of C{i=}: that of C{d=}, or below it."""
+
+    headers: tuple[bytes, ...]
+    """The names of the fields that are signed, in small letters."""
+
+    is_header_relaxed: bool
+    form: Form
+    """The form of the body."""
+
+    body_hash: bytes
+    value: bytes
+    """C{b=}."""
+
+    expires: int | None = None
+    """C{x=}, in seconds since 1970."""
+
+
+def parse_signature(field: Field) -> Signature:
+    """
+    Read a DKIM-Signature.
+
+    @raise TagError: it is out of the grammar, or must not be used.
+    """
+    tags = Tags(field.value)
+    if tags.text("v") != "1":
+        raise TagError("the version is not 1")
+    headers = _headers(tags)
+    if b"from" not in headers:
+        raise TagError("From is not signed")
+    return common(field, tags, headers)
+
+
+def common(field: Field, tags: Tags, headers: tuple[bytes, ...]) -> Signature:
+    """
+    Read what DKIM and ARC have in common.
+    """
+    domain = _domain(tags, "d")
+    identity = domain
+    if "i" in tags:
+        identity = canonical(tags.text("i").rpartition("@")[2]) or ""
+        if not identity or not is_within(identity, domain):
+            raise TagError("i= is not within d=")
+    if "q" in tags and "dns/txt" not in tags.words("q", ""):
+        raise TagError("q= asks for another way to get the key")
+    is_header_relaxed, is_body_relaxed = _forms(tags.text("c", "simple/simple"))
+    made, expires = tags.number("t"), tags.number("x")
+    if made is not None and expires is not None and expires <= made:
+        raise TagError("x= is not after t=")
+    return Signature(
+        field,
+        tags.text("a").lower(),
+        domain,
+        _domain(tags, "s"),
+        identity,
+        headers,
+        is_header_relaxed,
+        Form(is_body_relaxed, tags.number("l")),
+        tags.binary("bh"),
+        tags.binary("b"),
+        expires,
+    )
+
+
+def _domain(tags: Tags, name: str) -> str:
+    domain = canonical(tags.text(name))
+    if domain is None:
+        raise TagError(f"{name}= is no domain name")
+    return domain
+
+
+def _headers(tags: Tags) -> tuple[bytes, ...]:
+    names = tags.words("h", "") if "h" in tags else ()
+    if not names:
+        raise TagError("h= is missing")
+    if len(names) > HEADERS:
+        raise TagError(f"h= has more than {HEADERS} names")
+    if not all(map(_NAME.fullmatch, names)):
+        raise TagError("h= has what is no name of a field")
+    return tuple(name.lower().encode("ascii") for name in names)
+
+
+def _forms(text: str) -> tuple[bool, bool]:
+    """
+    Give whether the forms of header and body are relaxed; that of the body is C{simple} where it is
+    not named.
+    """
+    header, _, body = text.partition("/")
+    forms = {"simple": False, "relaxed": True}
+    if header not in forms or (body or "simple") not in forms or text.endswith("/"):
+        raise TagError("c= names a form that is not known")
+    return forms[header], forms[body or "simple"]

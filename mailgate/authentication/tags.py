@@ -1,0 +1,107 @@
+"""
+Lists of tags, as DKIM and ARC have them in header fields and in the DNS (RFC 6376 section 3.2).
+"""
+
+from __future__ import annotations
+
+import re
+
+from mailgate.wire.base64 import strict_b64decode
+
+_SPACE = " \t\r\n"
+_NAME = re.compile(r"[a-z][a-z0-9_]*", re.IGNORECASE | re.ASCII)
+_VALUE = re.compile(r"[^\x00-\x08\x0b\x0c\x0e-\x1f;\x7f]*")
+_ALL_SPACE = re.compile(r"[ \t\r\n]+")
+_PADDING = 2
+_DIGITS = re.compile(r"[0-9]{1,76}", re.ASCII)
+
+
+class TagError(ValueError):
+    """
+    A list of tags, or what a tag says, is out of the grammar; the message says why in words.
+    """
+
+
+class Tags:
+    """
+    Tags by their names, which are case-sensitive.
+    """
+
+    __slots__ = ("_values",)
+
+    def __init__(self, raw: bytes) -> None:
+        """
+        Read a list.
+
+        @raise TagError: it is none, or a tag stands there twice.
+        """
+        try:
+            pieces = raw.decode("utf-8").split(";")
+        except UnicodeDecodeError:
+            raise TagError("a character is not UTF-8") from None
+        if not pieces[-1].strip(_SPACE):
+            pieces.pop()
+        values: dict[str, str] = {}
+        for piece in pieces:
+            name, equals, value = (part.strip(_SPACE) for part in piece.partition("="))
+            if not equals or not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
+                raise TagError("what should be a tag is none")
+            if name in values:
+                raise TagError(f"{name[:20]}= stands there twice")
+            values[name] = value
+        self._values = values
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._values
+
+    @property
+    def first(self) -> str:
+        """
+        Give the name of the first tag, or C{""}.
+        """
+        return next(iter(self._values), "")
+
+    def text(self, name: str, default: str | None = None) -> str:
+        """
+        Give the value of a tag, white space inside it left out.
+
+        @raise TagError: it is not there, and has no default.
+        """
+        value = self._values.get(name, default)
+        if value is None:
+            raise TagError(f"{name}= is missing")
+        return _ALL_SPACE.sub("", value)
+
+    def number(self, name: str) -> int | None:
+        """
+        Give the value of a tag that is a number, or C{None} where it is not there.
+
+        @raise TagError: it is no number.
+        """
+        if name not in self._values:
+            return None
+        digits = self._values[name]
+        if not _DIGITS.fullmatch(digits):
+            raise TagError(f"{name}= is no number")
+        return int(digits)
+
+    def binary(self, name: str) -> bytes:
+        """
+        Give the value of a tag that is in base64. Padding may be missing (section 2.10).
+
+        @raise TagError: it is not there, empty or no base64.
+        """
+        text = self.text(name)
+        bare = text.rstrip("=")
+        try:
+            if bare and len(text) - len(bare) <= _PADDING:
+                return strict_b64decode(f"{bare}{'=' * (-len(bare) % 4)}".encode("ascii"))
+        except ValueError:  # what is not even ASCII is one too
+            raise TagError(f"{name}= is no base64") from None
+        raise TagError(f"{name}= is no base64")
+
+    def words(self, name: str, default: str) -> tuple[str, ...]:
+        """
+        Give the value of a tag that is a list with colons.
+        """
+        return tuple(self.text(name, default).split(":"))
