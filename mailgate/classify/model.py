@@ -276,30 +276,30 @@ def _signals(evidence: Evidence, regression: Regression) -> Sequence[tuple[Signa
 
 
 _NAMED = 4
-_TELLING = (0, 2, 4)
-"""The groups whose tokens mean something to a person: words, sender, links."""
+_MUTE = (GROUPS.index("pairs"), GROUPS.index("headers"))
+"""
+The groups whose tokens are not named: pairs say what their words do, and fields mean nothing to
+most people.
+"""
 
 
 def _clearest(evidence: Evidence, measured: Measured, odds: Numbers) -> Sequence[TokenSeen]:
     """
     Name the few tokens with the highest odds.
     """
-    tokens = evidence.tokens
-    ends = (0, *tokens.ends)
-    telling = [slice(ends[group], ends[group + 1]) for group in _TELLING]
-    part = np.concatenate([odds[places] for places in telling])
-    count = min(_NAMED, len(part))
+    tokens, ends = evidence.tokens, evidence.tokens.ends
+    odds = odds.copy()
+    for group in _MUTE:
+        odds[ends[group - 1] : ends[group]] = 0
+    count = min(_NAMED, len(odds))
     if not count:
         return ()
-    best = part.argpartition(-count)[-count:]
-    seen = []
-    for worth, at in sorted(zip(part[best].tolist(), best.tolist(), strict=True), reverse=True):
-        if worth <= 0:
-            break
-        for places in telling:
-            if at < places.stop - places.start:
-                at += places.start
-                break
-            at -= places.stop - places.start
-        seen.append(TokenSeen(tokens.name(at), measured.spam.item(at), measured.ham.item(at)))
-    return tuple(seen)
+    best = odds.argpartition(-count)[-count:]
+    named = sorted(zip(odds.take(best).tolist(), best.tolist(), strict=True), reverse=True)
+    return tuple(
+        [
+            TokenSeen(tokens.name(at), measured.spam.item(at), measured.ham.item(at))
+            for worth, at in named
+            if worth > 0
+        ]
+    )

@@ -99,7 +99,7 @@ def tokens_of(reading: Reading) -> Tokens:
     of_words[starts[3] :] += _MARKS[1]
     strings = (sender_tokens(reading), header_tokens(reading), link_tokens(reading))
     of_strings = [
-        mark | _hash(token, salt)
+        mark | crc32(token.encode("utf-8", "replace"), salt)
         for mark, salt, tokens in zip(_STRING_MARKS, _SALTS, strings, strict=True)
         for token in tokens
     ]
@@ -112,7 +112,8 @@ def tokens_of(reading: Reading) -> Tokens:
             salt = _SALTS[group - 2]
             return next(s for s in strings[group - 2] if _hash(s, salt) == key)
         # A key of this message is made of one of its words.
-        at = int((of_words == _MARKS[group] + np.uint64(key)).argmax())
+        first, last = (0, starts[3]) if group == 0 else (starts[3], starts[6])
+        at = first + int((of_words[first:last] == _MARKS[group] + np.uint64(key)).argmax())
         kind = bisect_right(starts, at) - 1
         at -= starts[kind]
         source = reading.body if kind in (0, 3) else reading.title

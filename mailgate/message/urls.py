@@ -86,7 +86,9 @@ def parse_link(target: str) -> Link | None:
     """
     Take a link apart, or give C{None} where it leads nowhere outside of the message.
     """
-    target = _IGNORED.sub("", target[:LENGTH_LIMIT]).strip()
+    target = target[:LENGTH_LIMIT].strip()
+    if "\n" in target or "\r" in target or "\t" in target:
+        target = _IGNORED.sub("", target).strip()
     match = _SCHEME.match(target)
     if match is not None:
         scheme, rest = match[1].lower(), target[match.end() :]

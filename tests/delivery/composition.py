@@ -13,7 +13,7 @@ from mailgate.config.model import SmtpUpstream
 from mailgate.delivery.dispatch import Dispatcher
 from mailgate.delivery.outbox import Outbox
 from mailgate.delivery.smtp_delivery import SmtpDelivery
-from mailgate.interfaces import Capabilities, IHub, IRecipients
+from mailgate.interfaces import Admission, Capabilities, IHub, IRecipients
 from mailgate.quarantine.rows import add_undeliverable
 from mailgate.reply import Reply
 from mailgate.rewrite.headers import HeaderRewriter
@@ -40,7 +40,7 @@ class Everybody:
         """
         Say so.
         """
-        return Reply(250, "2.1.5", "ok")
+        return Admission(Reply(250, "2.1.5", "ok"), recipient)
 
     def offers(self):
         """
