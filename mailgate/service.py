@@ -415,7 +415,10 @@ class Gateway(Service):
             "{event} {version}, {sessions} sessions are possible at a time",
             event="gateway.started",
             version=__version__,
-            sessions=min(self._possible, self._settings.limits.clients.connections),
+            sessions=min(
+                self._possible * max(1, self._settings.workers),
+                self._settings.limits.clients.connections,
+            ),
         )
         self._parts.supervisor.ready(self._status())
         self._watchdog.start()

@@ -59,14 +59,13 @@ class ConnectionLimits:
         share: Share = share_with_nobody,
     ) -> None:
         """
-        @param possible: how many connections the machine allows, or C{None}: no less than the
-            settings do.
+        @param possible: how many connections this process can have, or C{None}: no less than the
+            settings allow.
         @param share: tells others who count as well.
         """
         self._share = share
         self._settings = settings
-        most = settings.connections
-        self._most = most if possible is None else min(most, possible)
+        self._possible = settings.connections if possible is None else possible
         self._exempt = tuple(map(parse_network, settings.exempt_networks))
         self.admitted = 0
         """Connections that were admitted, since they were last counted."""
@@ -234,7 +233,8 @@ class ConnectionLimits:
 
     def _refusal(self, address: IPv4Address | IPv6Address) -> Reply | None:
         settings, key, network = self._settings, address.packed, network_of(address)
-        if self._everywhere >= self._most:
+        # The files are those of this process, the connections those of all workers.
+        if self._everywhere >= settings.connections or self.open >= self._possible:
             return TOO_BUSY
         if self._open_by.get(key, 0) >= settings.connections_per_address:
             return TOO_MANY_FROM_ADDRESS

@@ -19,6 +19,7 @@ from mailgate.edge.limits import (
     TOO_MUCH_JUNK,
     ConnectionLimits,
 )
+from mailgate.interfaces import Counted
 
 MANY = 1_000_000
 OPEN = {
@@ -111,6 +112,16 @@ class ConnectionLimitsTests(SynchronousTestCase):
             for _ in range(most):
                 self.assertIsNone(made.admit("192.0.2.7"))
             self.assertEqual(made.admit("192.0.2.7"), TOO_BUSY)
+
+    def test_possible_here(self):
+        """
+        What this process can have says nothing of what others have.
+        """
+        made = self.make(2, connections=4)
+        for _ in range(3):
+            made.elsewhere(Counted.ADMITTED, "192.0.2.7")
+        self.assertIsNone(made.admit("192.0.2.7"))
+        self.assertEqual(made.admit("192.0.2.7"), TOO_BUSY)
 
     def test_rate_of_an_address(self):
         """

@@ -51,9 +51,9 @@ class IdleTests(EndToEndTestCase):
         address that opens 1,000 at once and gets no more than one may have, others are greeted
         within a second; memory is bounded.
         """
-        # A gateway lets in half as many as it may have files, and some others must get in as well.
+        # All clients are in this process, and some others must get in as well.
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        most = MANY if hard == resource.RLIM_INFINITY else (hard - 512) // 2 - 200
+        most = MANY if hard == resource.RLIM_INFINITY else hard - FLOOD - RESERVED - 200
         number = min(MANY, most)
         if number < MANY // 2:
             lack(self, f"{hard} open files are too few (ulimit -Hn)")
