@@ -18,6 +18,7 @@ from mailgate.config.load import check
 from mailgate.config.model import (
     AccountUpstream,
     ClientLimits,
+    LdapSource,
     Limits,
     MaildirUpstream,
     Settings,
@@ -103,7 +104,7 @@ class OperationsTests(SynchronousTestCase):
         """
         Each limit of time has an option that exists, and its default.
         """
-        kinds = (Settings, SmtpUpstream, MaildirUpstream, AccountUpstream)
+        kinds = (Settings, SmtpUpstream, MaildirUpstream, AccountUpstream, LdapSource)
         known = [option for kind in kinds for option in defaults(kind)]
         found = re.findall(r"``(\w+)`` (\d+)", section("Time limits"))
         self.assertGreater(len(found), 10)

@@ -538,7 +538,9 @@ class SmarthostTests(EndToEndTestCase):
         for number, kind in enumerate(("smtp", "smtps"), 1):
             gateway = self.relaying(kind)
             self.assertEqual(self.send(gateway), "250 2.0.0")
-            self.assertEqual(len(self.server.delivered()), number)
+            self.eventually(
+                lambda number=number: len(self.server.delivered()) == number, "it is not delivered"
+            )
             gateway.stop()
             self.assertNotIn("horse", gateway.said())
         log = (self.server.data / "transactions.jsonl").read_text("utf-8").splitlines()
