@@ -15,7 +15,6 @@ from twisted.internet.defer import (
     TimeoutError,
     fail,
 )
-from twisted.internet.endpoints import connectProtocol
 from twisted.internet.error import ConnectingCancelledError
 from twisted.internet.interfaces import (
     IOpenSSLClientConnectionCreator,
@@ -30,6 +29,7 @@ from mailgate.config.values import check_sender
 from mailgate.delivery.endpoint import FORESEEN, make_endpoint, why_not_connected
 from mailgate.delivery.log_in import LogInClient, NotAsked
 from mailgate.interfaces import Account, AccountsUnavailable, IAccounts
+from mailgate.net.connecting import connect_protocol
 from mailgate.wire.saslprep import name_key
 from mailgate.wire.scram import ScramVerifier
 
@@ -201,7 +201,7 @@ class UpstreamAccounts:
         begins_with_tls = self._settings.kind is AccountUpstreamKind.SUBMISSIONS
         client = LogInClient(self._hostname, self._tls, begins_with_tls, self._clock)
         try:
-            await connectProtocol(self._endpoint, client)
+            await connect_protocol(self._endpoint, client)
         except BaseException as error:
             self._turns.release()
             if isinstance(error, ConnectingCancelledError):

@@ -9,7 +9,6 @@ from math import inf
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.endpoints import connectProtocol
 from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -23,6 +22,7 @@ from mailgate.delivery.opening import Opening
 from mailgate.delivery.smtp import SmtpClient
 from mailgate.delivery.transaction import Transaction
 from mailgate.interfaces import Capabilities, Load
+from mailgate.net.connecting import connect_protocol
 from mailgate.reply import Reply
 from mailgate.wire.xclient import ClientAttributes
 
@@ -245,7 +245,7 @@ class Pool:
             settings.reply_seconds,
             settings.tell_client,
         )
-        connecting = connectProtocol(self._endpoint, client)
+        connecting = connect_protocol(self._endpoint, client)
         self._connecting[client] = connecting
         connecting.addTimeout(settings.connect_seconds, self._clock)
         connecting.addErrback(self._not_connected, client)

@@ -17,7 +17,7 @@ from ldaptor.protocols.ldap import ldaperrors
 from ldaptor.protocols.ldap.ldapclient import LDAPClient
 from OpenSSL.SSL import Error as TlsError
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
-from twisted.internet.endpoints import connectProtocol, wrapClientTLS
+from twisted.internet.endpoints import wrapClientTLS
 from twisted.internet.error import (
     ConnectError,
     ConnectingCancelledError,
@@ -31,6 +31,8 @@ from twisted.internet.interfaces import (
 )
 from twisted.internet.ssl import VerificationError
 from twisted.logger import Logger
+
+from mailgate.net.connecting import connect_protocol
 
 ASIDE_SECONDS = 30.0
 """How long a server that has failed is only asked when the others fail as well."""
@@ -241,7 +243,7 @@ class Directory:
         if server.tls is not None and server.begins_with_tls:
             endpoint = wrapClientTLS(server.tls, endpoint)
         client = Client()
-        await self._step(connectProtocol(endpoint, client))
+        await self._step(connect_protocol(endpoint, client))
         try:
             if server.tls is not None and not server.begins_with_tls:
                 await self._start_tls(client, server.tls)
