@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from mailgate.delivery.answer import Untaken
+from mailgate.delivery.answer import Untaken, is_unreached
 from mailgate.interfaces import Capabilities, IDelivery, IMessage, Load, combined
 from mailgate.message.envelope import Envelope
 from mailgate.reply import Reply
@@ -197,8 +197,7 @@ def _next(alternatives: Sequence[Alternative]) -> Alternative:
 
 
 def _untaken_if_not_reached(reply: Reply) -> Sequence[Reply]:
-    is_reached = (reply.code, reply.enhanced) != (451, "4.4.1")
-    return [reply] if is_reached else Untaken([reply])
+    return Untaken([reply]) if is_unreached(reply) else [reply]
 
 
 def _only(replies: Sequence[Reply]) -> Reply:

@@ -60,18 +60,22 @@ def kept(working: Deferred[T]) -> Deferred[T]:
     return answer
 
 
+_NOT_REACHED = "destination not reached: "
+_LOST = "destination lost before its reply: "
+
+
 def not_reached(reason: str) -> Reply:
     """
     Say that the upstream has certainly not taken the message.
     """
-    return Reply(451, "4.4.1", f"destination not reached: {reason}")
+    return Reply(451, "4.4.1", f"{_NOT_REACHED}{reason}")
 
 
 def lost(reason: str) -> Reply:
     """
     Say that the upstream has had the whole message and its reply is not known.
     """
-    return Reply(451, "4.4.2", f"destination lost before its reply: {reason}")
+    return Reply(451, "4.4.2", f"{_LOST}{reason}")
 
 
 NO_TIME = not_reached("no time is left")
@@ -92,16 +96,18 @@ def is_own(said: str) -> bool:
 
 def is_unreached(reply: Reply) -> bool:
     """
-    Tell whether this is the reply of L{not_reached}: it says nothing of the message.
+    Tell whether this is the reply of L{not_reached}: it says nothing of the message. An upstream
+    that uses its codes speaks of a server behind it.
     """
-    return reply.code == 451 and reply.enhanced == "4.4.1"
+    return (reply.code, reply.enhanced) == (451, "4.4.1") and reply.text.startswith(_NOT_REACHED)
 
 
 def is_unknown(reply: Reply) -> bool:
     """
-    Tell whether this is the reply of L{lost}: the copy may have been delivered or not.
+    Tell whether this is the reply of L{lost}: the copy may have been delivered or not. An upstream
+    that uses its codes has not taken it.
     """
-    return reply.code == 451 and reply.enhanced == "4.4.2"
+    return (reply.code, reply.enhanced) == (451, "4.4.2") and reply.text.startswith(_LOST)
 
 
 def passed_on(reply: Reply) -> Reply:

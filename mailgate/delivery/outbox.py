@@ -326,10 +326,16 @@ class Outbox:
     async def _try(self, trying: _Try) -> None:
         rows = trying.rows
         upstream = self._route_for(rows[0].recipient)
-        replies = await self._deliver(trying, upstream)
+        # The routes may have changed since it was noted where the copies go.
+        is_moved = any(self._destination_of(row.recipient) != trying.destination for row in rows)
+        replies: Sequence[Reply | None] = [None] * len(rows)
+        if not is_moved:
+            replies = await self._deliver(trying, upstream)
         change = self._learn(trying.destination, replies)
         while True:
             try:
+                if is_moved:
+                    await self._redirect([row.recipient for row in rows])
                 await self._results.settle(rows, replies, upstream, change)
                 return
             except OSError:
@@ -375,7 +381,7 @@ class Outbox:
             # Their time is over, and another copy has just been there in vain.
             return [trouble] * number
         stored = rows[0].message
-        wishes = {row.recipient.owner: row.wish for row in rows if row.wish}
+        wishes = {row.recipient.key: row.wish for row in rows if row.wish}
         envelope = evolve(envelope_of(stored, rows[0].recipient, rows[0].wish), wishes=wishes)
         recipients = [row.recipient for row in rows]
         try:

@@ -15,7 +15,6 @@ from mailgate.delivery.routes import Routes
 from mailgate.interfaces import (
     Admission,
     Capabilities,
-    IDelivery,
     IRecipients,
     MaybeDeferred,
     combined,
@@ -77,7 +76,10 @@ class Recipients:
             admission = found.addCallback(_admit, recipient, rewrites, envelope.utf8)
         else:
             admission = _admit(found, recipient, rewrites, envelope.utf8)
-        return _of_queued(admission, recipient, delivery) if is_sent_from_here else admission
+        if not is_sent_from_here:
+            return admission
+        is_in_vain = bool(delivery.failures) and self._directory.asks_upstream(full)
+        return _of_queued(admission, recipient, is_in_vain)
 
     def explain(self, recipient: Address, sender: Address) -> Deferred[Resolution]:
         """
@@ -102,14 +104,16 @@ class Recipients:
 
 
 def _of_queued(
-    admission: MaybeDeferred[Admission], recipient: Address, delivery: IDelivery
+    admission: MaybeDeferred[Admission], recipient: Address, is_in_vain: bool
 ) -> MaybeDeferred[Admission]:
     """
     Give what counts for mail that is queued.
+
+    @param is_in_vain: whether an upstream is asked that has just failed.
     """
     if not isinstance(admission, Deferred):
         return _unless_unsure(admission, recipient)
-    if delivery.failures:
+    if is_in_vain:
         admission.addErrback(lambda failure: failure.trap(CancelledError))
         admission.cancel()
         return Admission(RECIPIENT_OK, recipient)

@@ -21,7 +21,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from mailgate.delivery.answer import is_unknown, kept, lost, not_reached
+from mailgate.delivery.answer import is_unknown, is_unreached, kept, lost, not_reached
 from mailgate.interfaces import Hold, IDelivery, IHub, IMessage, IRewriter, Outcome, Outgoing
 from mailgate.message.envelope import Envelope
 from mailgate.message.record import Copy
@@ -340,7 +340,7 @@ class Settlement:
         trace = self.envelope.trace
         if is_unknown(reply):
             return Reply(451, "4.4.2", f"connection lost further on, try again later ({trace})")
-        if (reply.code, reply.enhanced) == (451, "4.4.1"):
+        if is_unreached(reply):
             return Reply(451, "4.4.1", f"cannot be delivered now, try again later ({trace})")
         return reply
 

@@ -68,10 +68,10 @@ def begin_next(
             ),
         )
         # One who is named twice gets two copies, as somebody has released one of them.
-        owners = {first.recipient.owner}
+        named = {first.recipient.key}
         for row in map(OutboxRow.of, also):
-            if row.recipient.owner not in owners:
-                owners.add(row.recipient.owner)
+            if row.recipient.key not in named:
+                named.add(row.recipient.key)
                 batch.append(row)
     outbox.begin(connection, [row.id for row in batch])
     return batch

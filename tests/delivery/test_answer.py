@@ -5,7 +5,15 @@ Tests of L{mailgate.delivery.answer}.
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailgate.delivery.answer import Answer, is_unknown, kept, lost, not_reached, passed_on
+from mailgate.delivery.answer import (
+    Answer,
+    is_unknown,
+    is_unreached,
+    kept,
+    lost,
+    not_reached,
+    passed_on,
+)
 from mailgate.reply import Reply
 
 
@@ -65,6 +73,14 @@ class ReplyTests(SynchronousTestCase):
         self.assertTrue(is_unknown(lost("x")))
         self.assertFalse(is_unknown(not_reached("x")))
         self.assertFalse(is_unknown(Reply(250, "4.4.2", "x")))
+
+    def test_words_of_an_upstream(self):
+        """
+        What an upstream says with the codes of one of ours is not ours.
+        """
+        self.assertTrue(is_unreached(not_reached("x")))
+        self.assertFalse(is_unreached(Reply(451, "4.4.1", "no answer from mx.example.org")))
+        self.assertFalse(is_unknown(passed_on(Reply(421, "4.4.2", "timeout exceeded"))))
 
     def test_passed_on(self):
         """

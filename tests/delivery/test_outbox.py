@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from mailgate.config.model import Outbox as Settings
+from mailgate.delivery.answer import lost, not_reached
 from mailgate.delivery.outbox import TOGETHER, Outbox
 from mailgate.delivery.queue import Outcome, Queue
 from mailgate.interfaces import Capabilities, IDelivery, IRewriter, Outgoing
@@ -20,6 +21,7 @@ from mailgate.store import history
 from mailgate.store.database import StoreError
 from mailgate.verdict import Action, Kind
 from mailgate.wire.address import Address
+from mailgate.wire.parameters import RcptParameters
 from tests.pipeline.events import events
 from tests.recording import Journal, RecordingFiles, recording_connect
 from tests.storage import (
@@ -40,8 +42,8 @@ from tests.storage import (
 TAKEN = Reply(250, "2.0.0", "taken")
 LATER = Reply(451, "4.3.0", "later")
 NEVER = Reply(550, "5.1.1", "nobody of that name")
-LOST = Reply(451, "4.4.2", "the connection was lost")
-UNREACHED = Reply(451, "4.4.1", "destination not reached: nobody there")
+LOST = lost("the connection was closed")
+UNREACHED = not_reached("nobody there")
 
 
 @define(eq=False)
@@ -604,6 +606,52 @@ class DeliveryTests(OutboxCase):
         self.assertEqual([row.destination for row in self.rows()], ["other"])
         self.successResultOf(self.queue.retry_all())
         self.assertEqual((len(self.upstream.asked), len(other.asked)), (0, 1))
+
+    def test_new_route_meanwhile(self):
+        """
+        Copies that were to go together, and whose ways have parted just before their try, go their
+        own ways.
+        """
+        carol = Address("carol", "example.net")
+        self.routes["example.net"] = self.upstream
+        self.start()
+        self.enqueue(ADA, carol, reason="451 4.3.0 later")
+        self.routes["example.net"] = other = ScriptedDelivery("other")
+        self.clock.pump([60] * 5)
+        self.assertEqual([asked.recipients for asked in self.upstream.asked], [[ADA]])
+        self.assertEqual([asked.recipients for asked in other.asked], [[carol]])
+        other.answer(TAKEN)
+        self.assertEqual([row.destination for row in self.rows()], ["inbox"])
+
+    def test_words_of_an_upstream(self):
+        """
+        An upstream that says of one recipient that it cannot reach a server behind it is reached
+        itself: nobody else waits for that, and no duplicate is feared.
+        """
+        self.start()
+        for number in range(3):
+            self.enqueue(Address(f"p{number}", "example.com"))
+        self.upstream.answer(Reply(451, "4.4.1", "cannot be delivered now"))
+        self.upstream.answer(Reply(451, "4.4.2", "timeout with a server behind"))
+        self.upstream.answer(TAKEN)
+        self.assertEqual(
+            [(row.recipient.local, row.tries) for row in self.rows()], [("p1", 1), ("p0", 1)]
+        )
+        self.assertNotIn("outbox.unknown", [event for event, _ in self.past()])
+
+    def test_alias(self):
+        """
+        Two addresses of one person go together, each with what its sender wished for it.
+        """
+        alias = Address("info", "example.com", BOB)
+        never, success = RcptParameters("NEVER"), RcptParameters("SUCCESS", "rfc822;bob@x.example")
+        envelope = evolve(ENVELOPE, wishes={alias.key: never, BOB.key: success})
+        copies = [Outgoing(each, Action.ACCEPT, 0.0) for each in (alias, BOB)]
+        self.start()
+        self.successResultOf(self.outbox.enqueue(envelope, message(), copies))
+        (asked,) = self.upstream.asked
+        self.assertEqual(asked.recipients, [alias, BOB])
+        self.assertEqual(asked.envelope.wishes, envelope.wishes)
 
     def test_stopped_by_somebody(self):
         """

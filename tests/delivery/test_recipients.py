@@ -11,7 +11,7 @@ from mailgate.config.model import Route
 from mailgate.delivery.call_forward import CallForward
 from mailgate.delivery.recipients import Recipients
 from mailgate.delivery.routes import Routes
-from mailgate.interfaces import Admission, Capabilities
+from mailgate.interfaces import Admission, Capabilities, Listed
 from mailgate.knowledge.recipient_cache import Remembered, Times
 from mailgate.knowledge.recipients import Directory
 from mailgate.reply import Reply
@@ -126,6 +126,34 @@ class RecipientTests(SynchronousTestCase):
         self.one.reply = UNKNOWN
         self.assertEqual(self.ask(), (550, "5.1.1"))
         self.assertEqual(self.ask(role="submission"), (550, "5.1.1"))
+
+    def test_sent_from_here_while_a_server_is_not_asked(self):
+        """
+        Where a directory knows who exists its word counts, also while the server for the mail
+        cannot be reached.
+        """
+        answers = []
+
+        class Source:
+            name, is_upstream = "directory", False
+
+            def find(self, address, sender):
+                """
+                Let the answer wait.
+                """
+                answers.append(Deferred())
+                return answers[-1]
+
+        routes = Routes(
+            (Route(domains=("example.com",), upstream="one"),), {"one": self.one}, self.clock
+        )
+        self.recipients = Recipients(routes, Directory(lambda address: [Source()]))
+        self.one.failures = 1
+        envelope = evolve(ENVELOPE, session=evolve(SESSION, role="submission"))
+        asked = self.recipients.ask(envelope, ADA)
+        answers[0].callback(Listed(UNKNOWN))
+        answers[1].callback(Listed(UNKNOWN))
+        self.assertEqual(self.successResultOf(asked).reply, UNKNOWN)
 
     def test_sent_elsewhere(self):
         """
