@@ -4,6 +4,7 @@ What a delivery answers: the Deferred of its replies, and the replies that are o
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -85,6 +86,13 @@ NO_ROUTE = Reply(451, "4.4.4", "no route to this domain is configured")
 NOT_READ = Reply(451, "4.3.0", "the stored message could not be read")
 
 _OWN = tuple(str(each).rstrip() for each in (not_reached(""), lost(""), NO_ROUTE, NOT_READ))
+
+
+def is_full(error: Exception) -> bool:
+    """
+    Tell whether an error says that a disk is full.
+    """
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def is_own(said: str) -> bool:

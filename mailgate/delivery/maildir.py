@@ -7,7 +7,6 @@ synced, and moved to C{new} in one step, so that nobody ever sees half of one.
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, count
@@ -20,7 +19,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from mailgate.delivery.answer import NO_TIME, Answer, Untaken, lost
+from mailgate.delivery.answer import NO_TIME, Answer, Untaken, is_full, lost
 from mailgate.interfaces import (
     Capabilities,
     IDelivery,
@@ -34,7 +33,6 @@ from mailgate.message.envelope import Envelope
 from mailgate.reply import Reply
 from mailgate.wire.address import Address
 
-FULL = frozenset((errno.ENOSPC, errno.EDQUOT))
 _counter = count(1)
 
 
@@ -227,7 +225,7 @@ class MaildirDelivery:
             error=str(error),
             trace=envelope.trace,
         )
-        if error.errno in FULL:
+        if is_full(error):
             return Reply(452, "4.3.1", f"no room at the moment ({envelope.trace})")
         return Reply(451, "4.3.0", f"local error, try again later ({envelope.trace})")
 

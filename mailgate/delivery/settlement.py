@@ -11,7 +11,6 @@ docs/architecture.rst.
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
@@ -21,7 +20,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from mailgate.delivery.answer import is_unknown, is_unreached, kept, lost, not_reached
+from mailgate.delivery.answer import is_full, is_unknown, is_unreached, kept, lost, not_reached
 from mailgate.interfaces import Hold, IDelivery, IHub, IMessage, IRewriter, Outcome, Outgoing
 from mailgate.message.envelope import Envelope
 from mailgate.message.record import Copy
@@ -37,7 +36,6 @@ DUPLICATE = "duplicate possible"
 DELIVERED = frozenset((Action.ACCEPT, Action.TAG))
 HELD = frozenset((Action.QUARANTINE, Action.REJECT))
 
-_FULL = frozenset((errno.ENOSPC, errno.EDQUOT))
 _STORING_SECONDS = 5.0
 """What deliveries leave of the time, so that what they did not take can still be stored."""
 
@@ -357,7 +355,7 @@ class Settlement:
         """
         trace = self.envelope.trace
         self.log.failure("{event} for {trace}", event="hold.failed", trace=trace)
-        if not self.is_delivered and isinstance(error, OSError) and error.errno in _FULL:
+        if not self.is_delivered and is_full(error):
             return Reply(452, "4.3.1", f"no room at the moment ({trace})")
         return self._local_error()
 

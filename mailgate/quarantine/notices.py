@@ -148,7 +148,7 @@ class Notices:
             *_listed(held, number, False),
         ]
         await self._send(
-            held[0].recipient,
+            held[0].recipient.person,
             f"{what} for you could not be delivered",
             paragraphs,
             owner,

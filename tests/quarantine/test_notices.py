@@ -209,6 +209,15 @@ class NoticesTests(SynchronousTestCase):
             self.hold(role=role)
         self.assertEqual(set(self.sent()), {"postmaster@example.com"})
 
+    def test_alias(self):
+        """
+        Who is known by several addresses is told at their own, whichever of them failed last.
+        """
+        self.hold(recipient=BOB)
+        alias = Address("info", "example.com", BOB)
+        self.hold(recipient=alias, reason="550 5.7.1 not for this list")
+        self.assertEqual(set(self.sent()), {str(BOB), "postmaster@example.com"})
+
     def test_off(self):
         """
         Where recipients are not to be told, only the postmaster is; also not later.
