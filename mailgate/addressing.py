@@ -112,8 +112,7 @@ class Addressing:
         """
         delivery = self._routes.route_for(address)
         if delivery is None:
-            other = self._routes.upstream_for(address)
-            return () if other is None else (self._upstream(other),)
+            return ()  # whether somebody elsewhere exists is not asked
         found = self._of_domains.get((address.host, delivery))
         if found is None:
             upstream = self._upstream(delivery)

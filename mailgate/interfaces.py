@@ -424,6 +424,9 @@ class Listed:
     """
 
 
+EXISTS = Reply(250, "2.1.5", "recipient ok")
+"""What is said of a recipient that exists."""
+
 NOBODY = Listed(Reply(550, "5.1.1", "no such recipient here"))
 """What a source says of an address that it does not know."""
 

@@ -13,6 +13,7 @@ from twisted.logger import Logger
 from mailgate.classify.evidence import evidence_of
 from mailgate.classify.model import Judgement, judge
 from mailgate.classify.store import Learned, Unusable, file_of, load
+from mailgate.config.stamp import Stamp, stamp_of
 from mailgate.interfaces import IFiles, IThreads, MaybeDeferred
 from mailgate.message.mime import Parsed
 
@@ -66,7 +67,7 @@ class Reader:
         self._path = file_of(folder)
         self._files = files
         self._threads = threads
-        self._seen: tuple[int, int, int] | None = None
+        self._seen: Stamp | None = None
 
     def refresh(self) -> Deferred[None]:
         """
@@ -79,13 +80,12 @@ class Reader:
 
     def _look(self) -> Learned | None:
         try:
-            found = os.stat(self._path)
+            stamp = stamp_of(os.stat(self._path))
         except FileNotFoundError:
             return None
-        identity = (found.st_ino, found.st_mtime_ns, found.st_size)
-        if identity == self._seen:
+        if stamp == self._seen:
             return None
-        self._seen = identity
+        self._seen = stamp
         try:
             return load(self._path, self._files)
         except (Unusable, OSError) as error:

@@ -93,9 +93,9 @@ def add_to(parsers: Parsers) -> None:
         metavar="NETWORK|NAME",
         action="append",
         default=[],
-        help="a relay whose Received and Authentication-Results are believed, beside those of "
-        "[relays]: its network, or its name, as in mx.example.net or *.example.net; the client "
-        "is then who it took the message from",
+        help="a relay whose Received is believed, beside those of [relays]: its network, or its "
+        "name, as in mx.example.net or *.example.net; the client is then who it took the message "
+        "from",
     )
     made.add_argument(
         "--from", dest="sender", metavar="ADDRESS", help="the envelope sender (default: <>)"

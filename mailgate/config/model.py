@@ -725,7 +725,7 @@ class Relays(Section):
     """Where they are."""
 
     names: tuple[RelayName, ...] = ()
-    """What they call themselves in Received and Authentication-Results."""
+    """What they call themselves in Received."""
 
     refuse: bool = False
     """Whether what they bring may be refused, so that they have to send a notice."""

@@ -8,12 +8,18 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 
 from attrs import define, evolve, field
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import Deferred, DeferredList, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from mailgate.delivery.answer import Untaken, is_unreached
+from mailgate.delivery.answer import (
+    NO_ANSWER,
+    NO_TIME,
+    QUESTION_SECONDS,
+    Untaken,
+    is_unreached,
+)
 from mailgate.interfaces import Capabilities, IDelivery, IMessage, Load, combined
 from mailgate.message.envelope import Envelope
 from mailgate.reply import Reply
@@ -104,11 +110,17 @@ class Alternatives:
 
     def verify(self, sender: Address, recipient: Address) -> Deferred[Reply]:
         """
-        Ask the first that can be asked.
+        Ask the first that can be asked; all of them together take no longer than one may.
         """
+        until = self._clock.seconds() + QUESTION_SECONDS
 
         def ask(delivery: IDelivery) -> Deferred[Sequence[Reply]]:
-            return delivery.verify(sender, recipient).addCallback(_untaken_if_not_reached)
+            left = until - self._clock.seconds()
+            if left <= 0:
+                return succeed(Untaken([NO_TIME]))
+            asked = delivery.verify(sender, recipient)
+            asked.addTimeout(left, self._clock, lambda _, seconds: NO_ANSWER)
+            return asked.addCallback(_untaken_if_not_reached)
 
         return self._first(ask, "").addCallback(_only)
 

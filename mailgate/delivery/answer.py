@@ -14,6 +14,9 @@ from mailgate.reply import Reply
 
 T = TypeVar("T")
 
+QUESTION_SECONDS = 30.0
+"""How long the answer to a question about a recipient may take: a client waits at RCPT."""
+
 _LINE_LIMIT = 400
 _LINES_LIMIT = 10
 
@@ -79,6 +82,7 @@ def lost(reason: str) -> Reply:
     return Reply(451, "4.4.2", f"{_LOST}{reason}")
 
 
+NO_ANSWER = not_reached("no answer in time")
 NO_TIME = not_reached("no time is left")
 """What C{deliver} answers at once where C{within} is over already; nothing is begun then."""
 

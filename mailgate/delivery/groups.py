@@ -12,6 +12,7 @@ from twisted.logger import Logger
 
 from mailgate.config.membership import read_members
 from mailgate.config.model import Group
+from mailgate.config.stamp import Stamp, stamp_of
 from mailgate.interfaces import IThreads
 
 
@@ -31,7 +32,7 @@ class Groups:
         """
         self._groups = groups
         self._threads = threads
-        self._seen: dict[Path, tuple[int, int, int]] = {}
+        self._seen: dict[Path, Stamp] = {}
         self._members: dict[Path, tuple[str, ...]] = {}
         self._trouble: dict[Path, str] = {}
         self.changed: Callable[[], None] = lambda: None
@@ -98,12 +99,11 @@ class Groups:
             )
 
 
-def _stamp(file: Path) -> tuple[int, int, int]:
-    found = file.stat()
-    return found.st_mtime_ns, found.st_size, found.st_ino
+def _stamp(file: Path) -> Stamp:
+    return stamp_of(file.stat())
 
 
-def _read(file: Path) -> tuple[tuple[int, int, int], tuple[str, ...]]:
+def _read(file: Path) -> tuple[Stamp, tuple[str, ...]]:
     # What changes while it is read is read again the next time.
     return _stamp(file), read_members(file)
 

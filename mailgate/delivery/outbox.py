@@ -134,7 +134,7 @@ class Outbox:
         Take up that the routes have changed. Never fails; what goes wrong is an event.
         """
         rerouting = Deferred.fromCoroutine(self._reroute())
-        return rerouting.addErrback(self._not_looked).addCallback(lambda _: self.kick())
+        return rerouting.addErrback(self._not_rerouted).addCallback(lambda _: self.kick())
 
     async def _reroute(self) -> None:
         after: Address | None = None
@@ -279,6 +279,13 @@ class Outbox:
 
     def _not_looked(self, failure: Failure) -> None:
         self.log.failure("{event} trying again in a minute", failure, event="outbox.not_read")
+
+    def _not_rerouted(self, failure: Failure) -> None:
+        self.log.failure(
+            "{event} each copy is sent its new way when it is tried",
+            failure,
+            event="outbox.not_read",
+        )
 
     def _looked(self, _: None) -> None:
         looking, self._looking = self._looking, None

@@ -13,6 +13,7 @@ from zope.interface import implementer
 
 from mailgate.delivery.routes import Routes
 from mailgate.interfaces import (
+    EXISTS,
     Admission,
     Capabilities,
     IRecipients,
@@ -26,7 +27,6 @@ from mailgate.wire.address import Address
 if TYPE_CHECKING:
     from mailgate.knowledge.recipients import Directory, Resolution
 
-RECIPIENT_OK = Reply(250, "2.1.5", "recipient ok")
 NOT_OURS = Reply(550, "5.7.1", "no mail for this domain is taken here")
 NO_RELAY = Reply(550, "5.7.1", "no mail is relayed through another address")
 ALWAYS = frozenset(("postmaster", "abuse"))
@@ -67,7 +67,7 @@ class Recipients:
         if not is_always and _INNER_ADDRESS.search(recipient.local):
             return Admission(NO_RELAY, recipient)
         if delivery is None:
-            return Admission(RECIPIENT_OK, recipient)
+            return Admission(EXISTS, recipient)
         found = self._resolve(full, sender)
         # Where a copy for them goes says nothing of who they are: they stay what they are.
         rewrites = self._rewrites and not is_always
@@ -116,12 +116,12 @@ def _of_queued(
     if is_in_vain:
         admission.addErrback(lambda failure: failure.trap(CancelledError))
         admission.cancel()
-        return Admission(RECIPIENT_OK, recipient)
+        return Admission(EXISTS, recipient)
     return admission.addCallback(_unless_unsure, recipient)
 
 
 def _unless_unsure(admission: Admission, recipient: Address) -> Admission:
-    return Admission(RECIPIENT_OK, recipient) if admission.reply.is_transient else admission
+    return Admission(EXISTS, recipient) if admission.reply.is_transient else admission
 
 
 def _admit(found: Resolution, recipient: Address, rewrites: bool, utf8: bool) -> Admission:

@@ -14,7 +14,7 @@ from zope.interface import implementer
 
 from mailgate.config.model import ClientTold, SmtpUpstream
 from mailgate.config.secret import read_secret
-from mailgate.delivery.answer import NO_TIME
+from mailgate.delivery.answer import NO_TIME, QUESTION_SECONDS
 from mailgate.delivery.endpoint import make_endpoint
 from mailgate.delivery.introduction import impersonated
 from mailgate.delivery.opening import Opening
@@ -29,8 +29,6 @@ from mailgate.store.threads import ImmediateThreads
 from mailgate.wire.address import Address
 
 _AT_ONCE = ImmediateThreads()
-QUESTION_SECONDS = 30.0
-"""How long the answer to a question about a recipient may take: a client waits at RCPT."""
 
 
 @implementer(IDelivery)

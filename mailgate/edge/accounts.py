@@ -20,6 +20,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from mailgate.config.stamp import Stamp, stamp_of
 from mailgate.edge.account_file import PASSWORD_LENGTHS, Table, make_hasher
 from mailgate.interfaces import Account, AccountsUnavailable, IAccounts, IThreads
 from mailgate.wire.saslprep import name_key, saslprep
@@ -39,8 +40,6 @@ QUEUE = 50
 TOLD = 20
 """Lines with a mistake that are told of one by one."""
 
-_Stamp = tuple[int, int, int]
-
 
 @frozen
 class _Loaded:
@@ -48,7 +47,7 @@ class _Loaded:
     What was read.
     """
 
-    stamp: _Stamp
+    stamp: Stamp
     table: Table
     is_public: bool
     """Whether everybody on this machine may read or write it."""
@@ -82,7 +81,7 @@ class Accounts:
         self._turns = DeferredSemaphore(AT_A_TIME)
         self._nobodys = ""
         self._table: Table | None = None
-        self._stamp: _Stamp | None = None
+        self._stamp: Stamp | None = None
         self._trouble = ""
         self._look_again = clock.seconds()
         self._looking: list[Deferred[None]] = []
@@ -236,14 +235,14 @@ def _prepared(password: str) -> str:
         return ""
 
 
-def _read(path: Path, known: _Stamp | None) -> _Loaded | None:
+def _read(path: Path, known: Stamp | None) -> _Loaded | None:
     """
     Read the file, unless it is as it was.
 
     @raise OSError: it cannot be read.
     """
     found = os.stat(path)
-    stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
+    stamp = stamp_of(found)
     if stamp == known:
         return None
     return _Loaded(stamp, Table.parse(path.read_bytes()), bool(found.st_mode & (S_IROTH | S_IWOTH)))

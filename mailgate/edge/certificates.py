@@ -18,6 +18,7 @@ from twisted.logger import Logger
 
 from mailgate.config.certificate import Pair, read_authorities, read_pair
 from mailgate.config.model import CertificateFiles, ClientCertificate, Listener, Role
+from mailgate.config.stamp import Stamp, stamp_of
 from mailgate.edge.tls import Contexts, Demand, ListenerTls, make_context
 from mailgate.interfaces import IThreads
 
@@ -176,7 +177,7 @@ class _Found:
     """New ones, or C{None}."""
 
 
-_Stamp = tuple[tuple[int, int, int] | None, ...]
+_Stamps = tuple[Stamp | None, ...]
 
 
 @define(eq=False)
@@ -188,10 +189,10 @@ class _Watched(Generic[T]):
     paths: tuple[Path, ...]
     _read: Callable[[], T]
     value: T = field(init=False)
-    _used: _Stamp = field(init=False, default=())
+    _used: _Stamps = field(init=False, default=())
     """That of the files that were read."""
 
-    _refused: _Stamp = field(init=False, default=())
+    _refused: _Stamps = field(init=False, default=())
     """That of the files that could not be used."""
 
     _untold: str = field(init=False, default="")
@@ -228,16 +229,15 @@ class _Watched(Generic[T]):
         self._used, self._refused, self._untold = stamp, (), ""
         return _News()
 
-    def _stamp(self) -> _Stamp:
+    def _stamp(self) -> _Stamps:
         return tuple(map(_stamp, self.paths))
 
 
-def _stamp(path: Path) -> tuple[int, int, int] | None:
+def _stamp(path: Path) -> Stamp | None:
     try:
-        found = os.stat(path)
+        return stamp_of(os.stat(path))
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def _read_pair(files: CertificateFiles) -> Pair:

@@ -26,6 +26,7 @@ from mailgate.edge.tarpit import Tarpit
 from mailgate.edge.tls import ListenerTls
 from mailgate.edge.transaction import Transaction
 from mailgate.interfaces import (
+    EXISTS,
     Account,
     Admission,
     IDispatcher,
@@ -57,7 +58,7 @@ LARGE = 256 * 1024
 LARGE_PIECE = 1024 * 1024
 
 SENDER_OK = Reply(250, "2.1.0", "sender ok").encode()
-RECIPIENT_OK = Reply(250, "2.1.5", "recipient ok").encode()
+_RECIPIENT_OK = EXISTS.encode()
 GO_AHEAD = Reply(354, "", "end the message with <CRLF>.<CRLF>").encode()
 REPLIES_FOLLOW = Reply(353, "", "a reply for each recipient follows").encode()
 NESTED = Reply(503, "5.5.1", "a transaction is open already, RSET ends it")
@@ -335,7 +336,7 @@ class Mailing:
     def _accept_rcpt(self, recipient: Address, wish: RcptParameters | None = None) -> None:
         def accept() -> None:
             self._open.accept(recipient, wish)
-            self._connection.send(RECIPIENT_OK)
+            self._connection.send(_RECIPIENT_OK)
 
         self._hold_up(self._open.score, accept)
 

@@ -12,8 +12,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from mailgate.interfaces import NOBODY, IRecipientSource, Listed, MaybeDeferred
-from mailgate.knowledge.recipients import EXISTS, NOT_KNOWN_NOW
+from mailgate.interfaces import EXISTS, NOBODY, IRecipientSource, Listed, MaybeDeferred
+from mailgate.knowledge.recipients import NOT_KNOWN_NOW
 from mailgate.wire.address import Address
 from mailgate.wire.normal import normal_address
 

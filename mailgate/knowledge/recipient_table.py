@@ -15,13 +15,12 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from mailgate.interfaces import NOBODY, IRecipientSource, IThreads, Listed
-from mailgate.knowledge.recipients import EXISTS, NOT_KNOWN_NOW
+from mailgate.config.stamp import Stamp, stamp_of
+from mailgate.interfaces import EXISTS, NOBODY, IRecipientSource, IThreads, Listed
+from mailgate.knowledge.recipients import NOT_KNOWN_NOW
 from mailgate.wire.address import Address
 from mailgate.wire.normal import normal_address
 from mailgate.wire.virtual import BadLine, Table, parse_table
-
-_Stamp = tuple[int, int, int]
 
 
 @implementer(IRecipientSource)
@@ -48,7 +47,7 @@ class ListedRecipients:
 
 @frozen
 class _Loaded:
-    stamp: _Stamp
+    stamp: Stamp
     table: Table
 
 
@@ -72,7 +71,7 @@ class RecipientFile:
         self._path = path
         self._threads = threads
         self._trouble = ""
-        self._stamp: _Stamp | None = None
+        self._stamp: Stamp | None = None
         self._table: Table | None = None
         try:
             loaded = _read(path, None)
@@ -138,7 +137,7 @@ def _look(table: Table, address: Address) -> Listed:
     return NOBODY if stands_for is None else Listed(EXISTS, stands_for)
 
 
-def _read(path: Path, known: _Stamp | None) -> _Loaded | None:
+def _read(path: Path, known: Stamp | None) -> _Loaded | None:
     """
     Read the file, unless it is as it was.
 
@@ -147,6 +146,5 @@ def _read(path: Path, known: _Stamp | None) -> _Loaded | None:
     @raise UnicodeDecodeError: it is no text.
     """
     with path.open(encoding="utf-8") as lines:
-        found = os.fstat(lines.fileno())
-        stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
+        stamp = stamp_of(os.fstat(lines.fileno()))
         return None if stamp == known else _Loaded(stamp, parse_table(lines))

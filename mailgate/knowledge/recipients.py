@@ -17,7 +17,7 @@ from attrs import evolve, frozen
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from mailgate.interfaces import NOBODY, IRecipientSource, Listed, MaybeDeferred
+from mailgate.interfaces import EXISTS, NOBODY, IRecipientSource, Listed, MaybeDeferred
 from mailgate.reply import Reply
 from mailgate.wire.address import NULL_SENDER, Address
 from mailgate.wire.normal import normal_address
@@ -28,7 +28,6 @@ Steps = Generator["Deferred[Listed]", Listed, T]
 CHAIN = 10
 """How many aliases may lead from one to the next."""
 
-EXISTS = Reply(250, "2.1.5", "recipient ok")
 UNAVAILABLE = Reply(451, "4.4.3", "the recipient cannot be looked up now, try again later")
 
 ABOUT_RECIPIENT = frozenset(("5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"))

@@ -67,8 +67,8 @@ class Trust:
 
     names: tuple[str, ...] = ()
     """
-    Names of servers of ours, in lower case, as they stand behind C{by} and at the beginning of
-    Authentication-Results; C{*.example.com} stands for all names below.
+    Names of servers of ours, in lower case, as they stand behind C{by}; C{*.example.com} stands for
+    all names below.
     """
 
     def __bool__(self) -> bool:
@@ -232,17 +232,3 @@ def fields_in(head: bytes) -> Iterator[tuple[str, bytes]]:
             name, _, value = b"".join(lines).partition(b":")
             yield name.rstrip(b" \t").decode("latin-1").lower(), value.strip(b" \t")
         lines = [line] if b":" in line else []
-
-
-def results_of(origin: Origin, trust: Trust) -> Iterator[bytes]:
-    """
-    Give the Authentication-Results (RFC 8601) that servers of ours have written, as they stand.
-
-    Those of Microsoft 365 begin without the name of a server; where they stand says whose they
-    are.
-    """
-    for name, value in origin.above:
-        if name == "authentication-results":
-            server = value.partition(b";")[0].split()
-            if server and (b"=" in server[0] or trust.has_name(server[0].decode("latin-1"))):
-                yield value

@@ -4,13 +4,13 @@ Tests of L{mailgate.delivery.alternatives}.
 
 from collections import Counter
 
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionRefusedError
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailgate.delivery.alternatives import Alternative, Alternatives
-from mailgate.delivery.answer import Untaken
+from mailgate.delivery.answer import QUESTION_SECONDS, Untaken
 from mailgate.interfaces import Capabilities, Load
 from tests.delivery.given import LATER, LOST, NEVER, TAKEN, UNREACHED, ScriptedDelivery
 from tests.delivery.kinds import KINDS, Kind, MailSubject
@@ -71,6 +71,29 @@ class ChoiceTests(SynchronousTestCase):
             (reply,) = self.deliver()
             self.assertEqual((reply, reply.upstream), (TAKEN, "up1"))
         self.assertEqual(self.asked(), ["up1"] * 3)
+
+    def test_questions_together(self):
+        """
+        However many are asked about a recipient, one after the other, the client has its answer as
+        soon as from one alone.
+        """
+        self.make((1, 1), (2, 1), (3, 1))
+        asked = []
+
+        def verify(upstream, sender, recipient):
+            asked.append(Deferred())
+            return asked[-1]
+
+        self.patch(ScriptedDelivery, "verify", verify)
+        answer = self.alternatives.verify(ENVELOPE.sender, ADA)
+        self.clock.advance(QUESTION_SECONDS - 10)
+        asked[0].callback(UNREACHED)
+        self.clock.advance(9)
+        self.assertNoResult(answer)
+        self.clock.advance(1)
+        reply = self.successResultOf(answer)
+        self.assertEqual((reply.code, reply.enhanced), (451, "4.4.1"))
+        self.assertEqual(len(asked), 2)
 
     def test_weight(self):
         """

@@ -11,7 +11,8 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from mailgate.delivery.smtp_delivery import QUESTION_SECONDS, SmtpDelivery
+from mailgate.delivery.answer import QUESTION_SECONDS
+from mailgate.delivery.smtp_delivery import SmtpDelivery
 from mailgate.wire.address import Address
 from tests.delivery.network import Network, make_settings
 from tests.storage import ADA, BOB, ENVELOPE, message

@@ -6,9 +6,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailgate.interfaces import NOBODY, Listed
+from mailgate.interfaces import EXISTS, NOBODY, Listed
 from mailgate.knowledge.recipient_cache import Remembered, Times
-from mailgate.knowledge.recipients import EXISTS, NOT_KNOWN_NOW
+from mailgate.knowledge.recipients import NOT_KNOWN_NOW
 from mailgate.wire.address import NULL_SENDER, Address
 
 THERE = Listed(EXISTS, (Address("ada", "example.com"),))

@@ -8,9 +8,9 @@ from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailgate.interfaces import Listed
+from mailgate.interfaces import EXISTS, Listed
 from mailgate.knowledge.recipient_table import ListedRecipients
-from mailgate.knowledge.recipients import AS_IT_IS, CHAIN, EXISTS, NOT_KNOWN_NOW, Directory
+from mailgate.knowledge.recipients import AS_IT_IS, CHAIN, NOT_KNOWN_NOW, Directory
 from mailgate.reply import Reply
 from mailgate.wire.address import NULL_SENDER, Address
 from mailgate.wire.virtual import parse_address

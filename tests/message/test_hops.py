@@ -14,7 +14,6 @@ from mailgate.message.hops import (
     fields_in,
     origin_of,
     parse_hop,
-    results_of,
 )
 
 OURS = Trust((ip_network("192.0.2.0/24"),), ("mx.example.com", "*.filter.example.net"))
@@ -261,21 +260,6 @@ class OriginTests(SynchronousTestCase):
         self.assertEqual(self.origin(above, by_address, received(STRANGER), client=None), STRANGER)
         other = received(STRANGER, by="filter.example.net")
         self.assertIsNone(self.origin(above, other, client=None))
-
-    def test_results(self):
-        """
-        Authentication-Results count where a server of ours has put them above, and by its name
-        where they bear one.
-        """
-        message = head(
-            "Authentication-Results: mx.example.com; spf=pass",
-            "Authentication-Results: other.example; spf=pass",
-            "Authentication-Results: dkim=pass header.d=example.org",
-            received(STRANGER, by="mx.example.com"),
-            "Authentication-Results: mx.example.com; dmarc=pass",
-        )
-        found = list(results_of(origin_of(message, OURS, RELAY), OURS))
-        self.assertEqual(found, [b"mx.example.com; spf=pass", b"dkim=pass header.d=example.org"])
 
 
 class FieldsTests(SynchronousTestCase):
