@@ -101,13 +101,7 @@ class MailServer(Server):
         self._rest += data
         while self._content is None and b"\r\n" in self._rest:
             line, self._rest = self._rest.split(b"\r\n", 1)
-            self.behaviour.heard.append((self.is_secure, line))
-            if self._challenge is not None:
-                challenge, self._challenge = self._challenge, None
-                challenge(b64decode(line))
-            else:
-                verb, _, argument = line.partition(b" ")
-                getattr(self, f"_{verb.decode().lower()}")(argument)
+            self.take_line(line)
         if self._content is not None:
             self._content, self._rest = self._content + self._rest, b""
             self.take_message()

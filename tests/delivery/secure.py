@@ -164,13 +164,19 @@ class Server(Protocol):
         """
         *lines, self._rest = (self._rest + data).split(b"\r\n")
         for line in lines:
-            self.behaviour.heard.append((self.is_secure, line))
-            if self._challenge is not None:
-                challenge, self._challenge = self._challenge, None
-                challenge(b64decode(line))
-            else:
-                verb, _, argument = line.partition(b" ")
-                getattr(self, f"_{verb.decode().lower()}")(argument)
+            self.take_line(line)
+
+    def take_line(self, line):
+        """
+        Take a command, or the answer to a challenge.
+        """
+        self.behaviour.heard.append((self.is_secure, line))
+        if self._challenge is not None:
+            challenge, self._challenge = self._challenge, None
+            challenge(b64decode(line))
+        else:
+            verb, _, argument = line.partition(b" ")
+            getattr(self, f"_{verb.decode().lower()}")(argument)
 
     def _say(self, verb, default):
         reply = self.behaviour.replies.get(verb, default)

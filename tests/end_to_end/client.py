@@ -40,3 +40,14 @@ def send(port, content, recipients=("ada@example.com",), sender="sender@example.
         ):
             raise
         return False
+
+
+def ask_for(port, *recipients):
+    """
+    Name recipients in one transaction, and give the code and enhanced code for each.
+    """
+    with smtplib.SMTP("127.0.0.1", port, "client.example.org", 30) as client:
+        client.ehlo()
+        client.mail("sender@example.org")
+        replies = [client.rcpt(recipient) for recipient in recipients]
+    return [(code, words.split()[0].decode()) for code, words in replies]

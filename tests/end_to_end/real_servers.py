@@ -15,7 +15,7 @@ from attrs import define, field
 
 from tests.end_to_end.gateway import lack, needs, needs_library
 from tests.end_to_end.ports import HOST, free_port
-from tests.end_to_end.root import Root, unpacked
+from tests.end_to_end.root import Root, make_queue, unpacked
 from tests.storage import temporary_folder
 
 SERVERS = Path(__file__).parent / "servers"
@@ -114,15 +114,7 @@ def postfix(case, certificate, key):
     )
     give_certificate(root, certificate, key)
     port = free_port()
-    spool = "var/spool/postfix"
-    for name in ("active", "bounce", "corrupt", "defer", "deferred", "flush", "hold"):
-        root.make_folder(f"{spool}/{name}", "postfix", mode=0o700)
-    for name in ("incoming", "private", "saved", "trace"):
-        root.make_folder(f"{spool}/{name}", "postfix", mode=0o700)
-    root.make_folder(f"{spool}/maildrop", "postfix", "postdrop", 0o1730)
-    root.make_folder(f"{spool}/public", "postfix", "postdrop", 0o710)
-    root.make_folder(f"{spool}/pid")
-    root.make_folder("var/lib/postfix", "postfix")
+    make_queue(root)
     for name in KNOWN:
         root.make_folder(f"var/mail/{name}", "postfix")
     root.write(

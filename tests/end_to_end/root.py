@@ -53,6 +53,22 @@ def sasl_plugins(case):
     return plugins
 
 
+POSTFIX_QUEUE = "var/spool/postfix"
+
+
+def make_queue(root):
+    """
+    Make the folders that Postfix needs, as its package makes them.
+    """
+    names = ("active", "bounce", "corrupt", "defer", "deferred", "flush", "hold")
+    for name in (*names, "incoming", "private", "saved", "trace"):
+        root.make_folder(f"{POSTFIX_QUEUE}/{name}", "postfix", mode=0o700)
+    root.make_folder(f"{POSTFIX_QUEUE}/maildrop", "postfix", "postdrop", 0o1730)
+    root.make_folder(f"{POSTFIX_QUEUE}/public", "postfix", "postdrop", 0o710)
+    root.make_folder(f"{POSTFIX_QUEUE}/pid")
+    root.make_folder("var/lib/postfix", "postfix")
+
+
 class Root:
     """
     What a program sees as the whole file system, so that its paths, users and queue are those

@@ -3,12 +3,11 @@ Tests of a gateway whose recipients are in a directory, with Debian's slapd.
 """
 
 import json
-import smtplib
 from pathlib import Path
 
 from mailgate.hub.control import ask
 from tests.end_to_end.case import EndToEndTestCase
-from tests.end_to_end.client import make_message, send
+from tests.end_to_end.client import ask_for, make_message, send
 from tests.end_to_end.slapd import FILTER, NAME, Slapd, slapd_folder
 
 try:
@@ -63,16 +62,6 @@ class DirectoryTests(EndToEndTestCase):
         )
         return gateway.start()
 
-    def rcpt(self, gateway, *addresses):
-        """
-        Name recipients in one transaction, and give the code and enhanced code for each.
-        """
-        with smtplib.SMTP("127.0.0.1", gateway.smtp_port, "client.example.org", 30) as client:
-            client.helo()
-            client.mail("sender@example.org")
-            replies = [client.rcpt(address) for address in addresses]
-        return [(code, words.split()[0].decode()) for code, words in replies]
-
     def test_who_exists(self):
         """
         Over TLS from the start: those with a mailbox or a further address exist; the disabled, the
@@ -82,8 +71,8 @@ class DirectoryTests(EndToEndTestCase):
         gateway = self.directory(slapd, [f"ldaps://127.0.0.1:{slapd.tls_port}"])
         good, bad = (250, "2.1.5"), (550, "5.1.1")
         self.assertEqual(
-            self.rcpt(
-                gateway,
+            ask_for(
+                gateway.smtp_port,
                 "ada.lovelace@example.com",
                 "ADA@example.com",
                 "info@example.net",
@@ -126,7 +115,7 @@ class DirectoryTests(EndToEndTestCase):
         slapd = self.slapd()
         gateway = self.directory(slapd, [f"ldap://127.0.0.1:{slapd.port}"])
         self.assertEqual(
-            self.rcpt(gateway, "ada@example.com", "eve@example.com"),
+            ask_for(gateway.smtp_port, "ada@example.com", "eve@example.com"),
             [(250, "2.1.5"), (550, "5.1.1")],
         )
 
@@ -138,7 +127,7 @@ class DirectoryTests(EndToEndTestCase):
         event = "recipients.not_asked staff"
         for server in (f"ldap://127.0.0.1:{slapd.port}", f"ldaps://127.0.0.1:{slapd.tls_port}"):
             gateway = self.directory(other, [server])
-            self.assertEqual(self.rcpt(gateway, "ada@example.com"), [(451, "4.4.3")])
+            self.assertEqual(ask_for(gateway.smtp_port, "ada@example.com"), [(451, "4.4.3")])
             self.eventually(lambda gateway=gateway: event in gateway.said(), "nothing is told")
             gateway.stop()
 
@@ -154,13 +143,15 @@ class DirectoryTests(EndToEndTestCase):
         first.authority = bundle
         gateway = self.directory(first, servers, answer_seconds=5)
         good, bad, unknown = (250, "2.1.5"), (550, "5.1.1"), (451, "4.4.3")
-        self.assertEqual(self.rcpt(gateway, "ada@example.com"), [good])
+        self.assertEqual(ask_for(gateway.smtp_port, "ada@example.com"), [good])
         first.stop()
-        self.assertEqual(self.rcpt(gateway, "eve@example.com"), [bad])
+        self.assertEqual(ask_for(gateway.smtp_port, "eve@example.com"), [bad])
         second.stop()
-        self.assertEqual(self.rcpt(gateway, "ada@example.com", "bob@example.com"), [good, unknown])
+        self.assertEqual(
+            ask_for(gateway.smtp_port, "ada@example.com", "bob@example.com"), [good, unknown]
+        )
         second.start()
-        self.assertEqual(self.rcpt(gateway, "bob@example.com"), [bad])
+        self.assertEqual(ask_for(gateway.smtp_port, "bob@example.com"), [bad])
 
     def test_command(self):
         """

@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 
 from tests.end_to_end.matrix import RECIPIENT, SENDER, ClientTestCase
-from tests.end_to_end.root import Root, sasl_plugins, unpacked
+from tests.end_to_end.root import POSTFIX_QUEUE, Root, make_queue, sasl_plugins, unpacked
 
 
 class RelayingTestCase(ClientTestCase):
@@ -69,15 +69,7 @@ class MailServerTests(RelayingTestCase):
             *(f"/usr/lib/postfix/sbin/{daemon}" for daemon in (*daemons, "tlsmgr", "postlogd")),
         )
         root.copy(*sasl_plugins(self))
-        spool = "var/spool/postfix"
-        for name in ("active", "bounce", "corrupt", "defer", "deferred", "flush", "hold"):
-            root.make_folder(f"{spool}/{name}", "postfix", mode=0o700)
-        for name in ("incoming", "private", "saved", "trace"):
-            root.make_folder(f"{spool}/{name}", "postfix", mode=0o700)
-        root.make_folder(f"{spool}/maildrop", "postfix", "postdrop", 0o1730)
-        root.make_folder(f"{spool}/public", "postfix", "postdrop", 0o710)
-        root.make_folder(f"{spool}/pid")
-        root.make_folder("var/lib/postfix", "postfix")
+        make_queue(root)
         root.write(
             "etc/postfix/master.cf",
             "pickup unix n - n 60 1 pickup\n"
@@ -116,7 +108,9 @@ class MailServerTests(RelayingTestCase):
                 f"{login if target.user else ''}",
             )
             root.write("etc/certificate.pem", target.certificate.read_text())
-            queues = [f"{spool}/{name}" for name in ("maildrop", "incoming", "active", "deferred")]
+            queues = [
+                f"{POSTFIX_QUEUE}/{name}" for name in ("maildrop", "incoming", "active", "deferred")
+            ]
             self.relay(root, target, ["/usr/lib/postfix/sbin/master", "-d"], *queues)
 
         self.each_mode(deliver)

@@ -3,11 +3,10 @@ Tests of a gateway that knows its recipients.
 """
 
 import json
-import smtplib
 import sqlite3
 
 from tests.end_to_end.case import EndToEndTestCase
-from tests.end_to_end.client import make_message, send
+from tests.end_to_end.client import ask_for, make_message, send
 
 GOOD, BAD, UNKNOWN = (250, "2.1.5"), (550, "5.1.1"), (451, "4.4.3")
 
@@ -51,16 +50,6 @@ class RecipientTests(EndToEndTestCase):
         connection.close()
         return gateway.start(), upstream
 
-    def rcpt(self, gateway, *addresses):
-        """
-        Name recipients in one transaction, and give the code and enhanced code for each.
-        """
-        with smtplib.SMTP("127.0.0.1", gateway.smtp_port, "client.example.org", 30) as client:
-            client.ehlo()
-            client.mail("sender@example.org")
-            replies = [client.rcpt(address) for address in addresses]
-        return [(code, words.split()[0].decode()) for code, words in replies]
-
     def test_changes(self):
         """
         Those of the file and of the database exist, as the two are at the moment; a mistake in the
@@ -68,19 +57,19 @@ class RecipientTests(EndToEndTestCase):
         """
         gateway, upstream = self.known()
         names = ("ada@example.com", "info+x@example.com", "bob@example.com", "ada@example.net")
-        self.assertEqual(self.rcpt(gateway, *names), [GOOD, GOOD, BAD, BAD])
+        self.assertEqual(ask_for(gateway.smtp_port, *names), [GOOD, GOOD, BAD, BAD])
         self.assertEqual([each for each in upstream.commands if "RCPT" in str(each)], [])
         self.table.write_text("info@example.com ada@example.com\nada@example.net OK\n")
         with sqlite3.connect(self.accounts) as connection:
             connection.execute("INSERT INTO accounts VALUES ('bob@example.com')")
         connection.close()
         self.eventually(lambda: "recipients.read 2 of" in gateway.said(), "the file is not read")
-        self.assertEqual(self.rcpt(gateway, *names), [GOOD] * 4)
+        self.assertEqual(ask_for(gateway.smtp_port, *names), [GOOD] * 4)
         self.table.write_text("ada@example.net\nbob\n")
         self.eventually(lambda: "line 2: 'bob' is no" in gateway.said(), "no mistake is told")
         self.accounts.rename(self.accounts.with_suffix(".away"))
         names = ("bob@example.com", "ada@example.net", "eve@example.com")
-        self.assertEqual(self.rcpt(gateway, *names), [GOOD, GOOD, UNKNOWN])
+        self.assertEqual(ask_for(gateway.smtp_port, *names), [GOOD, GOOD, UNKNOWN])
 
     def test_owner(self):
         """

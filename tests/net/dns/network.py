@@ -13,6 +13,7 @@ from twisted.internet.error import (
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
 
 from mailgate.config.model import Dns
 from mailgate.net.dns.resolver import Resolver
@@ -248,3 +249,23 @@ def make_resolver(machine, *servers, **options):
     resolver = Resolver(Dns(**options), machine, Noise(), machine.open)
     resolver.use(servers)
     return resolver
+
+
+class DnsCase(SynchronousTestCase):
+    """
+    A resolver with two servers that do the same.
+    """
+
+    def setUp(self):
+        """
+        Make it.
+        """
+        self.use(ONE, OTHER)
+
+    def use(self, *servers, **options):
+        """
+        Begin anew with other servers.
+        """
+        self.machine = Machine(*servers)
+        self.server = self.machine.servers[ONE.host, ONE.port]
+        self.resolver = make_resolver(self.machine, *servers, **options)

@@ -6,7 +6,6 @@ from ipaddress import IPv4Address, IPv6Address
 
 from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs
-from twisted.trial.unittest import SynchronousTestCase
 
 from mailgate.interfaces import Asked
 from mailgate.net.dns.remote import CASE_MISSES
@@ -24,30 +23,16 @@ from mailgate.wire.dns.answer import (
     Trouble,
     Unknown,
 )
-from tests.net.dns.network import ONE, OTHER, Machine, make_resolver
+from tests.net.dns.network import ONE, OTHER, DnsCase
 from tests.net.misbehaving import HIJACKER, LARGE, Says, reply_to
 
 GOOD = Records((IPv4Address("192.0.2.1"),))
 
 
-class QueryCase(SynchronousTestCase):
+class QueryCase(DnsCase):
     """
-    A resolver with two servers that do the same.
+    Questions to them.
     """
-
-    def setUp(self):
-        """
-        Make it.
-        """
-        self.use(ONE, OTHER)
-
-    def use(self, *servers, **options):
-        """
-        Begin anew with other servers.
-        """
-        self.machine = Machine(*servers)
-        self.server = self.machine.servers[ONE.host, ONE.port]
-        self.resolver = make_resolver(self.machine, *servers, **options)
 
     def begin(self, name, type=A):
         """

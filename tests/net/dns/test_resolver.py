@@ -5,36 +5,21 @@ Tests of L{mailgate.net.dns.resolver}.
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import capturedLogs
 from twisted.names.dns import Record_A
-from twisted.trial.unittest import SynchronousTestCase
 
 from mailgate.interfaces import Asked
 from mailgate.net.dns.breaker import AGAIN_SECONDS
 from mailgate.net.dns.gate import WAITING_LIMIT
 from mailgate.net.dns.resolver import TROUBLE_SECONDS
 from mailgate.wire.dns.answer import AAAA, NXDOMAIN, TXT, A, Records, Trouble
-from tests.net.dns.network import ONE, OTHER, Machine, make_resolver
+from tests.net.dns.network import ONE, OTHER, DnsCase
 from tests.net.dns.test_query import GOOD
 from tests.net.misbehaving import record, reply_to, soa
 
 
-class ResolverCase(SynchronousTestCase):
+class ResolverCase(DnsCase):
     """
-    A resolver with two servers that do the same.
+    Questions to them.
     """
-
-    def setUp(self):
-        """
-        Make it.
-        """
-        self.use(ONE, OTHER)
-
-    def use(self, *servers, **options):
-        """
-        Begin anew with other servers.
-        """
-        self.machine = Machine(*servers)
-        self.server = self.machine.servers[ONE.host, ONE.port]
-        self.resolver = make_resolver(self.machine, *servers, **options)
 
     def look_up(self, name, type=A, check="test", **budget):
         """
