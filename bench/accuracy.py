@@ -31,7 +31,8 @@ from mailgate.classify.lessons import Lesson, Pending, What
 from mailgate.classify.mailboxes import files_in, messages_in
 from mailgate.classify.model import Judgement, judge
 from mailgate.classify.store import Learned
-from mailgate.config.model import BayesCheck, Policy
+from mailgate.config.checks import BayesCheck
+from mailgate.config.model import Policy
 from mailgate.message.mime import read
 
 EXAMPLES = """

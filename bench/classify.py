@@ -26,7 +26,7 @@ from mailgate.classify.classifier import Classifier
 from mailgate.classify.lessons import Lesson, Pending, What
 from mailgate.classify.model import judge
 from mailgate.classify.store import Learned
-from mailgate.config.model import BayesCheck as Section
+from mailgate.config.checks import BayesCheck as Section
 from mailgate.message.mime import read
 
 _SECONDS = 0.4

@@ -13,7 +13,8 @@ from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.python.threadpool import ThreadPool
 
-from mailgate.config.model import (
+from mailgate.config.model import Settings
+from mailgate.config.recipients import (
     Aliases,
     AskedSource,
     FileSource,
@@ -21,7 +22,6 @@ from mailgate.config.model import (
     ListSource,
     PostgresqlSource,
     RecipientSource,
-    Settings,
     SqliteSource,
     UpstreamSource,
 )

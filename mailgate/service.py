@@ -28,12 +28,8 @@ from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
 from mailgate import __version__, sandboxed
-from mailgate.config.model import (
-    ANY_DOMAIN,
-    MaildirUpstream,
-    Settings,
-    SmtpUpstream,
-)
+from mailgate.config.delivery import ANY_DOMAIN, MaildirUpstream, SmtpUpstream
+from mailgate.config.model import Settings
 from mailgate.config.problem import ConfigurationError
 from mailgate.delivery.deadline import ends_within
 from mailgate.delivery.routes import Routes, make_deliveries, make_routes

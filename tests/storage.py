@@ -9,7 +9,8 @@ from pathlib import Path
 from attrs import evolve
 from twisted.internet.task import Clock
 
-from mailgate.config.model import MaildirUpstream, Settings
+from mailgate.config.delivery import MaildirUpstream
+from mailgate.config.model import Settings
 from mailgate.delivery.telling import Sending
 from mailgate.finding import Finding
 from mailgate.hub.storage import Storage

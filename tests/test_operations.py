@@ -14,16 +14,10 @@ from pydantic import BaseModel
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailgate.cli import main
+from mailgate.config.delivery import MaildirUpstream, SmtpUpstream
 from mailgate.config.load import check
-from mailgate.config.model import (
-    AccountUpstream,
-    ClientLimits,
-    LdapSource,
-    Limits,
-    MaildirUpstream,
-    Settings,
-    SmtpUpstream,
-)
+from mailgate.config.model import AccountUpstream, ClientLimits, Limits, Settings
+from mailgate.config.recipients import LdapSource
 from mailgate.reporting.record import to_json
 from tests.reporting.records import record
 

@@ -13,8 +13,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from mailgate.checks.known import Known
 from mailgate.classify.classifier import Classifier
 from mailgate.classify.store import encode, file_of
+from mailgate.config.checks import CheckMode
 from mailgate.config.load import load
-from mailgate.config.model import CheckMode, Settings
+from mailgate.config.model import Settings
 from mailgate.hub.learning import FOLDER
 from mailgate.interfaces import Phase
 from mailgate.judging import make_pipeline

@@ -12,8 +12,8 @@ from zope.interface import implementer
 
 from mailgate.checks.cap import capped
 from mailgate.checks.words import quote
+from mailgate.config.checks import AttachmentsCheck as Section
 from mailgate.config.forbidden import FileType
-from mailgate.config.model import AttachmentsCheck as Section
 from mailgate.config.model import Settings
 from mailgate.finding import Finding
 from mailgate.interfaces import ICheck, Phase, Scope

@@ -14,7 +14,7 @@ from zope.interface import implementer
 from mailgate.checks.words import quote, times
 from mailgate.classify.classifier import Classifier
 from mailgate.classify.model import Judgement, TokenSeen
-from mailgate.config.model import BayesCheck as Section
+from mailgate.config.checks import BayesCheck as Section
 from mailgate.config.model import Settings
 from mailgate.finding import Finding
 from mailgate.interfaces import ICheck, MaybeDeferred, Phase, Scope

@@ -13,7 +13,7 @@ from zope.interface import implementer
 from mailgate.checks.cap import capped
 from mailgate.checks.date import parse_date
 from mailgate.checks.words import quote
-from mailgate.config.model import HeadersCheck as Section
+from mailgate.config.checks import HeadersCheck as Section
 from mailgate.config.model import Settings
 from mailgate.finding import Finding
 from mailgate.interfaces import ICheck, Phase, Scope

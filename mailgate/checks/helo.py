@@ -13,7 +13,7 @@ from attrs import frozen
 from zope.interface import implementer
 
 from mailgate.checks.words import quote
-from mailgate.config.model import HeloCheck as Section
+from mailgate.config.checks import HeloCheck as Section
 from mailgate.config.model import Settings
 from mailgate.config.values import parse_network
 from mailgate.finding import Finding

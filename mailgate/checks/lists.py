@@ -16,7 +16,7 @@ from attrs import frozen
 from zope.interface import implementer
 
 from mailgate.checks.words import quote
-from mailgate.config.model import ListsCheck as Section
+from mailgate.config.checks import ListsCheck as Section
 from mailgate.config.model import Settings
 from mailgate.finding import Finding
 from mailgate.interfaces import ICheck, Phase, Scope

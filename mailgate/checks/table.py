@@ -12,7 +12,8 @@ from mailgate.checks.headers import HeadersCheck
 from mailgate.checks.helo import HeloCheck
 from mailgate.checks.known import Known
 from mailgate.checks.lists import ListsCheck
-from mailgate.config.model import CheckMode, Settings
+from mailgate.config.checks import CheckMode
+from mailgate.config.model import Settings
 from mailgate.interfaces import ICheck
 
 CHECKS: Mapping[str, Callable[[Settings, Known], ICheck]] = {

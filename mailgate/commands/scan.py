@@ -36,7 +36,8 @@ from mailgate.commands.lists import load_lists
 from mailgate.commands.parsers import Arguments, Parsers, add_json, positive
 from mailgate.commands.processes import Processes
 from mailgate.config.load import load
-from mailgate.config.model import RELAY_NAME, Policy, Settings
+from mailgate.config.model import Policy, Settings
+from mailgate.config.types import RELAY_NAME
 from mailgate.config.values import parse_network
 from mailgate.hub.commands import CommandError
 from mailgate.hub.learning import FOLDER

@@ -21,27 +21,23 @@ from attrs import frozen
 from pydantic import TypeAdapter, ValidationError
 
 from mailgate.config import certificate, sources, upstreams
+from mailgate.config.delivery import ANY_DOMAIN, Group, Route, SmtpUpstream, Upstream
 from mailgate.config.model import (
-    ANY_DOMAIN,
     PEOPLE,
     AccountFile,
     CertificateFiles,
     ClientCertificate,
-    Group,
     Health,
     Limits,
     Listener,
     Notices,
     Policy,
-    RecipientSource,
     Role,
-    Route,
-    SmtpUpstream,
     Tls,
-    Upstream,
     Web,
 )
 from mailgate.config.problem import Problem, as_key, as_toml
+from mailgate.config.recipients import RecipientSource
 from mailgate.config.values import parse_endpoint, parse_mailbox, unix_path
 
 T = TypeVar("T")

@@ -12,19 +12,18 @@ from stat import S_IROTH
 
 from mailgate.config import certificate
 from mailgate.config.credentials import is_unread
-from mailgate.config.model import (
-    ANY_DOMAIN,
+from mailgate.config.delivery import ANY_DOMAIN, Route
+from mailgate.config.problem import Problem, as_key, as_toml, nearest
+from mailgate.config.queries import NAMES, filled
+from mailgate.config.recipients import (
     DatabaseTls,
     FileSource,
     LdapSource,
     ListSource,
     PostgresqlSource,
     RecipientSource,
-    Route,
     SqliteSource,
 )
-from mailgate.config.problem import Problem, as_key, as_toml, nearest
-from mailgate.config.queries import NAMES, filled
 from mailgate.config.values import is_this_machine, parse_ldap_url
 from mailgate.wire.virtual import BadLine, parse_table
 

@@ -12,17 +12,17 @@ from typing import Any
 from attrs import frozen
 
 from mailgate.config import certificate
-from mailgate.config.membership import read_members
-from mailgate.config.model import (
+from mailgate.config.delivery import (
     ANY_DOMAIN,
     PROVEN,
-    CertificateFiles,
     ClientTold,
     Group,
     Route,
     SmtpUpstream,
     UpstreamTls,
 )
+from mailgate.config.membership import read_members
+from mailgate.config.model import CertificateFiles
 from mailgate.config.problem import Problem, as_key, as_toml, nearest
 from mailgate.config.secret import read_secret
 

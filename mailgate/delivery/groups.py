@@ -10,8 +10,8 @@ from pathlib import Path
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from mailgate.config.delivery import Group
 from mailgate.config.membership import read_members
-from mailgate.config.model import Group
 from mailgate.config.stamp import Stamp, stamp_of
 from mailgate.interfaces import IThreads
 

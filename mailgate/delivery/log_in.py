@@ -22,7 +22,7 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from mailgate.config.model import UpstreamTls
+from mailgate.config.delivery import UpstreamTls
 from mailgate.delivery.opening import NotOpened, Opening
 from mailgate.delivery.sasl import say_login, say_plain, told
 from mailgate.delivery.tls import TlsDemand, why_lost

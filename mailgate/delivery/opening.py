@@ -11,7 +11,7 @@ from typing import Protocol
 from attrs import field, frozen
 from twisted.internet.defer import Deferred
 
-from mailgate.config.model import UpstreamTls
+from mailgate.config.delivery import UpstreamTls
 from mailgate.delivery.answer import passed_on
 from mailgate.delivery.sasl import LogIn, NotLoggedIn, log_in
 from mailgate.delivery.tls import NO_TLS, Experience, TlsDemand

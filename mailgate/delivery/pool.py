@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from mailgate.config.model import ClientTold, SmtpUpstream
+from mailgate.config.delivery import ClientTold, SmtpUpstream
 from mailgate.delivery.answer import not_reached
 from mailgate.delivery.breaker import Breaker
 from mailgate.delivery.deadline import Deadline

@@ -11,7 +11,8 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
-from mailgate.config.model import ANY_DOMAIN, Choice, MaildirUpstream, Route, Settings
+from mailgate.config.delivery import ANY_DOMAIN, Choice, MaildirUpstream, Route
+from mailgate.config.model import Settings
 from mailgate.delivery.alternatives import Alternative, Alternatives
 from mailgate.delivery.groups import Groups
 from mailgate.delivery.maildir import MaildirDelivery

@@ -18,7 +18,7 @@ from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from mailgate.config.model import ClientTold
+from mailgate.config.delivery import ClientTold
 from mailgate.delivery.answer import Untaken, lost, not_reached, passed_on
 from mailgate.delivery.body import Body, Unclean
 from mailgate.delivery.introduction import forwarded

@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 from zope.interface import implementer
 
-from mailgate.config.model import ClientTold, SmtpUpstream
+from mailgate.config.delivery import ClientTold, SmtpUpstream
 from mailgate.config.secret import read_secret
 from mailgate.delivery.answer import NO_TIME, QUESTION_SECONDS
 from mailgate.delivery.endpoint import make_endpoint

@@ -30,7 +30,8 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from mailgate.config.certificate import read_pair
-from mailgate.config.model import CertificateFiles, SmtpUpstream, UpstreamTls
+from mailgate.config.delivery import SmtpUpstream, UpstreamTls
+from mailgate.config.model import CertificateFiles
 
 AVOIDED_SECONDS = 600.0
 """How long TLS is not tried again where it did not work and is not asked for."""

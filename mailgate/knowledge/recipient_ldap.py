@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 
 from twisted.internet.defer import Deferred
 
-from mailgate.config.model import LdapSource
 from mailgate.config.queries import filled
+from mailgate.config.recipients import LdapSource
 from mailgate.knowledge.recipient_asking import Found, SourceFailed
 from mailgate.net.ldap import Directory, DirectoryFailed, Entry
 from mailgate.wire.address import Address

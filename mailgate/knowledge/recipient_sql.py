@@ -19,8 +19,8 @@ from urllib.parse import quote
 from attrs import frozen
 from twisted.internet.defer import Deferred
 
-from mailgate.config.model import DatabaseTls, PostgresqlSource, SqliteSource
 from mailgate.config.queries import for_psycopg
+from mailgate.config.recipients import DatabaseTls, PostgresqlSource, SqliteSource
 from mailgate.config.sources import read_password
 from mailgate.config.values import is_this_machine
 from mailgate.interfaces import IThreads

@@ -10,7 +10,7 @@ from attrs import frozen
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from mailgate.config.model import Checks
+from mailgate.config.checks import Checks
 from mailgate.interfaces import IExtractor, IMessage, IThreads, MaybeDeferred
 from mailgate.message.archive import Caps
 from mailgate.message.attachments import Attachments, Examination

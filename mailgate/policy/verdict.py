@@ -10,14 +10,8 @@ from math import fsum
 from attrs import evolve, frozen
 from zope.interface import implementer
 
-from mailgate.config.model import (
-    Check,
-    CheckMode,
-    EnforcedAction,
-    GatewayMode,
-    OnError,
-    Settings,
-)
+from mailgate.config.checks import Check, CheckMode, EnforcedAction, OnError
+from mailgate.config.model import GatewayMode, Settings
 from mailgate.config.model import Policy as Thresholds
 from mailgate.finding import RELAY, SANDBOX, Finding, Result
 from mailgate.interfaces import IPolicy, Phase

@@ -9,7 +9,7 @@ from mailgate.checks.bayes import BayesCheck, score_of
 from mailgate.classify.classifier import AT_ONCE, Classifier
 from mailgate.classify.model import Judgement, TokenSeen
 from mailgate.classify.signals import SIGNALS
-from mailgate.config.model import BayesCheck as Section
+from mailgate.config.checks import BayesCheck as Section
 from mailgate.store.threads import ImmediateThreads
 from tests.checks.given import settings, view_of_message
 from tests.classify.given import letter, message, trained

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import mailgate.checks
 from mailgate.checks.table import CHECKS
-from mailgate.config.model import Checks
+from mailgate.config.checks import Checks
 from tests.checks.given import known, settings
 
 FILES = Path(mailgate.checks.__file__).parent

@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import mailgate.checks
 from mailgate.checks.table import CHECKS, checks_off, make_checks
-from mailgate.config.model import Checks
+from mailgate.config.checks import Checks
 from mailgate.interfaces import ICheck
 from mailgate.pipeline.extractors import make_extractors
 from mailgate.pipeline.plan import make_plan

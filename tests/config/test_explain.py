@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from twisted.trial.unittest import SynchronousTestCase
 
+from mailgate.config.checks import Checks
 from mailgate.config.explain import explain
-from mailgate.config.model import AccountUpstream, Checks, Settings
+from mailgate.config.model import AccountUpstream, Settings
 from mailgate.config.problem import Problem
 from tests.config.files import WHOLE, FileTestCase
 

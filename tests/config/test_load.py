@@ -4,8 +4,9 @@ Tests of L{mailgate.config.load}.
 
 from pathlib import Path
 
+from mailgate.config.delivery import MaildirUpstream
 from mailgate.config.load import check, load
-from mailgate.config.model import MaildirUpstream, Settings
+from mailgate.config.model import Settings
 from mailgate.config.problem import ConfigurationError
 from tests.config.files import WHOLE, FileTestCase
 

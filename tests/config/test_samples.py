@@ -13,20 +13,14 @@ from pydantic_core import PydanticUndefined
 from twisted.trial.unittest import SynchronousTestCase
 
 import mailgate.config
+from mailgate.config.delivery import Group, MaildirUpstream, Route, SmtpUpstream
 from mailgate.config.load import check, load
-from mailgate.config.model import (
-    AccountUpstream,
-    CertificateFiles,
+from mailgate.config.model import AccountUpstream, CertificateFiles, Listener, Settings
+from mailgate.config.recipients import (
     FileSource,
-    Group,
     LdapSource,
-    Listener,
     ListSource,
-    MaildirUpstream,
     PostgresqlSource,
-    Route,
-    Settings,
-    SmtpUpstream,
     SqliteSource,
     UpstreamSource,
 )

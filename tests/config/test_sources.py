@@ -10,7 +10,7 @@ from textwrap import dedent
 from pydantic import TypeAdapter
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailgate.config.model import RecipientSource
+from mailgate.config.recipients import RecipientSource
 from tests.config.files import WHOLE, FileTestCase
 
 POSTGRESQL = """

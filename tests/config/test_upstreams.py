@@ -2,8 +2,8 @@
 Tests of L{mailgate.config.upstreams}, and of the options of routes, groups and upstreams.
 """
 
+from mailgate.config.delivery import Choice, SmtpUpstream, UpstreamTls
 from mailgate.config.load import load
-from mailgate.config.model import Choice, SmtpUpstream, UpstreamTls
 from tests.certificates import issue
 from tests.config.files import WHOLE, FileTestCase
 

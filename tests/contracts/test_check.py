@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from mailgate.checks.table import CHECKS
-from mailgate.config.model import Check
+from mailgate.config.checks import Check
 from mailgate.config.model import Policy as Thresholds
 from mailgate.interfaces import ICheck, Phase, Scope
 from mailgate.message.envelope import Envelope

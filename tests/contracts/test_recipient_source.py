@@ -14,7 +14,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from mailgate.config.model import LdapSource, PostgresqlSource, SqliteSource
+from mailgate.config.recipients import LdapSource, PostgresqlSource, SqliteSource
 from mailgate.delivery.call_forward import CallForward
 from mailgate.interfaces import IRecipientSource, Listed
 from mailgate.knowledge.recipient_asking import AskedRecipients

@@ -5,7 +5,7 @@ A delivery to an upstream that misbehaves, and what is allowed to become of it.
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailgate.config.model import SmtpUpstream
+from mailgate.config.delivery import SmtpUpstream
 from mailgate.delivery.smtp_delivery import SmtpDelivery
 from tests.chaos import EXTENSIONS, Chaos
 from tests.delivery.chaos_network import ChaosNetwork, pass_time

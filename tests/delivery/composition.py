@@ -9,7 +9,7 @@ from attrs import define, field
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
-from mailgate.config.model import SmtpUpstream
+from mailgate.config.delivery import SmtpUpstream
 from mailgate.delivery.dispatch import Dispatcher
 from mailgate.delivery.outbox import Outbox
 from mailgate.delivery.smtp_delivery import SmtpDelivery

@@ -9,7 +9,7 @@ from os import urandom
 from attrs import define, field
 from twisted.internet.task import Clock
 
-from mailgate.config.model import SmtpUpstream
+from mailgate.config.delivery import SmtpUpstream
 from mailgate.delivery.alternatives import Alternative, Alternatives
 from mailgate.delivery.smtp_delivery import SmtpDelivery
 from mailgate.delivery.tls import key_digest

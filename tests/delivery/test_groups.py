@@ -6,7 +6,7 @@ import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailgate.config.model import Group
+from mailgate.config.delivery import Group
 from mailgate.delivery.groups import Groups
 from mailgate.store.threads import ImmediateThreads
 from tests.pipeline.events import events

@@ -7,7 +7,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailgate.config.model import Route
+from mailgate.config.delivery import Route
 from mailgate.delivery.call_forward import CallForward
 from mailgate.delivery.recipients import Recipients
 from mailgate.delivery.routes import Routes

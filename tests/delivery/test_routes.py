@@ -5,7 +5,7 @@ Tests of L{mailgate.delivery.routes}.
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailgate.config.model import Group, Route
+from mailgate.config.delivery import Group, Route
 from mailgate.delivery.maildir import MaildirDelivery
 from mailgate.delivery.routes import Routes, make_deliveries, make_routes
 from mailgate.delivery.smtp_delivery import SmtpDelivery

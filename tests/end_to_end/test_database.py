@@ -9,7 +9,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailgate.config.model import PostgresqlSource
+from mailgate.config.recipients import PostgresqlSource
 from mailgate.knowledge.recipient_asking import SourceFailed
 from mailgate.knowledge.recipient_sql import PostgresqlDatabase
 from tests.certificates import issue

@@ -8,7 +8,7 @@ from unittest import SkipTest
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailgate.config.model import DatabaseTls, PostgresqlSource, SqliteSource
+from mailgate.config.recipients import DatabaseTls, PostgresqlSource, SqliteSource
 from mailgate.knowledge.recipient_asking import SourceFailed
 from mailgate.knowledge.recipient_sql import Pool, PostgresqlDatabase, SqliteDatabase
 from mailgate.store.threads import ImmediateThreads, immediate_result

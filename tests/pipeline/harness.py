@@ -7,7 +7,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
-from mailgate.config.model import Check, CheckMode, GatewayMode
+from mailgate.config.checks import Check, CheckMode
+from mailgate.config.model import GatewayMode
 from mailgate.config.model import Policy as Thresholds
 from mailgate.finding import SANDBOX, Finding
 from mailgate.interfaces import ICheck, IExtractor, Phase, Scope

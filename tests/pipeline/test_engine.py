@@ -11,7 +11,8 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from mailgate.config.model import CheckMode, EnforcedAction, GatewayMode, OnError
+from mailgate.config.checks import CheckMode, EnforcedAction, OnError
+from mailgate.config.model import GatewayMode
 from mailgate.interfaces import IPipeline, ISessionJudge, ITransactionJudge, Phase, Scope
 from mailgate.verdict import Action
 from mailgate.wire.address import Address

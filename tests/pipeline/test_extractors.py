@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from mailgate.config.model import Checks
+from mailgate.config.checks import Checks
 from mailgate.interfaces import IExtractor
 from mailgate.message.archive import Caps
 from mailgate.message.message import HEAD_LIMIT, MemoryMessage

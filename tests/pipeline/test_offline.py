@@ -5,7 +5,8 @@ Tests of L{mailgate.pipeline.offline}.
 from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailgate.config.model import CheckMode, GatewayMode
+from mailgate.config.checks import CheckMode
+from mailgate.config.model import GatewayMode
 from mailgate.interfaces import Phase, Scope
 from mailgate.pipeline.offline import judge
 from mailgate.pipeline.round import FAILED

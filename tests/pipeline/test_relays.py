@@ -8,7 +8,7 @@ from attrs import evolve
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailgate.config.model import CheckMode, EnforcedAction
+from mailgate.config.checks import CheckMode, EnforcedAction
 from mailgate.finding import RELAY
 from mailgate.interfaces import Phase, Scope
 from mailgate.message.hops import Trust

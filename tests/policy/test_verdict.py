@@ -9,14 +9,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from mailgate.config.model import (
-    Check,
-    CheckMode,
-    EnforcedAction,
-    GatewayMode,
-    OnError,
-    Settings,
-)
+from mailgate.config.checks import Check, CheckMode, EnforcedAction, OnError
+from mailgate.config.model import GatewayMode, Settings
 from mailgate.config.model import Policy as Thresholds
 from mailgate.finding import Finding, Result
 from mailgate.interfaces import IPolicy, Phase
