@@ -39,8 +39,9 @@ class AcceptanceTests(SynchronousTestCase):
 
     def test_faults(self):
         """
-        A full disk (F4), a clock that jumps (F13), a reload (F14), the end under load (F15), no
-        descriptors or processes (F16), many connections (F17) and a log that takes nothing (F18).
+        A full disk (F4), upstreams that fail (F5 to F9), a clock that jumps (F13), a reload (F14),
+        the end under load (F15), no descriptors or processes (F16), many connections (F17) and a
+        log that takes nothing (F18).
         """
         found = {int(row) for row in named(r"f([0-9]+)(?:_|\()")}
         self.assertEqual([row for row in FAULTS if row not in found], [])
