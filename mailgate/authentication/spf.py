@@ -271,15 +271,14 @@ class _Check:
         return found.matched if found.result is SpfResult.PASS else None
 
     async def _has_address(self, name: str, mechanism: Mechanism, counts: bool = True) -> bool:
-        found: Sequence[IPv4Address | IPv6Address]
         if isinstance(self._address, IPv4Address):
             shift = 32 - mechanism.prefix4
-            found = await self._lookups.ask(name, A, counts)
+            found = [int(each) for each in await self._lookups.ask(name, A, counts)]
         else:
             shift = 128 - mechanism.prefix6
-            found = await self._lookups.ask(name, AAAA, counts)
+            found = [int(each) for each in await self._lookups.ask(name, AAAA, counts)]
         ours = int(self._address) >> shift
-        return any(int(each) >> shift == ours for each in found)
+        return any(each >> shift == ours for each in found)
 
     async def _has_exchange(self, name: str, mechanism: Mechanism) -> bool:
         exchanges = await self._lookups.ask(name, MX)
