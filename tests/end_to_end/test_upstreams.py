@@ -363,15 +363,13 @@ class AttackTests(KindsCase):
         """
         self.gate.start()
         for name in SERVERS:
-            client = Conversation(self.gate.smtp_port)
             for false_end in FALSE_ENDS:
+                # Each on a connection of its own: after too many mistakes the gateway hangs up.
+                client = Conversation(self.gate.smtp_port)
                 client.envelope(self.address(name))
                 client.say(b"Subject: outer\r\n\r\ntext" + false_end + b"RSET\r\n.\r\n")
                 self.assertTrue(client.reply().startswith("550 5.5.2"), (name, false_end))
-                client.ask("RSET\n")
-                if client.ask("NOOP\n") == "":
-                    client = Conversation(self.gate.smtp_port)
-            client.close()
+                client.close()
             body = b"Subject: dots\r\n\r\n.\r\n..\r\nMAIL FROM:<evil@example.org>\r\n.x\r\n"
             client = Conversation(self.gate.smtp_port)
             client.envelope(self.address(name))
