@@ -68,10 +68,28 @@ class Finding:
     check: str = field(default="", eq=False)
     """The name of the check that saw it, set where findings are gathered; C{""}: not known."""
 
+    authentication: str = field(default="", eq=False)
+    """
+    What of it stands in Authentication-Results, written by
+    L{mailgate.authentication.results.words}, or C{""}.
+    """
+
+    fact: object = field(default=None, eq=False, repr=False)
+    """What the check has found as a value, for checks that need it; it is not kept."""
+
     def seen_by(self, check: str) -> Finding:
         """
         Give the same finding as that of a check.
         """
+        return self._copy(check, self.fact)
+
+    def without_fact(self) -> Finding:
+        """
+        Give what of it outlives the judging of the message.
+        """
+        return self if self.fact is None else self._copy(self.check, None)
+
+    def _copy(self, check: str, fact: object) -> Finding:
         # Every finding of every message comes here, and attrs' evolve takes five times as long.
         return Finding(
             self.symbol,
@@ -81,6 +99,8 @@ class Finding:
             self.kind,
             self.is_enforced,
             check,
+            self.authentication,
+            fact,
         )
 
 
@@ -96,3 +116,10 @@ class Result:
     findings: tuple[Finding, ...]
     has_failed: bool = False
     """Whether it overran its deadline or broke, so that there is no evidence but this."""
+
+    def without_facts(self) -> Result:
+        """
+        Give what of it can leave the process.
+        """
+        findings = tuple([finding.without_fact() for finding in self.findings])
+        return Result(self.check, findings, self.has_failed)

@@ -615,6 +615,36 @@ class Outgoing:
     """What has led to the total, for the header that names them."""
 
 
+@frozen
+class Attempt:
+    """
+    That somebody wants to write to somebody, as greylisting tells it from others.
+    """
+
+    network: str
+    """Where the client is: C{192.0.2.0/24}, C{2001:db8::/64}."""
+
+    sender: str
+    """The envelope sender without what is new in each message; C{""} is the null sender."""
+
+    recipient: str
+
+
+@frozen
+class Standing:
+    """
+    Whether somebody is known who wants to write to somebody.
+    """
+
+    is_known: bool
+    """Whether clients of its network have come again before, or this one has now."""
+
+    waited: float = 0.0
+    """
+    Seconds since the first attempt; 0 where this is the first, and where the network was known.
+    """
+
+
 class IHub(Interface):
     """
     The half that owns the databases. The other half, which talks SMTP, knows only this.
@@ -656,6 +686,15 @@ class IHub(Interface):
     def record(record: Record) -> None:
         """
         Note how a transaction ended. Returns at once; the trace may lag a second.
+        """
+
+    def look_up(attempts: Sequence[Attempt]) -> Deferred[Sequence[Standing]]:
+        """
+        Tell whether those are known who attempt this, and remember that they have. All questions of
+        a phase go in one call.
+
+        @return: the answers, in the order of C{attempts}.
+        @raise OSError: the disk failed; nothing is remembered.
         """
 
     def has_room() -> bool:

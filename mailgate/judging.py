@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from attrs import evolve
 from twisted.internet.interfaces import IReactorTime
 
 from mailgate.checks.known import Known
@@ -43,7 +44,7 @@ def make_pipeline(
     @raise ConfigurationError: the checks cannot be brought into an order.
     """
     plan = make_plan(
-        make_checks(settings, known),
+        make_checks(settings, evolve(known, threads=threads)),
         make_extractors(threads, settings.checks),
         checks_off(settings),
     )

@@ -16,6 +16,7 @@ from twisted.internet.interfaces import IListeningPort
 from mailgate.addressing import Addressing
 from mailgate.checks.known import Known
 from mailgate.classify.classifier import Classifier, Reader
+from mailgate.config.checks import CheckMode
 from mailgate.config.model import PEOPLE, GatewayMode, Settings
 from mailgate.delivery.accounts import UpstreamAccounts
 from mailgate.delivery.deadline import ends_within
@@ -44,6 +45,7 @@ from mailgate.interfaces import (
     share_with_nobody,
 )
 from mailgate.judging import make_pipeline
+from mailgate.knowledge.dnslists import DnsLists
 from mailgate.knowledge.lists import Lists
 from mailgate.message.spool import Spool
 from mailgate.net.dns.resolver import Resolver
@@ -51,7 +53,13 @@ from mailgate.net.dns.servers import find_servers
 from mailgate.parts import Parts
 from mailgate.pipeline.suspects import Suspects
 from mailgate.reporting.measures import Measured, Stopwatch
-from mailgate.reporting.status import DnsServerStatus, DnsStatus, UpstreamStatus, WorkerStatus
+from mailgate.reporting.status import (
+    DnsListStatus,
+    DnsServerStatus,
+    DnsStatus,
+    UpstreamStatus,
+    WorkerStatus,
+)
 from mailgate.rewrite.headers import HeaderRewriter
 
 PROBE_SECONDS = 300.0
@@ -71,6 +79,15 @@ GROUP_SECONDS = 60.0
 
 SERVERS_SECONDS = 10.0
 """How often it is looked whether the machine has other DNS servers."""
+
+LISTS_SECONDS = 60.0
+"""How often it is looked whether a DNS list is to be tested."""
+
+TEST_QUERIES = 400
+"""How many look-ups it may take: four for each list, and there are 40 at most."""
+
+TEST_SECONDS = 20.0
+"""How long the test of the DNS lists may take."""
 
 LEARNED_SECONDS = 5.0
 """How often it is looked whether more was learned."""
@@ -112,6 +129,11 @@ class Worker:
         self._possible = possible
         self._threads = threads
         self._resolver = Resolver(settings.dns, reactor)
+        section = settings.checks.dnslists
+        is_used = section.mode is not CheckMode.OFF
+        self._dns_lists = DnsLists.of_sections(
+            section.lists if is_used else {}, section.test_hours, reactor.seconds
+        )
         classifier = Classifier(threads)
         self._learned = Reader(classifier, settings.data / FOLDER, parts.files, threads)
         routes = make_routes(settings, deliveries, reactor, threads)
@@ -127,7 +149,7 @@ class Worker:
             limits=settings.limits,
             pipeline=make_pipeline(
                 settings,
-                Known(lists, classifier, self._resolver),
+                Known(lists, classifier, self._resolver, dns_lists=self._dns_lists, hub=hub),
                 threads,
                 reactor,
                 parts.wall_clock,
@@ -159,6 +181,7 @@ class Worker:
                 Job("reading of what was learned", LEARNED_SECONDS, self._learned.refresh),
                 Job("look for new recipients", RECIPIENT_SECONDS, self._addressing.refresh),
                 Job("look for DNS servers", SERVERS_SECONDS, self._find_servers),
+                Job("test of the DNS lists", LISTS_SECONDS, self._test_lists),
                 Job("look for new certificates", CERTIFICATE_SECONDS, self.certificates.refresh),
                 Job("look for changed groups", GROUP_SECONDS, routes.refresh),
             ),
@@ -175,6 +198,7 @@ class Worker:
         if self._people is not None:
             await ends_within(self._reactor, self._people.load(), PATIENCE)
         await ends_within(self._reactor, self._probe(), PATIENCE)
+        # The jobs begin with the test of the lists; what has not passed it yet is not asked.
         self._jobs.start()
 
     def listen(self, sockets: Sequence[socket]) -> None:
@@ -259,6 +283,10 @@ class Worker:
                 ),
                 len(self._resolver.cache),
                 self._resolver.cache.size,
+                tuple(
+                    DnsListStatus(one.name, one.trouble.value if one.trouble else "", one.reason)
+                    for one in self._dns_lists.lists
+                ),
             ),
         )
 
@@ -281,6 +309,10 @@ class Worker:
             find_servers, self._settings.dns.servers, self._parts.resolv_conf
         )
         return finding.addCallback(self._resolver.use)
+
+    def _test_lists(self) -> Deferred[None]:
+        resolver = self._resolver.for_check("test of the DNS lists", TEST_SECONDS, TEST_QUERIES)
+        return Deferred.fromCoroutine(self._dns_lists.test(resolver))
 
     def _probe(self) -> Deferred[Any]:
         return DeferredList(

@@ -133,6 +133,21 @@ def write_sealed(instance: int, results: AuthenticationResults) -> bytes:
     return _folded(start, results.results)
 
 
+def words(result: MethodResult) -> str:
+    """
+    Give one result as it stands in a field, folded, for L{write_words}.
+    """
+    return "\r\n".join(_lines(result))
+
+
+def write_words(server: str, results: Iterable[str]) -> bytes:
+    """
+    Give the field, as L{write} does, of results that L{words} has written.
+    """
+    text = ";\r\n".join((f"{FIELD}: {_identity(server)}", *results))
+    return f"{text}\r\n".encode("ascii")
+
+
 def of_spf(spf: Spf, sender: Address) -> MethodResult:
     """
     Say what SPF has found (section 2.7.2).
@@ -140,7 +155,10 @@ def of_spf(spf: Spf, sender: Address) -> MethodResult:
     @param sender: the envelope sender.
     """
     if spf.identity is Identity.MAIL_FROM:
-        looked_at = Property("smtp", "mailfrom", f"{sender.local}@{spf.domain}")
+        whole = f"{sender.local}@{spf.domain}"
+        # What was cut could end within the domain, and so name another.
+        value = whole if len(whole) <= VALUE_LIMIT else spf.domain
+        looked_at = Property("smtp", "mailfrom", value)
     else:
         looked_at = Property("smtp", "helo", spf.domain)
     return MethodResult("spf", spf.result.value, (looked_at,), spf.reason)
@@ -200,8 +218,9 @@ def _keyword(word: str) -> str:
     return word
 
 
-def _folded(start: str, results: Iterable[MethodResult]) -> bytes:
-    lines = [start]
+def _lines(result: MethodResult) -> list[str]:
+    version = f"/{result.version}" if result.version != 1 else ""
+    lines = [f"\t{_keyword(result.method)}{version}={_keyword(result.result)}"]
 
     def add(word: str) -> None:
         if len(lines[-1]) + 1 + len(word) <= _LINE:
@@ -209,14 +228,18 @@ def _folded(start: str, results: Iterable[MethodResult]) -> bytes:
         else:
             lines.append(f"\t{word}")
 
+    if result.reason:
+        add(f"reason={quoted(result.reason)}")
+    for each in filter(attrgetter("value"), result.properties):
+        add(f"{_keyword(each.type)}.{_keyword(each.name)}={quoted(each.value)}")
+    return lines
+
+
+def _folded(start: str, results: Iterable[MethodResult]) -> bytes:
+    lines = [start]
     for result in results:
         lines[-1] += ";"
-        version = f"/{result.version}" if result.version != 1 else ""
-        lines.append(f"\t{_keyword(result.method)}{version}={_keyword(result.result)}")
-        if result.reason:
-            add(f"reason={quoted(result.reason)}")
-        for each in filter(attrgetter("value"), result.properties):
-            add(f"{_keyword(each.type)}.{_keyword(each.name)}={quoted(each.value)}")
+        lines += _lines(result)
     if len(lines) == 1:
         lines[0] += "; none"
     return "".join(f"{line}\r\n" for line in lines).encode("ascii")

@@ -7,7 +7,8 @@ from __future__ import annotations
 from attrs import field, frozen
 
 from mailgate.classify.classifier import Classifier
-from mailgate.interfaces import IResolvers
+from mailgate.interfaces import IHub, IResolvers, IThreads
+from mailgate.knowledge.dnslists import DnsLists
 from mailgate.knowledge.lists import Lists
 from mailgate.net.dns.nowhere import Nowhere
 
@@ -26,3 +27,12 @@ class Known:
 
     resolvers: IResolvers = field(factory=Nowhere)
     """Where each run of a check gets what it asks the DNS with."""
+
+    threads: IThreads | None = None
+    """Where long work is done; where there are none it is done at once."""
+
+    dns_lists: DnsLists = field(factory=DnsLists)
+    """The lists in the DNS, and how they are."""
+
+    hub: IHub | None = None
+    """Who remembers those that have come before; C{None} where nobody does, as for stored mail."""

@@ -1,6 +1,9 @@
 """
 What people here allow and block: addresses, domains, networks and mailing lists.
 
+What allows counts only where SPF or DKIM of the domain passes, but for clients and for mail that
+nobody has to authenticate.
+
 One check at the headers, and none at RCPT, though the client and the envelope sender are known
 there: the narrowest of all entries counts, and whether a narrower one allows the From address or
 the mailing list is seen in the header only. A refusal at RCPT could not be taken back. With the
@@ -12,9 +15,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from attrs import evolve, frozen
 from zope.interface import implementer
 
+from mailgate.checks.outside import Outside
+from mailgate.checks.vouching import vouched_domains
 from mailgate.checks.words import quote
 from mailgate.config.checks import ListsCheck as Section
 from mailgate.config.model import Settings
@@ -61,12 +66,14 @@ class ListsCheck:
     lists: Lists
     deadline: float
 
+    outside: Outside
+
     name = "lists"
     phase = Phase.HEADERS
     scope = Scope.RECIPIENT
-    after = ()
+    after = ("spf", "dkim", "dmarc")
     needs = ("fields",)
-    symbols = frozenset((*_ALLOWED.values(), *_BLOCKED.values()))
+    symbols = frozenset((*_ALLOWED.values(), *_BLOCKED.values(), "ALLOWED_UNVERIFIED"))
 
     @classmethod
     def from_settings(cls, settings: Settings, lists: Lists) -> ListsCheck:
@@ -74,7 +81,7 @@ class ListsCheck:
         Make the check of a configuration.
         """
         section = settings.checks.lists
-        return cls(section, lists, section.deadline)
+        return cls(section, lists, section.deadline, Outside.from_settings(settings))
 
     def check(self, view: View) -> Sequence[Finding]:
         """
@@ -82,17 +89,36 @@ class ListsCheck:
         """
         if not self.lists:
             return ()
-        match = self.lists.look_up(_evidence(view), view.recipient.person, view.now)
-        if match is None:
+        vouched = vouched_domains(view) if self.outside.has(view.session) else None
+        evidence = _evidence(view, vouched)
+        match = self._match(view, evidence)
+        if match is not None:
+            return (self._finding(match),)
+        if vouched is None:
             return ()
+        unverified = self._match(view, evolve(evidence, vouched=None))
+        return () if unverified is None else (_unverified(unverified),)
+
+    def _match(self, view: View, evidence: Evidence) -> Match | None:
+        return self.lists.look_up(evidence, view.recipient.person, view.now)
+
+    def _finding(self, match: Match) -> Finding:
         if match.entry.list is ListName.BLOCK:
             symbol, score = _BLOCKED[match.source], self.section.block_score
         else:
             symbol, score = _ALLOWED[match.source], self.section.allow_score
-        return (Finding(symbol, score, _in_words(match)),)
+        return Finding(symbol, score, _in_words(match))
 
 
-def _evidence(view: View) -> Evidence:
+def _unverified(match: Match) -> Finding:
+    words = (
+        f"{_in_words(match)} It is unverified and does not count: neither SPF nor DKIM of that "
+        "domain passes."
+    )
+    return Finding("ALLOWED_UNVERIFIED", 0.0, words)
+
+
+def _evidence(view: View, vouched: frozenset[str] | None) -> Evidence:
     headers: Headers = view.fact("fields")
     authors: list[Address] = []
     for value in headers.values("From")[:_FIELDS]:
@@ -102,6 +128,7 @@ def _evidence(view: View) -> Evidence:
         sender=normal_address(view.envelope.sender),
         list_ids=tuple(map(list_id, headers.values("List-Id")[:_FIELDS])),
         client=view.session.client,
+        vouched=vouched,
     )
 
 
@@ -109,10 +136,9 @@ def _in_words(match: Match) -> str:
     entry, other = match.entry, match.overruled
     is_block = entry.list is ListName.BLOCK
     verb = "blocked" if is_block else "allowed"
-    doubt = " (unverified)" if entry.is_unverified else ""
     note = f", with the note {quote(entry.note)}" if entry.note else ""
     words = (
-        f"The {match.source} {quote(match.seen)} is {verb} for {entry.scope or 'everybody'}{doubt}"
+        f"The {match.source} {quote(match.seen)} is {verb} for {entry.scope or 'everybody'}"
         f" by entry {entry.id}, {quote(entry.value)}{note}."
     )
     if other is None:

@@ -8,20 +8,34 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from mailgate.checks.attachments import AttachmentsCheck
 from mailgate.checks.bayes import BayesCheck
+from mailgate.checks.dkim import DkimCheck
+from mailgate.checks.dmarc import DmarcCheck
+from mailgate.checks.dnslists import DnsListsCheck
+from mailgate.checks.greylist import GreylistCheck
 from mailgate.checks.headers import HeadersCheck
 from mailgate.checks.helo import HeloCheck
 from mailgate.checks.known import Known
 from mailgate.checks.lists import ListsCheck
+from mailgate.checks.names import NamesCheck
+from mailgate.checks.spf import SpfCheck
 from mailgate.config.checks import CheckMode
 from mailgate.config.model import Settings
 from mailgate.interfaces import ICheck
 
 CHECKS: Mapping[str, Callable[[Settings, Known], ICheck]] = {
     "helo": lambda settings, known: HeloCheck.from_settings(settings),
+    "spf": lambda settings, known: SpfCheck.from_settings(settings, known.resolvers),
+    "greylist": lambda settings, known: GreylistCheck.from_settings(settings, known),
     "headers": lambda settings, known: HeadersCheck.from_settings(settings),
+    "dkim": lambda settings, known: DkimCheck.from_settings(settings, known),
+    "dmarc": lambda settings, known: DmarcCheck.from_settings(settings, known.resolvers),
     "attachments": lambda settings, known: AttachmentsCheck.from_settings(settings),
     "lists": lambda settings, known: ListsCheck.from_settings(settings, known.lists),
     "bayes": lambda settings, known: BayesCheck.from_settings(settings, known.classifier),
+    "dnslists": lambda settings, known: DnsListsCheck.from_settings(
+        settings, known.dns_lists, known.resolvers
+    ),
+    "names": lambda settings, known: NamesCheck.from_settings(settings, known.resolvers),
 }
 """What makes each check, by the name of its table C{[checks.NAME]} in the configuration."""
 

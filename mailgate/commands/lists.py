@@ -97,8 +97,8 @@ def _run(arguments: Arguments, name: ListName) -> int:
         )
     if any(entry["unverified"] for entry in made):
         say(
-            "Unverified: neither SPF nor DKIM vouches for a sender yet, so this takes at most 6"
-            " from the score, and attachments are looked at all the same."
+            "If verified: this counts only where SPF or DKIM of the domain passes, and attachments"
+            " are looked at all the same."
         )
     return status
 
@@ -129,7 +129,7 @@ def _remove(ask: Ask, identity: int) -> None:
 
 def _in_words(entry: Fields) -> str:
     verb = "allowed" if entry["list"] == ListName.ALLOW else "blocked"
-    doubt = " (unverified)" if entry["unverified"] else ""
+    doubt = " (if verified)" if entry["unverified"] else ""
     whom = entry["scope"] or "everybody"
     until = "" if entry["expires"] is None else f" until {moment(entry['expires'])}"
     return f"{entry['kind']} {entry['value']} {verb}{doubt} for {whom}{until}"

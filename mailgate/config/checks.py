@@ -10,7 +10,17 @@ from typing import Annotated
 from pydantic import Field
 
 from mailgate.config.forbidden import FORBIDDEN_EXTENSIONS, FORBIDDEN_TYPES, FileType
-from mailgate.config.types import Extension, Hours, Network, Score, Section
+from mailgate.config.types import (
+    Days,
+    Extension,
+    HostName,
+    Hours,
+    ListCode,
+    Name,
+    Network,
+    Score,
+    Section,
+)
 
 
 class CheckMode(StrEnum):
@@ -73,6 +83,49 @@ class HeloCheck(Check):
     unqualified_score: Score = 1
 
 
+class SpfCheck(Check):
+    """
+    C{[checks.spf]}: whether the client may send for the domain of the sender.
+    """
+
+    deadline: Annotated[float, Field(gt=0, le=30, strict=True)] = 20
+    exempt_networks: tuple[Network, ...] = ("127.0.0.0/8", "::1/128")
+    """Of clients whose mail is not authenticated; for DKIM and DMARC too."""
+
+    fail_score: Score = 5
+    softfail_score: Score = 1.5
+    permerror_score: Score = 1
+    allows_all_score: Score = 1.5
+    helo_fail_score: Score = 2
+
+
+class DkimCheck(Check):
+    """
+    C{[checks.dkim]}: whether what has signed the message is right.
+    """
+
+    deadline: Annotated[float, Field(gt=0, le=30, strict=True)] = 20
+    fail_score: Score = 0.5
+    policy_score: Score = 0.5
+    permerror_score: Score = 0.5
+
+
+class DmarcCheck(Check):
+    """
+    C{[checks.dmarc]}: whether the domain in From stands for the message.
+    """
+
+    mode: CheckMode = CheckMode.ENFORCE
+    action: EnforcedAction = EnforcedAction.QUARANTINE
+    deadline: Annotated[float, Field(gt=0, le=30, strict=True)] = 20
+    reject_score: Score = 6
+    quarantine_score: Score = 5
+    none_score: Score = 0.5
+    no_author_score: Score = 3
+    confirmed_score: Score = 9
+    our_domain_score: Score = 15
+
+
 class HeadersCheck(Check):
     """
     C{[checks.headers]}: the headers that every message must have.
@@ -97,8 +150,7 @@ class ListsCheck(Check):
     """
 
     block_score: Annotated[float, Field(ge=0, strict=True)] = 10
-    allow_score: Annotated[float, Field(ge=-6, le=0, strict=True)] = -6
-    """At most so much, since nothing vouches for a sender yet."""
+    allow_score: Annotated[float, Field(ge=-100, le=0, strict=True)] = -6
 
 
 class AttachmentsCheck(Check):
@@ -145,13 +197,106 @@ class BayesCheck(Check):
     """At most so much before enough was learned."""
 
 
+class DnsListOf(StrEnum):
+    """
+    What a list is asked for.
+    """
+
+    ADDRESSES = "addresses"
+    """The client's address, reversed."""
+
+    DOMAINS = "domains"
+    """The name of HELO and the sender's domain, as they are."""
+
+
+class DnsListCode(Section):
+    """
+    What one answer of a list means.
+    """
+
+    words: Annotated[
+        str, Field(pattern=r"^[ -~]{1,80}$", description="1 to 80 printable ASCII characters")
+    ]
+    score: Annotated[float, Field(ge=-20, le=20, strict=True)]
+    """Below zero the list speaks for the client."""
+
+
+class DnsList(Section):
+    """
+    C{[checks.dnslists.lists.NAME]}: one list in the DNS.
+    """
+
+    zone: HostName
+    of: DnsListOf = DnsListOf.ADDRESSES
+    ipv6: bool = False
+    """Whether a list of addresses is asked for IPv6 addresses too."""
+
+    page: Annotated[
+        str,
+        Field(
+            pattern=r"^(https?://[!-z|~]+(\{\}[!-z|~]*)?)?$",
+            max_length=120,
+            description="an address of the web with {} for what is listed, or nothing",
+        ),
+    ] = ""
+    codes: Annotated[dict[ListCode, DnsListCode], Field(min_length=1, max_length=64)]
+
+
+class DnsListsCheck(Check):
+    """
+    C{[checks.dnslists]}: lists in the DNS, for and against.
+    """
+
+    exempt_networks: tuple[Network, ...] = ("127.0.0.0/8", "::1/128")
+    test_hours: Annotated[float, Field(ge=0.1, le=24, strict=True)] = 4
+    """How often a list that works is tested (RFC 5782 section 5)."""
+
+    lists: Annotated[dict[Name, DnsList], Field(max_length=40)] = {}
+
+
+class NamesCheck(Check):
+    """
+    C{[checks.names]}: whether the names of client and sender are in the DNS.
+    """
+
+    exempt_networks: tuple[Network, ...] = ("127.0.0.0/8", "::1/128")
+    no_name_score: Score = 1
+    unconfirmed_score: Score = 1
+    helo_score: Score = 1
+    sender_score: Score = 4
+    null_mx_score: Score = 5
+
+
+class GreylistCheck(Check):
+    """
+    C{[checks.greylist]}: who comes again.
+    """
+
+    mode: CheckMode = CheckMode.OBSERVE
+    action: EnforcedAction = EnforcedAction.DEFER
+    from_total: Annotated[float, Field(ge=0, strict=True)] = 1
+    """What must have been found before; 0: whoever is not known waits."""
+
+    wait_seconds: Annotated[float, Field(ge=1, le=86400, strict=True)] = 300
+    known_days: Days = 36
+    exempt_networks: tuple[Network, ...] = ("127.0.0.0/8", "::1/128")
+    waits_score: Score = 1
+    passed_score: Annotated[float, Field(le=0, strict=True)] = 0
+
+
 class Checks(Section):
     """
     C{[checks]}: one table for each check.
     """
 
     helo: HeloCheck = HeloCheck()
+    spf: SpfCheck = SpfCheck()
+    greylist: GreylistCheck = GreylistCheck()
     headers: HeadersCheck = HeadersCheck()
+    dkim: DkimCheck = DkimCheck()
+    dmarc: DmarcCheck = DmarcCheck()
     attachments: AttachmentsCheck = AttachmentsCheck()
     lists: ListsCheck = ListsCheck()
     bayes: BayesCheck = BayesCheck()
+    dnslists: DnsListsCheck = DnsListsCheck()
+    names: NamesCheck = NamesCheck()

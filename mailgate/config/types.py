@@ -79,6 +79,9 @@ OptionalEndpoint = Annotated[
 ]
 DnsServer = Annotated[str, AfterValidator(values.check_server), Field(description=values.SERVER)]
 Network = Annotated[str, AfterValidator(values.check_network), Field(description=values.NETWORK)]
+ListCode = Annotated[
+    str, AfterValidator(values.check_list_code), Field(description=values.LIST_CODE)
+]
 RELAY_NAME = r"^(\*\.)?[a-z0-9_]([a-z0-9_.-]{0,250}[a-z0-9_])?$"
 RelayName = Annotated[
     str,

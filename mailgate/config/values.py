@@ -27,6 +27,7 @@ UNIX = "unix:"
 UNIX_BYTES = 107
 """The longest path of a Unix socket."""
 
+_OCTET = re.compile(r"(&)?([0-9]{1,3})(?:-([0-9]{1,3}))?\Z")
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z", re.IGNORECASE)
 
 ENDPOINT = "an IP address and a port, as in 127.0.0.1:25 or [::1]:25"
@@ -43,6 +44,10 @@ SENDER = "an address, @ and a domain, or *, as in ada@example.com or @example.co
 LDAP_URL = "ldaps:// or ldap:// with a host, as in ldaps://dc1.example.com"
 DATABASE_HOST = "a host name, an IP address, or the folder of a Unix socket, as in /run/postgresql"
 MAILBOX = "an address, as in postmaster@example.com"
+LIST_CODE = (
+    "an answer of a list in which an octet may be a number, a range as 4-7, * for any, or & and "
+    "the bits that are set, as in 127.0.0.2 or 127.0.0.&8"
+)
 SERVER = "an IP address, with a port where it is not 53, as in 127.0.0.1 or [::1]:5353"
 BASE_URL = (
     "http:// or https:// with a host name and nothing behind it, as in https://mail.example.com"
@@ -155,6 +160,47 @@ def check_network(text: str) -> str:
     Give back a network that can be parsed.
     """
     parse_network(text)
+    return text
+
+
+def parse_list_code(text: str) -> tuple[frozenset[int], ...]:
+    """
+    Give the values that each of the four octets of an answer may have.
+
+    @raise ValueError: it is no pattern of an answer, or one of an error (RFC 5782 section 2.1).
+    """
+    octets = text.split(".")
+    if len(octets) != 4:
+        raise ValueError(f"must be {LIST_CODE}")
+    values = tuple(map(_octet, octets))
+    if values[0] != {127}:
+        raise ValueError(f"must be {LIST_CODE}; answers of lists begin with 127")
+    if text == "127.0.0.1" or text.startswith("127.255.255."):
+        raise ValueError(f"must be {LIST_CODE}; this one says that a query is refused")
+    return values
+
+
+def _octet(text: str) -> frozenset[int]:
+    if text == "*":
+        return frozenset(range(256))
+    found = _OCTET.fullmatch(text)
+    if found is None or any(int(number) > 255 for number in found.group(2, 3) if number):
+        raise ValueError(f"must be {LIST_CODE}")
+    first, last = int(found[2]), int(found[3] or found[2])
+    if found[1]:
+        if found[3] or not first:
+            raise ValueError(f"must be {LIST_CODE}")
+        return frozenset(value for value in range(256) if value & first == first)
+    if last < first:
+        raise ValueError(f"must be {LIST_CODE}; the range ends before it begins")
+    return frozenset(range(first, last + 1))
+
+
+def check_list_code(text: str) -> str:
+    """
+    Give back a pattern of answers that can be parsed.
+    """
+    parse_list_code(text)
     return text
 
 

@@ -15,7 +15,15 @@ from zope.interface import implementer
 from mailgate.hub.hub import Hub
 from mailgate.hub.link import Link, Method
 from mailgate.hub.orders import MEASURED
-from mailgate.interfaces import Hold, IHub, IMessage, IThreads, Outgoing
+from mailgate.interfaces import (
+    Attempt,
+    Hold,
+    IHub,
+    IMessage,
+    IThreads,
+    Outgoing,
+    Standing,
+)
 from mailgate.message.envelope import Envelope
 from mailgate.message.message import HEAD_LIMIT, MemoryMessage
 from mailgate.message.record import Record
@@ -75,6 +83,7 @@ ENQUEUE = Method("enqueue", Queueing, Ids)
 DEQUEUE = Method("dequeue", Ids)
 """Copies in the outbox whose asker has gone away meanwhile."""
 
+LOOK_UP = Method("look up", tuple[Attempt, ...], tuple[Standing, ...])
 RECORD = Method("record", Record, is_expendable=True)
 
 
@@ -126,6 +135,12 @@ class RemoteHub:
         """
         self.link.tell(RECORD, record)
 
+    def look_up(self, attempts: Sequence[Attempt]) -> Deferred[Sequence[Standing]]:
+        """
+        Tell whether those are known who attempt this, and remember that they have.
+        """
+        return self.link.call(LOOK_UP, tuple(attempts))
+
     def has_room(self) -> bool:
         """
         Tell whether the disk had room for another message when the hub last looked.
@@ -160,6 +175,7 @@ def served(hub: Hub, spool: Path, threads: IThreads) -> Mapping[Method, Callable
         RELINQUISH: hub.quarantine.relinquish,
         ENQUEUE: lambda asked: hub.enqueue(asked.envelope, opened(asked.message), asked.copies),
         DEQUEUE: hub.outbox.take_back,
+        LOOK_UP: hub.look_up,
         RECORD: hub.record,
         MEASURED: hub.sums.add,
     }

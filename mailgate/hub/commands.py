@@ -80,6 +80,7 @@ class Commands:
         self._traces = storage.traces
         self._accounts = storage.accounts
         self._lists = storage.lists
+        self._greylist = storage.greylist
         self._learning = storage.learning
         self._spool = storage.spool
         self._quarantine = quarantine
@@ -97,6 +98,8 @@ class Commands:
             "list.add": self.list_add,
             "list.remove": self.list_remove,
             "list.list": self.list_list,
+            "greylist.list": self.greylist_list,
+            "greylist.clear": self.greylist_clear,
             "learn.messages": self.learn_messages,
             "learn.status": self.learn_status,
             "learn.export": self.learn_export,
@@ -328,6 +331,26 @@ class Commands:
         found = await self._lists.newest(limit, before, name, scope)
         total = await self._lists.count(name, scope)
         return {"rows": [_entry(entry) for entry in found], "total": total}
+
+    # -- greylist ---------------------------------------------------------------------
+
+    async def greylist_list(self, limit: int | None = None, before: int | None = None) -> Answer:
+        """
+        Give the attempts that wait and the networks that are known, the newest first.
+        """
+        found = await self._greylist.newest(limit, before)
+        return {"rows": [asdict(row) for row in found], "total": await self._greylist.count()}
+
+    async def greylist_clear(self, by: str, network: str | None = None) -> Answer:
+        """
+        Forget all attempts and known networks, or those of one network, and count them.
+
+        @param network: a network, or an address in it.
+        """
+        try:
+            return {"cleared": await self._greylist.clear(by, network)}
+        except ValueError as error:
+            raise CommandError(str(error)) from None
 
     # -- learning: what is too long for the socket lies in the spool, under these names ----
 

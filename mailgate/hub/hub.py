@@ -23,7 +23,16 @@ from mailgate.hub.control import Control
 from mailgate.hub.jobs import Job, Jobs
 from mailgate.hub.room import Room
 from mailgate.hub.storage import Storage
-from mailgate.interfaces import Hold, IDelivery, IHub, IMessage, IRewriter, Outgoing
+from mailgate.interfaces import (
+    Attempt,
+    Hold,
+    IDelivery,
+    IHub,
+    IMessage,
+    IRewriter,
+    Outgoing,
+    Standing,
+)
 from mailgate.message.envelope import Envelope
 from mailgate.message.record import Record
 from mailgate.quarantine.notices import Notices
@@ -95,6 +104,7 @@ class Hub:
         backlog = Backlog(storage.database, storage.now, settings.outbox, notices, base_url)
         self.lists = storage.lists
         self.learning = storage.learning
+        self._greylist = storage.greylist
         self.commands = Commands(storage, self.quarantine, self.queue)
         self._control = Control(IReactorUNIX(reactor), settings.data / "control", self.commands)
         self.sums = Sums()
@@ -109,6 +119,7 @@ class Hub:
                 Job("purge of the traces", _HOUR, self._traces.purge),
                 Job("purge of the history", _HOUR, self._purge_history),
                 Job("purge of the lists", _HOUR, self.lists.purge),
+                Job("purge of the greylist", _HOUR, self._greylist.purge),
                 Job("writing of what was learned", _LEARNING_SECONDS, self.learning.merge),
                 Job("look at the outbox", BACKLOG_SECONDS, backlog.look),
                 Job("notices", _NOTICES_SECONDS, notices.look),
@@ -134,6 +145,7 @@ class Hub:
         self.outbox.rewriter = rewriter
         self.lists.domains = self._domains = settings.domains
         self.commands.policy = settings.policy
+        self._greylist.section = settings.checks.greylist
         self.outbox.reroute()
 
     def finish(self, seconds: float) -> Deferred[None]:
@@ -184,6 +196,12 @@ class Hub:
         """
         self._traces.record(record)
         self.sums.count(record)
+
+    def look_up(self, attempts: Sequence[Attempt]) -> Deferred[Sequence[Standing]]:
+        """
+        Tell whether those are known who attempt this, and remember that they have.
+        """
+        return self._greylist.look_up(attempts)
 
     def has_room(self) -> bool:
         """

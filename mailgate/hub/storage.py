@@ -19,6 +19,7 @@ from mailgate.hub.learning import FOLDER, Learning
 from mailgate.hub.lock import DataLock
 from mailgate.hub.reading import OwnReader
 from mailgate.interfaces import IFiles, IReader, IThreads
+from mailgate.knowledge.greylist import Greylist
 from mailgate.knowledge.list_store import ListStore
 from mailgate.message.header import Headers
 from mailgate.message.record import Record
@@ -77,6 +78,7 @@ class Storage:
         self.messages = Messages(self.database, self.blobs, threads, _summarise)
         self.accounts = Accounts(self.database, threads, now)
         self.lists = ListStore(self.database, now, settings.domains)
+        self.greylist = Greylist(self.database, now, settings.checks.greylist)
         self.classifier = data / FOLDER
         """Where the classifier finds what was learned."""
 

@@ -117,8 +117,8 @@ class Entry:
     @property
     def is_unverified(self) -> bool:
         """
-        Tell whether it allows what anybody can write into a message: until SPF and DKIM are
-        looked at, that is all but the client's address.
+        Tell whether it allows what anybody can write into a message, and so counts only where SPF
+        or DKIM vouches for it: all but the client's address.
         """
         return self.list is ListName.ALLOW and self.kind is not EntryKind.NETWORK
 

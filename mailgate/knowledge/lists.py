@@ -63,6 +63,21 @@ class Evidence:
     client: str
     """The client's IP address."""
 
+    vouched: frozenset[str] | None = None
+    """
+    The domains that SPF or DKIM vouch for; C{None}: whoever it claims to be from is believed. An
+    allow entry for anything but a client counts only where what it fits is in one of them.
+    """
+
+    def is_vouched(self, seen: str) -> bool:
+        """
+        Tell whether an address or a List-Id is believed.
+        """
+        if self.vouched is None:
+            return True
+        domain = seen.rpartition("@")[2]
+        return any(domain == each or domain.endswith(f".{each}") for each in self.vouched)
+
 
 @frozen
 class Match:
@@ -170,7 +185,7 @@ class Lists:
                 continue
             for nearness, scope in enumerate(scopes):
                 entry = found.get(scope)
-                if entry is None or not _counts(entry, source, evidence, now):
+                if entry is None or not _counts(entry, source, seen, evidence, now):
                     continue
                 rank = (nearness, *_narrowness(entry), entry.list is ListName.ALLOW)
                 if entry.list not in best or rank < best[entry.list][0]:
@@ -212,11 +227,13 @@ def _keys(index: Index, evidence: Evidence) -> Sequence[tuple[Key, Source, str]]
     return keys
 
 
-def _counts(entry: Entry, source: Source, evidence: Evidence, now: float) -> bool:
+def _counts(entry: Entry, source: Source, seen: str, evidence: Evidence, now: float) -> bool:
     if entry.has_ended(now):
         return False
     if entry.list is ListName.BLOCK:
         return True
+    if source is not Source.CLIENT and not evidence.is_vouched(seen):
+        return False
     if source is Source.AUTHOR:
         return len(evidence.authors) == 1
     return source is not Source.MAILING_LIST or len(evidence.list_ids) == 1

@@ -150,6 +150,8 @@ def _believe(result: Result, symbols: Collection[str]) -> None:
             raise Unbelievable("the evidence is too long, or cannot be shown")
         if not _PUBLIC.fullmatch(finding.public):
             raise Unbelievable("what a client shall be told cannot be told")
+        if finding.authentication or finding.fact is not None:
+            raise Unbelievable("nothing is authenticated in the sandbox")
 
 
 _PUBLIC = re.compile(rf"[ -~]{{0,{PUBLIC_LIMIT}}}")

@@ -383,8 +383,11 @@ class TransactionJudge(_Judge):
             self._envelope,
             view.recipients,
             tuple(_one_of_each_owner(recipients)),
-            tuple(self._said()),
-            {owner: tuple(results.values()) for owner, results in self._of_owners.items()},
+            tuple(result.without_facts() for result in self._said()),
+            {
+                owner: tuple(result.without_facts() for result in results.values())
+                for owner, results in self._of_owners.items()
+            },
         )
         seconds = max(0.0, limit - pipeline.clock.seconds())
         asking = pipeline.suspects.judge(pipeline.plan, question, message, seconds)

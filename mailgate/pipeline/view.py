@@ -95,7 +95,8 @@ class View:
 
     def findings_of(self, check: str) -> tuple[Finding, ...]:
         """
-        Give what another check has found; it must be declared in C{needs}.
+        Give what another check has found; it must be declared in C{needs}, or in C{after} where
+        it may be off.
 
         Where that check broke or was late, this is its one finding C{CHECK_FAILED}.
         """

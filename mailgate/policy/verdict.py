@@ -19,9 +19,6 @@ from mailgate.reply import Reply
 from mailgate.verdict import Action, Kind, Verdict
 from mailgate.wire.address import Address
 
-PROTECTED = frozenset({"postmaster", "abuse"})
-"""Local parts that are never refused for what was found, so that people can complain."""
-
 SANDBOX_RULE = Check(
     mode=CheckMode.ENFORCE, action=EnforcedAction.QUARANTINE, on_error=OnError.DEFER
 )
@@ -116,7 +113,7 @@ class Policy:
 
         @param may_refuse: where not, what would be refused is held.
         """
-        spare = not may_refuse or (recipient is not None and is_protected(recipient))
+        spare = not may_refuse or (recipient is not None and recipient.is_protected)
         seen: list[Finding] = []
         wishes: list[_Wish] = []
         for result in results:
@@ -124,7 +121,7 @@ class Policy:
             if rule.mode is CheckMode.OBSERVE:
                 seen.extend(map(_observed, result.findings))
             else:
-                seen.extend(result.findings)
+                seen.extend([finding.without_fact() for finding in result.findings])
                 wishes.extend(_wishes(result, rule, spare))
         findings = tuple(seen)
         total = total_of(findings)
@@ -148,13 +145,6 @@ class Policy:
             reply=_reply(action, phase, trace, decisive),
             kind=max((wish.kind for wish in decisive), key=_DOUBT.index),
         )
-
-
-def is_protected(recipient: Address) -> bool:
-    """
-    Tell whether this is one of the addresses at which people complain.
-    """
-    return recipient.local.strip('"').lower() in PROTECTED
 
 
 def total_of(findings: Iterable[Finding]) -> float:
@@ -198,6 +188,7 @@ def _observed(finding: Finding) -> Finding:
     """
     Give a finding as it counts where it is only observed: nothing.
     """
+    finding = finding.without_fact()
     if not finding.score:
         return finding
     detail = f"{finding.detail} (Only observed; it would count {finding.score:g}.)"

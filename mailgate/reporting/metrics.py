@@ -159,6 +159,17 @@ def _dns(status: Status, sums: Sums) -> Iterator[Metric]:
         {(): max((sum(not one.is_up for one in each.servers) for each in known), default=0)},
     )
     yield _gauge(
+        "mailgate_dns_lists_off",
+        "DNS lists that are switched off, by the reason, as the worker with the most sees it.",
+        {
+            (why,): max(
+                (sum(one.trouble == why for one in each.lists) for each in known), default=0
+            )
+            for why in ("untested", "silent", "refused", "hijacked", "self-test")
+        },
+        ("why",),
+    )
+    yield _gauge(
         "mailgate_dns_remembered_answers",
         "Answers in the memory of all workers.",
         {(): sum(each.answers for each in known)},

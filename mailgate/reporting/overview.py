@@ -12,6 +12,7 @@ from attrs import evolve, frozen
 from mailgate.interfaces import Protection
 from mailgate.reporting.status import (
     CertificateStatus,
+    DnsListStatus,
     DnsServerStatus,
     SandboxStatus,
     Status,
@@ -185,7 +186,7 @@ def _upstreams(status: Status) -> Iterator[Row]:
 
 def _dns(status: Status) -> Iterator[Row]:
     """
-    Tell of each DNS server that a worker asks; the worker that sees it worst counts.
+    Tell of each DNS server and DNS list that a worker asks; the worker that sees it worst counts.
     """
     known: dict[str, DnsServerStatus] = {}
     for seen in status.answering:
@@ -197,6 +198,15 @@ def _dns(status: Status) -> Iterator[Row]:
         words = "works" if each.is_up else "does not answer"
         words += "; a public one, which DNS lists refuse" if each.is_public else ""
         yield Row(not each.is_up, f"DNS server {each.server}", words)
+    lists: dict[str, DnsListStatus] = {}
+    for seen in status.answering:
+        assert seen.status is not None
+        for one in seen.status.dns.lists:
+            if one.name not in lists or one.trouble:
+                lists[one.name] = one
+    for one in lists.values():
+        words = f"is switched off: {one.reason}" if one.trouble else "works"
+        yield Row(bool(one.trouble), f"DNS list {one.name}", words)
 
 
 def _load(upstream: UpstreamStatus) -> str:

@@ -45,6 +45,20 @@ class DnsServerStatus:
 
 
 @frozen
+class DnsListStatus:
+    """
+    A list in the DNS, as one worker knows it.
+    """
+
+    name: str
+    trouble: str = ""
+    """Why it is switched off, as one word, or C{""} where it is asked."""
+
+    reason: str = ""
+    """The same in words."""
+
+
+@frozen
 class DnsStatus:
     """
     How a worker looks up names.
@@ -55,6 +69,7 @@ class DnsStatus:
     """How many are remembered."""
 
     answer_bytes: int = 0
+    lists: tuple[DnsListStatus, ...] = ()
 
 
 @frozen

@@ -19,9 +19,15 @@ from mailgate.verdict import Action
 TITLES: Mapping[str, str] = {
     "attachments": "Attachments",
     "bayes": "Wording and make",
+    "dkim": "Signatures",
+    "dmarc": "Domain of the author",
+    "dnslists": "Lists in the DNS",
+    "greylist": "Who comes again",
     "headers": "Headers",
     "helo": "Name of the client",
     "lists": "Allowed and blocked",
+    "names": "Names in the DNS",
+    "spf": "SPF of the sender",
 }
 """What each check looks at, as people read it."""
 

@@ -13,6 +13,7 @@ from attrs import evolve, field, frozen
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
+from mailgate.authentication.results import write_words
 from mailgate.finding import Finding
 from mailgate.interfaces import IMessage, IRewriter, MaybeDeferred
 from mailgate.message.header import Headers
@@ -37,7 +38,7 @@ _SUBJECT = re.compile(rb"subject[ \t]*:[ \t]*", re.IGNORECASE)
 class HeaderRewriter:
     """
     Strips C{X-Mailgate-*} and results of ours from a received message and says what we think of
-    it.
+    it, and whom it is really from.
     """
 
     subject_mark: str = ""
@@ -60,7 +61,9 @@ class HeaderRewriter:
             kept = with_mark(kept, self.subject_mark.encode("ascii"))
         if kept is not section:
             message = StrippedMessage(message, kept, len(section))
-        return message.prepend(_our_fields(trace, verdict))
+        return message.prepend(
+            _our_fields(trace, verdict) + _results_field(self.hostname, verdict.findings)
+        )
 
 
 @implementer(IMessage)
@@ -182,6 +185,14 @@ def _marked(name: bytes, mark: bytes, words: bytes) -> bytes:
     if len(line) <= _LINE or not words.strip():
         return line
     return b" ".join((name, mark)) + b"\r\n " + words
+
+
+def _results_field(hostname: str, findings: Sequence[Finding]) -> bytes:
+    """
+    Give Authentication-Results of what was found, or nothing where nobody has asked.
+    """
+    results = [finding.authentication for finding in findings if finding.authentication]
+    return write_words(hostname, results) if results else b""
 
 
 def _our_fields(trace: str, verdict: Verdict) -> bytes:

@@ -14,14 +14,20 @@ def encode(findings: Sequence[Finding]) -> str:
     """
     Give findings as JSON.
     """
-    return json.dumps([(f.symbol, f.score, f.detail, f.public, f.check) for f in findings])
+    return json.dumps(
+        [(f.symbol, f.score, f.detail, f.public, f.check, f.authentication) for f in findings]
+    )
 
 
 def decode(text: str) -> tuple[Finding, ...]:
     """
-    Give the findings that L{encode} wrote, or a version of it that did not know their checks.
+    Give the findings that L{encode} wrote, or a version of it that did not know their checks or
+    what is authenticated.
     """
-    return tuple(
-        Finding(symbol, score, detail, public, check="".join(check))
-        for symbol, score, detail, public, *check in json.loads(text)
-    )
+    found = []
+    for symbol, score, detail, public, *rest in json.loads(text):
+        check, authentication = (*rest, "", "")[:2]
+        found.append(
+            Finding(symbol, score, detail, public, check=check, authentication=authentication)
+        )
+    return tuple(found)

@@ -6,6 +6,9 @@ from __future__ import annotations
 
 from attrs import field, frozen
 
+_PROTECTED = frozenset({"postmaster", "abuse"})
+"""Local parts that are never refused for what was found, so that people can complain."""
+
 
 @frozen
 class Address:
@@ -65,6 +68,13 @@ class Address:
         Tell whether this is the null sender C{<>} of notices.
         """
         return not self.local and not self.domain
+
+    @property
+    def is_protected(self) -> bool:
+        """
+        Tell whether this is one of the addresses at which people complain.
+        """
+        return self.local.strip('"').lower() in _PROTECTED
 
     @property
     def key(self) -> str:

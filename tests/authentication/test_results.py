@@ -29,8 +29,9 @@ from mailgate.authentication.results import (
     write,
     write_sealed,
 )
-from mailgate.authentication.spf import Peer, check_sender
+from mailgate.authentication.spf import Identity, Peer, Spf, SpfResult, check_sender
 from mailgate.message.header import Headers
+from mailgate.wire.address import Address
 from tests.authentication.given import address, value_of
 from tests.net.zones import Zones
 
@@ -357,6 +358,17 @@ class OwnTests(SynchronousTestCase):
         found = of_spf(spf, null)
         self.assertEqual(found.result, "fail")
         self.assertEqual(found.properties, (Property("smtp", "helo", "mail.example.com"),))
+
+    def test_long_sender(self):
+        """
+        However long a local part is, the domain is whole: what was cut could name another one.
+        """
+        domain = "example.com.example.net"
+        spf = Spf(SpfResult.PASS, Identity.MAIL_FROM, domain, "it is a test")
+        for length in range(230, 260):
+            (found,) = of_spf(spf, Address("a" * length, domain)).properties
+            self.assertEqual(found.value.rpartition("@")[2], domain)
+            self.assertLessEqual(len(found.value), 255)
 
     def test_dmarc(self):
         """

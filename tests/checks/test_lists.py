@@ -18,7 +18,10 @@ from mailgate.pipeline.plan import make_plan
 from mailgate.policy.verdict import Policy
 from mailgate.verdict import Action, Kind
 from mailgate.wire.address import Address
+from tests.authentication.signing import published, rsa_key, signed
+from tests.checks.authentic import authenticated
 from tests.checks.given import NOW, entry, known, session, settings, view_of_message
+from tests.net.zones import Zones
 
 ADA = Address("ada", "example.com")
 BOB = Address("bob", "example.com")
@@ -33,6 +36,10 @@ MESSAGE = (
 )
 
 
+BELIEVED = {"exempt_networks": ["192.0.2.0/24"]}
+"""Settings of SPF with which the client is one of ours."""
+
+
 class ListsCheckTests(SynchronousTestCase):
     """
     Tests of L{ListsCheck}.
@@ -40,9 +47,10 @@ class ListsCheckTests(SynchronousTestCase):
 
     def check(self, *entries, data=MESSAGE, **options):
         """
-        Judge a message to Ada.
+        Judge a message to Ada, who believes whoever it claims to be from.
         """
-        check = ListsCheck.from_settings(settings(lists=options), known(*entries).lists)
+        given = settings(lists=options, spf=BELIEVED)
+        check = ListsCheck.from_settings(given, known(*entries).lists)
         return check.check(view_of_message(data))
 
     def symbol(self, *entries, data=MESSAGE):
@@ -87,9 +95,9 @@ class ListsCheckTests(SynchronousTestCase):
 
     def test_at_most(self):
         """
-        No configuration makes what is allowed count more than 6.
+        No configuration makes what is allowed count more than 100, or against a message.
         """
-        self.assertRaises(ValueError, settings, lists={"allow_score": -6.1})
+        self.assertRaises(ValueError, settings, lists={"allow_score": -100.1})
         self.assertRaises(ValueError, settings, lists={"allow_score": 0.1})
         self.assertRaises(ValueError, settings, lists={"block_score": -0.1})
 
@@ -108,25 +116,87 @@ class ListsCheckTests(SynchronousTestCase):
         (finding,) = self.check(blocking, allowing)
         self.assertEqual(
             finding.detail,
-            "The mailing list “dev.lists.example” is allowed for ada@example.com (unverified)"
+            "The mailing list “dev.lists.example” is allowed for ada@example.com"
             " by entry 8, “dev.lists.example”. This goes before entry 7, which blocks"
             " “.example.org”.",
         )
 
+    def judged(self, *entries, dns=(), data=MESSAGE, sender="mallory@example.net"):
+        """
+        Judge a message of a stranger; give symbol and score of what is found.
+        """
+        local, _, domain = sender.partition("@")
+        view = authenticated(data, Zones(dns), sender=Address(local, domain))
+        check = ListsCheck.from_settings(settings(), known(*entries).lists)
+        return [(each.symbol, each.score) for each in check.check(view)]
+
     def test_a34_unverified(self):
         """
-        What anybody can write is allowed as unverified; the address of the client is not that.
+        What anybody can write is not believed of a stranger and counts nothing; the address of the
+        client is not that, and to block it takes no proof.
         """
-        for value, is_unverified in (
-            ("eve@shop.example.org", True),
-            ("example.org", True),
-            ("<dev.lists.example>", True),
-            ("192.0.2.7", False),
+        for value, found in (
+            ("eve@shop.example.org", ("ALLOWED_UNVERIFIED", 0)),
+            (".example.org", ("ALLOWED_UNVERIFIED", 0)),
+            ("<dev.lists.example>", ("ALLOWED_UNVERIFIED", 0)),
+            ("192.0.2.7", ("ALLOWED_CLIENT", -6)),
         ):
-            (finding,) = self.check(entry("allow", value))
-            self.assertEqual("(unverified)" in finding.detail, is_unverified)
-            (finding,) = self.check(entry("block", value))
-            self.assertNotIn("unverified", finding.detail)
+            self.assertEqual(self.judged(entry("allow", value)), [found])
+            ((symbol, score),) = self.judged(entry("block", value))
+            self.assertEqual((symbol[:7], score), ("BLOCKED", 10))
+
+    def test_a34_no_way_around_a_block(self):
+        """
+        An entry that is not verified gives way to one that blocks, however narrow it is.
+        """
+        entries = entry("allow", "eve@shop.example.org"), entry("block", "192.0.2.0/24")
+        self.assertEqual(self.judged(*entries), [("BLOCKED_CLIENT", 10)])
+
+    def test_verified_by_spf(self):
+        """
+        SPF of the domain in From, or of the envelope sender that the entry names, verifies it; that
+        of another domain, of one below it, or of one that lets everybody send does not.
+        """
+        allow = entry("allow", "eve@shop.example.org")
+        right, all = "v=spf1 ip4:192.0.2.7 -all", "v=spf1 +all"
+        counts, not_ = [("ALLOWED_SENDER", -6)], [("ALLOWED_UNVERIFIED", 0)]
+        for sender, record, found in (
+            ("eve@shop.example.org", right, counts),
+            ("bounce@shop.example.org", right, counts),
+            ("bounce@example.org", right, counts),
+            ("bounce@x.shop.example.org", right, not_),
+            ("mallory@example.net", right, not_),
+            ("eve@shop.example.org", all, not_),
+        ):
+            dns = {sender.partition("@")[2]: {"TXT": [record]}}
+            self.assertEqual(self.judged(allow, dns=dns, sender=sender), found, (sender, record))
+        dns = {"example.net": {"TXT": [right]}}
+        self.assertEqual(self.judged(entry("allow", "example.net"), dns=dns), counts)
+
+    def test_verified_by_dkim(self):
+        """
+        A right signature of the domain in From verifies it; a broken one does not.
+        """
+        allow, dns = (
+            entry("allow", "ada@example.com"),
+            {"s1._domainkey.example.com": {"TXT": [published(rsa_key())]}},
+        )
+        self.assertEqual(self.judged(allow, dns=dns, data=signed()), [("ALLOWED_SENDER", -6)])
+        broken = signed() + b"more\r\n"
+        self.assertEqual(self.judged(allow, dns=dns, data=broken), [("ALLOWED_UNVERIFIED", 0)])
+
+    def test_verified_by_dmarc(self):
+        """
+        What passes DMARC by another domain of the same organization is verified.
+        """
+        dns = {
+            "_dmarc.example.org": {"TXT": ["v=DMARC1; p=none; rua=mailto:a@example.org"]},
+            "mail.example.org": {"TXT": ["v=spf1 ip4:192.0.2.7 -all"]},
+        }
+        allow = entry("allow", "eve@shop.example.org")
+        self.assertEqual(
+            self.judged(allow, dns=dns, sender="x@mail.example.org"), [("ALLOWED_SENDER", -6)]
+        )
 
     def test_list_id(self):
         """
@@ -185,12 +255,12 @@ class OutcomeTests(SynchronousTestCase):
         """
         Judge a message by its headers and the lists; give the verdict for each recipient.
         """
-        given = settings(lists=options, headers=headers or {})
+        given = settings(lists=options, headers=headers or {}, spf=BELIEVED)
         checks = [
             HeadersCheck.from_settings(given),
             ListsCheck.from_settings(given, known(*entries).lists),
         ]
-        plan = make_plan(checks, [FieldsExtractor()])
+        plan = make_plan(checks, [FieldsExtractor()], ("spf", "dkim", "dmarc"))
         pipeline = Pipeline(plan, Policy.from_settings(given), Clock(), lambda: NOW, 30)
         here = session()
         of_session = pipeline.open(here)

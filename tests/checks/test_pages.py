@@ -35,7 +35,7 @@ def rows(name):
     Give symbol, option and score of each row of a page's table of symbols.
     """
     return re.findall(
-        rf"^({SYMBOL.pattern}) +(``\w+``|\.\.\.) +([+-]?[\d.]+|\.\.\.) +\S",
+        rf"^({SYMBOL.pattern}) +(``\w+``|\.\.\.|…|none) +([+-]?[\d.]+|\.\.\.|…) +\S",
         read(name),
         re.MULTILINE,
     )
@@ -128,7 +128,7 @@ class PageTests(SynchronousTestCase):
             }
             named = set()
             for symbol, option, score in rows(name):
-                if option != "...":
+                if option not in ("...", "…", "none"):
                     key = option.strip("`")
                     self.assertIn(key, scores, f"{name}: {symbol}")
                     self.assertEqual(float(score), section[key], f"{name}: {symbol}")

@@ -29,12 +29,12 @@ class ListsTests(CommandLineCase):
 
     def test_allow(self):
         """
-        A mistake is mended with one short line; the entry says why and by whom, and that nothing
-        vouches for the sender.
+        A mistake is mended with one short line; the entry says why and by whom, and that it counts
+        only where its domain vouches for the sender.
         """
         text = self.say("allow", "Eve@Example.org", "--note", "invoices")
-        self.assertIn(f"address {EVE} allowed (unverified) for everybody: entry 1\n", text)
-        self.assertIn("at most 6", text)
+        self.assertIn(f"address {EVE} allowed (if verified) for everybody: entry 1\n", text)
+        self.assertIn("counts only where SPF or DKIM of the domain passes", text)
         (entry,) = self.entries("allow")
         self.assertEqual(
             (entry["value"], entry["kind"], entry["scope"], entry["note"], entry["by"]),
@@ -58,7 +58,7 @@ class ListsTests(CommandLineCase):
             "--expires",
             "30",
         )
-        self.assertNotIn("nverified", text)
+        self.assertNotIn("f verified", text)
         self.assertEqual(text.count("blocked for ada@example.com until "), 4)
         found = self.entries("block")
         self.assertEqual(
@@ -85,7 +85,7 @@ class ListsTests(CommandLineCase):
         """
         A network shows itself, so nothing is said of vouching.
         """
-        self.assertNotIn("nverified", self.say("allow", "192.0.2.7"))
+        self.assertNotIn("f verified", self.say("allow", "192.0.2.7"))
 
     def test_list(self):
         """
@@ -124,7 +124,7 @@ class ListsTests(CommandLineCase):
         status, out, complaints = self.call("allow", "--remove", "7", "1")
         self.assertEqual(
             (status, out),
-            (1, f"address {EVE} allowed (unverified) for everybody: entry 1 removed\n"),
+            (1, f"address {EVE} allowed (if verified) for everybody: entry 1 removed\n"),
         )
         self.assertIn("7", complaints)
         self.assertEqual([entry["id"] for entry in self.entries("allow")], [2])

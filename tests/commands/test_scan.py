@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mailgate.checks import table
 from mailgate.checks.headers import HeadersCheck
+from mailgate.checks.lists import ListsCheck
 from mailgate.commands import scan
 from mailgate.finding import Finding
 from mailgate.message.spool import FileMessage
@@ -34,6 +35,7 @@ class ScanCase(CommandLineCase):
         super().setUp()
         names = ("helo", "headers", "lists")
         self.patch(table, "CHECKS", {name: table.CHECKS[name] for name in names})
+        self.patch(ListsCheck, "after", ())
         self.folder = self.config.parent / "mail"
         self.folder.mkdir()
         self.good = self.write("good", GOOD)

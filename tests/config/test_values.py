@@ -20,6 +20,7 @@ from mailgate.config.values import (
     check_place,
     check_sender,
     parse_endpoint,
+    parse_list_code,
     parse_network,
     parse_server,
 )
@@ -168,6 +169,43 @@ class PlaceTests(ValueTestCase):
         """
         words = self.refused(check_place, "mail.example.com:25", None)
         self.assertIn("or unix: and a path", words)
+
+
+class ListCodeTests(ValueTestCase):
+    """
+    Tests of L{parse_list_code}.
+    """
+
+    def test_octets(self) -> None:
+        """
+        An octet is a number, a range, anything, or bits that are set.
+        """
+        octets = parse_list_code("127.*.4-6.&192")
+        self.assertEqual(octets[0], {127})
+        self.assertEqual(octets[1], set(range(256)))
+        self.assertEqual(octets[2], {4, 5, 6})
+        self.assertEqual(octets[3], set(range(192, 256)))
+
+    def test_wrong(self) -> None:
+        """
+        What is no answer of a list, or says that a query is refused, is none.
+        """
+        for text in (
+            "",
+            "127.0.0",
+            "127.0.0.2.3",
+            "10.0.0.2",
+            "*.0.0.2",
+            "127.0.0.256",
+            "127.0.0.7-4",
+            "127.0.0.&0",
+            "127.0.0.&1-3",
+            "127.0.0.-1",
+            "127.0.0.2\n",
+            "127.0.0.1",
+            "127.255.255.254",
+        ):
+            self.assertRaises(ValueError, parse_list_code, text)
 
 
 class NetworkTests(ValueTestCase):

@@ -54,7 +54,11 @@ def found_by(check, greeting, client, data):
     """
     policy = Policy(Thresholds(), {check.name: Check()})
     pipeline = Pipeline(
-        make_plan([check], make_extractors(ImmediateThreads())), policy, Clock(), lambda: NOW, 30
+        make_plan([check], make_extractors(ImmediateThreads()), check.after),
+        policy,
+        Clock(),
+        lambda: NOW,
+        30,
     )
     here = session(helo=greeting, client=client)
     envelope = Envelope(here, "7q4m-x2vd-90kt", Address("sender", "example.org"), NOW)

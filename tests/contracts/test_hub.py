@@ -14,7 +14,7 @@ from mailgate.hub.border import RemoteHub, served
 from mailgate.hub.hub import Hub
 from mailgate.hub.link import Link
 from mailgate.hub.storage import Storage
-from mailgate.interfaces import IHub, IRewriter, Outgoing
+from mailgate.interfaces import Attempt, IHub, IRewriter, Outgoing, Standing
 from mailgate.message.spool import FileMessage
 from mailgate.message.stored import envelope_of
 from mailgate.store import outbox
@@ -76,6 +76,8 @@ class Subject:
 
     journal: Journal
     """The steps of its file layer and database."""
+
+    wall_clock: WallClock
 
 
 class FullDisk(Files):
@@ -246,6 +248,21 @@ def hub_contract(make):
             (found,) = await self.subject.storage.traces.find(RECORD.trace)
             self.assertEqual(found["reply"], RECORD.reply)
 
+        async def test_look_up(self):
+            """
+            Attempts are answered in their order, once they are on the disk.
+            """
+            await self.start()
+            attempts = [Attempt("192.0.2.0/24", "eve@example.org", str(to)) for to in (ADA, BOB)]
+            looking = self.hub.look_up(attempts)
+            self.assertEqual(
+                list(await looking.addCallback(self.answered)), [Standing(False), Standing(False)]
+            )
+            self.assertEqual(self.journal.names(), ["commit", "answer"])
+            self.subject.wall_clock.start += 300
+            found = await self.hub.look_up(attempts)
+            self.assertEqual(list(found), [Standing(True, 300.0), Standing(True)])
+
         async def test_room(self):
             """
             Whether there is room is known at once.
@@ -260,19 +277,19 @@ def local_hub(test, journal, files):
     """
     Make a hub in this process whose work is done at once.
     """
-    threads = ImmediateThreads()
+    threads, now = ImmediateThreads(), WallClock()
     storage = Storage(
         make_settings(temporary_folder(test)),
         threads,
         threads,
         RecordingFiles(journal, files),
-        WallClock(),
+        now,
         recording_connect(journal),
         company=0,
     )
     hub = Hub(MemoryReactorClock(), storage, lambda address: None, AsItIs())
     test.addCleanup(hub.stop)
-    return hub.start().addCallback(lambda _: Subject(hub, storage, journal))
+    return hub.start().addCallback(lambda _: Subject(hub, storage, journal, now))
 
 
 class LocalHubTests(hub_contract(local_hub)):

@@ -199,6 +199,12 @@ class FakeHub:
         Not asked here.
         """
 
+    def look_up(self, attempts):
+        """
+        No delivery asks for it.
+        """
+        raise AssertionError("a delivery looks up nobody")
+
     def has_room(self):
         """
         Say that there is room.

@@ -303,7 +303,7 @@ class RecordingHub:
         """
         raise AssertionError("the edge holds nothing itself")
 
-    confirm = withdraw = enqueue = hold
+    confirm = withdraw = enqueue = look_up = hold
 
 
 @define

@@ -363,7 +363,7 @@ class PagesTests(EndToEndTestCase):
             self.eventually(lambda: len(gateway.delivered()) == 2, "the sender is not allowed")
 
             self.go(page, ".nav >> text=Lists")
-            self.assertIn("unverified", page.inner_text("tbody tr"))
+            self.assertIn("if verified", page.inner_text("tbody tr"))
             self.go(page, "tbody >> text=Remove")
             self.assertIn("The entry is removed", page.inner_text(".note"))
             send(gateway.smtp_port, make_message("once more")[1])

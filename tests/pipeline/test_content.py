@@ -148,6 +148,8 @@ class AnswerTests(SynchronousTestCase):
             "an owner too many": [said("whole", ADA.owner)],
             "twice": [said(), said()],
             "nothing": [said(findings=[])],
+            "authenticated": [said(findings=[evolve(FOUND, authentication="\tdkim=pass")])],
+            "a value": [said(findings=[evolve(FOUND, fact="pass")])],
             "too much": [said(findings=[FOUND] * (FINDINGS_LIMIT + 1))],
             "another symbol": [said(findings=[evolve(FOUND, symbol="OTHER")])],
             "a failure that is none": [said(findings=[evolve(FOUND, symbol=FAILED)])],

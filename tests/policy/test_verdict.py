@@ -14,7 +14,7 @@ from mailgate.config.model import GatewayMode, Settings
 from mailgate.config.model import Policy as Thresholds
 from mailgate.finding import Finding, Result
 from mailgate.interfaces import IPolicy, Phase
-from mailgate.policy.verdict import Policy, by_total, is_protected, strongest, total_of
+from mailgate.policy.verdict import Policy, by_total, strongest, total_of
 from mailgate.verdict import Action, Kind
 from mailgate.wire.address import Address
 
@@ -233,20 +233,6 @@ class ProtectedTests(SynchronousTestCase):
     Tests of postmaster and abuse.
     """
 
-    def test_who(self):
-        """
-        They are known by their local part, in any case and quoted too.
-        """
-        for local, domain in (
-            ("postmaster", "example.com"),
-            ("Postmaster", ""),
-            ("ABUSE", "example.org"),
-            ('"abuse"', "example.com"),
-        ):
-            self.assertTrue(is_protected(Address(local, domain)))
-        for local in ("postmaster.x", "abuse+x", "notabuse", ""):
-            self.assertFalse(is_protected(Address(local, "example.com")))
-
     def test_by_score(self):
         """
         A total tags or holds for them, and never refuses.
@@ -407,3 +393,20 @@ class ReplyTests(SynchronousTestCase):
             verdict = judge(seen("a", 1), a=rule)
             told = action in (EnforcedAction.REJECT, EnforcedAction.DEFER)
             self.assertEqual(verdict.reply is not None, told)
+
+
+class FactTests(SynchronousTestCase):
+    """
+    Tests of what a verdict holds of findings.
+    """
+
+    def test_no_facts(self):
+        """
+        The values that checks give each other are not in a verdict, whatever the mode; what is
+        authenticated is.
+        """
+        finding = Finding("SEEN", 1.0, "Seen.", authentication="\tspf=fail", fact=object())
+        for mode in (CheckMode.OBSERVE, CheckMode.SCORE, CheckMode.ENFORCE):
+            verdict = judge(Result("a", (finding,)), a=Check(mode=mode))
+            (kept,) = verdict.findings
+            self.assertEqual((kept.authentication, kept.fact), ("\tspf=fail", None))

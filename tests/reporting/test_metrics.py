@@ -12,6 +12,7 @@ from mailgate.interfaces import Protection
 from mailgate.reporting.measures import Measured, Stopwatch, Sums
 from mailgate.reporting.metrics import expose
 from mailgate.reporting.status import (
+    DnsListStatus,
     DnsServerStatus,
     DnsStatus,
     Reload,
@@ -118,7 +119,8 @@ class ExposeTests(SynchronousTestCase):
         gone = worker(13, is_current=False, status=None)
         asking = worker(14, sessions=0)
         server = DnsServerStatus("192.0.2.53", False, False)
-        dns = DnsStatus((server,), 7, 900)
+        lists = (DnsListStatus("a"), DnsListStatus("b", "refused", "it refuses"))
+        dns = DnsStatus((server,), 7, 900, lists)
         asking = evolve(asking, status=evolve(asking.status, dns=dns))
         status = evolve(
             STATUS,
@@ -136,6 +138,8 @@ class ExposeTests(SynchronousTestCase):
             ("mailgate_upstream_breaker_open", "inbox"): 1,
             ("mailgate_upstream_connections", "idle", "inbox"): 6,
             ("mailgate_dns_servers_down",): 1,
+            ("mailgate_dns_lists_off", "refused"): 1,
+            ("mailgate_dns_lists_off", "hijacked"): 0,
             ("mailgate_dns_remembered_answers",): 7,
             ("mailgate_dns_remembered_bytes",): 900,
             ("mailgate_outbox_copies", "waiting"): 2,

@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from mailgate.interfaces import Protection
 from mailgate.reporting.overview import NEEDED, Row, headline, overview, problems, size, span
 from mailgate.reporting.status import (
+    DnsListStatus,
     DnsServerStatus,
     DnsStatus,
     Reload,
@@ -172,6 +173,23 @@ class OverviewTests(SynchronousTestCase):
         self.assertIn("a public one", words["DNS server 8.8.8.8"])
         for workers in (asks(11, good), asks(12, down)), (asks(11, down), asks(12, good)):
             self.wrong("DNS server 192.0.2.53: does not answer", workers=workers)
+
+    def test_dns_lists(self):
+        """
+        A DNS list that one worker has switched off is wrong, with the reason.
+        """
+
+        def has(pid, one):
+            seen = worker(pid)
+            return evolve(seen, status=evolve(seen.status, dns=DnsStatus(lists=(one,))))
+
+        good = has(11, DnsListStatus("psbl"))
+        off = has(12, DnsListStatus("psbl", "refused", "it refuses to answer: 127.255.255.254"))
+        both = evolve(STATUS, workers=(good, evolve(good, pid=12)))
+        self.assertEqual(problems(both), [])
+        words = "DNS list psbl: is switched off: it refuses to answer: 127.255.255.254"
+        for workers in (good, off), (off, good):
+            self.wrong(words, workers=workers)
 
     def test_outbox(self):
         """

@@ -10,13 +10,17 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from mailgate.authentication.results import MethodResult, Property, of_spf, parse, words
+from mailgate.authentication.spf import Identity, Spf, SpfResult
 from mailgate.finding import Finding
 from mailgate.interfaces import IMessage, IRewriter
 from mailgate.message.header import Headers
 from mailgate.message.message import HEAD_LIMIT, MemoryMessage
 from mailgate.message.spool import CHUNK, FileMessage
 from mailgate.rewrite.headers import FINDINGS, HeaderRewriter, with_mark, without_ours
+from mailgate.store.findings import decode, encode
 from mailgate.verdict import Action, Verdict
+from mailgate.wire.address import Address
 
 TRACE = "7q4m-x2vd-90kt"
 RECEIVED = b"Received: from client.example.org\r\n\tby mail.example.com; today\r\n"
@@ -440,3 +444,56 @@ class ForgedTests(SynchronousTestCase):
             after,
             {name: v for name, v in before.items() if not name.startswith("x-mailgate-")},
         )
+
+
+class ResultsTests(SynchronousTestCase):
+    """
+    Tests of Authentication-Results.
+    """
+
+    def test_written(self):
+        """
+        What SPF, DKIM and DMARC have found stands in one field of our name, also when it has been
+        kept with a held message; the forged one is gone.
+        """
+        forged = b"Authentication-Results: mail.example.com; dkim=pass header.d=bank.example\r\n"
+        sender = Address('"a\\" ; dkim=pass header.d=bank.example ("', "example.org")
+        spf = Spf(SpfResult.FAIL, Identity.MAIL_FROM, "example.org", 'it is a "test"; \r\nX: y')
+        found = (
+            Finding("SPF_FAIL", 5.0, "No.", authentication=words(of_spf(spf, sender))),
+            Finding("HELO_INVALID", 3.0, "No."),
+            Finding(
+                "DKIM_PASS",
+                0.0,
+                "Yes.",
+                authentication=words(
+                    MethodResult("dkim", "pass", (Property("header", "d", "example.org"),))
+                ),
+            ),
+        )
+        for findings in (found, decode(encode(found))):
+            message = HeaderRewriter("", "mail.example.com").apply(
+                TRACE,
+                Verdict(Action.ACCEPT, findings, 8.0),
+                MemoryMessage((forged + b"From: eve@example.org\r\n\r\n",)),
+            )
+            headers = Headers.parse(message.prepended + b"\r\n")
+            (value,) = headers.values("Authentication-Results")
+            results = parse(value)
+            self.assertEqual(results.server, "mail.example.com")
+            self.assertEqual(
+                [(each.method, each.result) for each in results.results],
+                [("spf", "fail"), ("dkim", "pass")],
+            )
+            self.assertEqual(results.results[1].values("header", "d"), ("example.org",))
+            self.assertEqual(headers.values("X"), [])
+            self.assertNotIn(b"Authentication", b"".join(message.chunks()))
+
+    def test_not_asked(self):
+        """
+        Where nothing was asked nothing is written.
+        """
+        message = HeaderRewriter("", "mail.example.com").apply(
+            TRACE, verdict(), MemoryMessage((b"\r\n",))
+        )
+        self.assertNotIn(b"Authentication-Results", message.prepended)

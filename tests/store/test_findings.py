@@ -26,6 +26,16 @@ class FindingsTests(SynchronousTestCase):
         (read,) = decode(encode((finding,)))
         self.assertEqual((read, read.check), (finding, check))
 
+    def test_authentication(self):
+        """
+        What stands in Authentication-Results is kept; the value of a check is not.
+        """
+        finding = Finding("A", 1.5, "A.", check="spf", authentication="\tspf=pass", fact=7)
+        (read,) = decode(encode((finding,)))
+        self.assertEqual((read.check, read.authentication, read.fact), ("spf", "\tspf=pass", None))
+        (old,) = decode(json.dumps([["A", 1.5, "A.", "", "spf"]]))
+        self.assertEqual((old.check, old.authentication), ("spf", ""))
+
     def test_older(self):
         """
         Rows in which the check does not stand are read as well.

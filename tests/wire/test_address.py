@@ -14,6 +14,20 @@ class AddressTests(SynchronousTestCase):
     Tests of an address.
     """
 
+    def test_protected(self):
+        """
+        Those at which people complain are known by their local part, in any case and quoted too.
+        """
+        for local, domain in (
+            ("postmaster", "example.com"),
+            ("Postmaster", ""),
+            ("ABUSE", "example.org"),
+            ('"abuse"', "example.com"),
+        ):
+            self.assertTrue(Address(local, domain).is_protected)
+        for local in ("postmaster.x", "abuse+x", "notabuse", ""):
+            self.assertFalse(Address(local, "example.com").is_protected)
+
     def test_host(self):
         """
         Domains are compared in lower case and in their ASCII form; one that has none stays as it

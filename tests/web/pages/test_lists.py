@@ -90,16 +90,16 @@ class ListsTests(SynchronousTestCase):
 
     def test_unverified(self):
         """
-        Every allowed sender is marked as unverified, and the page says why; nothing else is.
+        Every allowed sender is marked as such, and the page says why; nothing else is.
         """
         self.add("block", "a@example.org")
         self.add("allow", "192.0.2.0/24")
-        self.assertNotIn("</svg>unverified", self.page())
+        self.assertNotIn("</svg>if verified", self.page())
         for value in ("a@example.org", "example.net", "<dev.example.org>"):
             self.add("allow", value)
         page = self.page()
-        self.assertEqual(page.count("</svg>unverified"), 3)
-        self.assertIn("neither SPF nor DKIM is looked at yet", page)
+        self.assertEqual(page.count("</svg>if verified"), 3)
+        self.assertIn("counts only where SPF or DKIM of its domain passes", page)
 
     def test_ended(self):
         """

@@ -1,0 +1,164 @@
+"""
+What it adds to a message to ask the DNS who sends it, in milliseconds of processor time, where all
+answers are remembered: sixteen look-ups in lists, and the names of client and sender.
+
+A message of 4 KiB is judged from its connection to its dot with these checks and without, in this
+process, without sockets; nobody is asked anything.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from ipaddress import ip_address
+from pathlib import Path
+from statistics import median
+from time import process_time
+from typing import Any
+
+if __package__ in (None, ""):
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+
+from bench.messages import Mailbag
+from mailgate.checks.known import Known
+from mailgate.config.model import Settings
+from mailgate.interfaces import Asked
+from mailgate.judging import make_pipeline
+from mailgate.knowledge.dnslists import DnsLists, reversed_address
+from mailgate.message.envelope import Envelope, Session
+from mailgate.message.message import MemoryMessage
+from mailgate.net.dns.resolver import Resolver
+from mailgate.pipeline.engine import Pipeline
+from mailgate.store.threads import ImmediateThreads
+from mailgate.wire.address import Address
+from mailgate.wire.dns.answer import MX, NXDOMAIN, PTR, A, MailExchange, Records
+
+_CLIENT = ip_address("185.1.2.3")
+_HELO, _DOMAIN = "mx.example.org", "example.org"
+_ADDRESSES, _DOMAINS = 12, 2
+_ROUNDS = 9
+_NOW = 1_800_000_000.0
+
+
+def main() -> int:
+    """
+    Print a table.
+    """
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--number", type=int, default=500, help="messages a round (default: 500)")
+    number = parser.parse_args().number
+    rows = {
+        "without": _make(lists=False, names=False),
+        "with lists": _make(lists=True, names=False),
+        "with lists and names": _make(lists=True, names=True),
+    }
+    message = Mailbag(4096).message(1)
+    figures: dict[str, list[float]] = {name: [] for name in rows}
+    for _ in range(_ROUNDS):
+        for name, (pipeline, _) in rows.items():  # by turns, so that all have the same weather
+            began = process_time()
+            for _ in range(number):
+                _judge(pipeline, message)
+            figures[name].append((process_time() - began) / number * 1e3)
+    without = figures["without"]
+    for name, (_, resolver) in rows.items():
+        added = median(one - other for one, other in zip(figures[name], without, strict=True))
+        counts = resolver.take_counts()
+        look_ups = counts.get(Asked.REMEMBERED, 0) / (number * _ROUNDS)
+        print(
+            f"{name:24} {median(figures[name]):7.3f} ms  adds {added:6.3f} ms"
+            f"  {look_ups:4.1f} look-ups"
+        )
+        if counts.get(Asked.LOOKED_UP, 0):
+            print("some answers were not remembered", file=sys.stderr)
+            return 1
+    return 0
+
+
+def _make(lists: bool, names: bool) -> tuple[Pipeline, Resolver]:
+    """
+    Make a pipeline, and a resolver that remembers all that is asked.
+    """
+    codes = {"127.0.0.2": {"words": "sends spam", "score": 4.0}}
+    tables: dict[str, Any] = {
+        f"a{each}": {"zone": f"a{each}.bl.example", "codes": codes} for each in range(_ADDRESSES)
+    }
+    for each in range(_DOMAINS):
+        tables[f"d{each}"] = {"zone": f"d{each}.bl.example", "of": "domains", "codes": codes}
+    settings = Settings.model_validate(
+        {
+            "hostname": "mail.example.com",
+            "data": "/srv/mailgate",
+            "listener": [{"address": "127.0.0.1:2525"}],
+            "route": [{"domains": ["example.com"], "upstream": "inbox"}],
+            "upstream": {"inbox": {"kind": "maildir", "path": "/srv/inbox"}},
+            "checks": {
+                "dnslists": {"mode": "score" if lists else "off", "lists": tables},
+                "names": {"mode": "score" if names else "off"},
+            },
+        }
+    )
+    resolver = Resolver(settings.dns, reactor)
+    until = float("inf")
+    for zone in (each["zone"] for each in tables.values()):
+        for name in (reversed_address(_CLIENT), _HELO, _DOMAIN):
+            resolver.cache.put((f"{name}.{zone}", A.code), NXDOMAIN, until)
+    pointer = f"{reversed_address(_CLIENT)}.in-addr.arpa"
+    resolver.cache.put((pointer, PTR.code), Records((_HELO,)), until)
+    resolver.cache.put((_HELO, A.code), Records((_CLIENT,)), until)
+    resolver.cache.put((_DOMAIN, MX.code), Records((MailExchange(10, _HELO),)), until)
+    known = DnsLists.of_sections(settings.checks.dnslists.lists, 4, lambda: 0.0)
+    for one in known.lists:
+        one.trouble, one.reason = None, ""
+    pipeline = make_pipeline(
+        settings,
+        Known(resolvers=resolver, dns_lists=known),
+        ImmediateThreads(),
+        reactor,
+        lambda: _NOW,
+    )
+    return pipeline, resolver
+
+
+def _judge(pipeline: Pipeline, data: bytes) -> None:
+    """
+    Judge a message from its connection to its dot.
+    """
+    session = Session(
+        id="0000-0000-0000",
+        listener="mx",
+        role="mx",
+        client=str(_CLIENT),
+        port=40001,
+        started=_NOW,
+        helo=_HELO,
+        is_esmtp=True,
+        local="198.51.100.25",
+    )
+    judge = pipeline.open(session)
+    _result(judge.connected())
+    _result(judge.greeted(session))
+    transaction = judge.begin(Envelope(session, "7q4m-x2vd-90kt", Address("ada", _DOMAIN), _NOW))
+    _result(transaction.mail())
+    _result(transaction.rcpt(Address("user", "example.com")))
+    _result(transaction.message(MemoryMessage((data,))))
+    transaction.close()
+    judge.close()
+
+
+def _result(verdict: Any) -> Any:
+    """
+    Give what is there already.
+    """
+    if not isinstance(verdict, Deferred):
+        return verdict
+    found: list[Any] = []
+    verdict.addCallback(found.append)
+    return found[0]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,126 @@
+"""
+Who comes again: a mail server that is told to try later does so, a spam robot seldom.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from mailgate.checks.known import Known
+from mailgate.checks.words import quote
+from mailgate.config.checks import CheckMode
+from mailgate.config.checks import GreylistCheck as Section
+from mailgate.config.model import Settings
+from mailgate.config.values import parse_network
+from mailgate.finding import RELAY, Finding
+from mailgate.interfaces import Attempt, ICheck, IHub, MaybeDeferred, Phase, Scope, Standing
+from mailgate.knowledge.entry import ListName
+from mailgate.knowledge.greylist import attempt_of
+from mailgate.knowledge.lists import Evidence, Lists
+from mailgate.wire.network import Network, address_of, is_within
+from mailgate.wire.normal import normal_address
+
+if TYPE_CHECKING:
+    from mailgate.pipeline.view import View
+
+_OUTSIDE = "mx"
+"""The role of the listeners for strangers."""
+
+
+@implementer(ICheck)
+@frozen
+class GreylistCheck:
+    """
+    Whether somebody who is in doubt already has come before, or has come again.
+    """
+
+    section: Section
+    lists: Lists
+    hub: IHub | None
+    counted: tuple[str, ...]
+    """The checks of C{after} whose findings count."""
+
+    exempt_networks: tuple[Network, ...]
+    deadline: float
+
+    name = "greylist"
+    phase = Phase.RCPT
+    scope = Scope.RECIPIENT
+    after = ("helo", "spf", "dnslists", "names")
+    """All that look at a client or a sender."""
+
+    needs = ()
+    symbols = frozenset({"GREYLIST_WAITS", "GREYLIST_PASSED"})
+
+    @classmethod
+    def from_settings(cls, settings: Settings, known: Known) -> GreylistCheck:
+        """
+        Make the check of a configuration.
+        """
+        section = settings.checks.greylist
+        counts = (CheckMode.SCORE, CheckMode.ENFORCE)
+        return cls(
+            section,
+            known.lists,
+            known.hub,
+            tuple(name for name in cls.after if getattr(settings.checks, name).mode in counts),
+            tuple(map(parse_network, section.exempt_networks)),
+            section.deadline,
+        )
+
+    def check(self, view: View) -> MaybeDeferred[Sequence[Finding]]:
+        """
+        Ask the hub of whoever is in doubt.
+        """
+        if self.hub is None or self._is_exempt(view):
+            return ()
+        found = sum(finding.score for name in self.counted for finding in view.findings_of(name))
+        if found < self.section.from_total:
+            return ()
+        attempt = attempt_of(view.session.client, view.envelope.sender, view.recipient)
+        if attempt is None:
+            return ()
+        asking: Deferred[Sequence[Standing]] = self.hub.look_up([attempt])
+        return asking.addCallback(self._judge, attempt)
+
+    def _is_exempt(self, view: View) -> bool:
+        session = view.session
+        if session.role != _OUTSIDE or session.account or view.recipient.is_protected:
+            return True
+        if view.findings_of(RELAY):
+            # The relay would have to come again, and would for whatever it has.
+            return True
+        address = address_of(session.client)
+        if address is None or is_within(address, self.exempt_networks):
+            return True
+        if not self.lists:
+            return False
+        evidence = Evidence((), normal_address(view.envelope.sender), (), session.client)
+        match = self.lists.look_up(evidence, view.recipient.person, view.now)
+        return match is not None and match.entry.list is ListName.ALLOW
+
+    def _judge(self, standings: Sequence[Standing], attempt: Attempt) -> Sequence[Finding]:
+        (standing,) = standings
+        whom = (
+            f"{attempt.network} for {quote(attempt.sender or '<>')} to {quote(attempt.recipient)}"
+        )
+        if not standing.is_known:
+            left = max(1.0, self.section.wait_seconds - standing.waited)
+            words = (
+                f"Nobody at {whom} has come again yet; the first attempt was"
+                f" {standing.waited:.0f} seconds ago."
+                if standing.waited
+                else f"This is the first attempt of anybody at {whom}."
+            )
+            public = f"greylisted, try again in {ceil(left)} seconds"
+            return (Finding("GREYLIST_WAITS", self.section.waits_score, words, public),)
+        if standing.waited:
+            words = f"Somebody at {whom} has come again, {standing.waited:.0f} seconds after."
+            return (Finding("GREYLIST_PASSED", self.section.passed_score, words),)
+        return ()
