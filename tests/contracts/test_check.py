@@ -48,13 +48,23 @@ KNOWN = known(
 )
 
 
-def found_by(check, greeting, client, data):
+def with_needs(name):
     """
-    Let one check alone judge a session with one message, as the pipeline does it.
+    Make a check, and before it those whose facts it needs.
     """
-    policy = Policy(Thresholds(), {check.name: Check()})
+    check = CHECKS[name](settings(), KNOWN)
+    needed = [each for need in check.needs if need in CHECKS for each in with_needs(need)]
+    return (*needed, check)
+
+
+def found_by(checks, greeting, client, data):
+    """
+    Let some checks alone judge a session with one message, as the pipeline does it.
+    """
+    names = {check.name for check in checks}
+    policy = Policy(Thresholds(), dict.fromkeys(names, Check()))
     pipeline = Pipeline(
-        make_plan([check], make_extractors(ImmediateThreads()), check.after),
+        make_plan(checks, make_extractors(ImmediateThreads()), CHECKS.keys() - names),
         policy,
         Clock(),
         lambda: NOW,
@@ -100,13 +110,17 @@ class CheckTests(SynchronousTestCase):
         It never fails, reads nothing that it has not declared, answers twice the same, and what
         it finds stands on its page and can be shown to anybody.
         """
-        check = CHECKS[name](settings(), KNOWN)
-        findings = found_by(check, greeting, client, data)
-        self.assertEqual(findings, found_by(check, greeting, client, data))
-        page = (PAGES / f"{name}.rst").read_text()
+        checks = with_needs(name)
+        findings = found_by(checks, greeting, client, data)
+        self.assertEqual(findings, found_by(with_needs(name), greeting, client, data))
+        pages = {
+            symbol: (PAGES / f"{check.name}.rst").read_text()
+            for check in checks
+            for symbol in check.symbols
+        }
         for finding in findings:
             self.assertNotEqual(finding.symbol, FAILED)
-            self.assertIn(finding.symbol, check.symbols)
+            page = pages[finding.symbol]
             self.assertRegex(finding.symbol, r"\A[A-Z][A-Z0-9_]+\Z")
             self.assertRegex(page, rf"(?m)^{finding.symbol} ")
             self.assertRegex(finding.detail, r"\A[A-Z].*[.)]\Z")
