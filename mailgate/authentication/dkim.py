@@ -8,7 +8,7 @@ and is then asked for its results.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from hashlib import sha256
 
@@ -18,7 +18,13 @@ from twisted.internet.defer import Deferred
 from mailgate.authentication.canonical import BodyHash, BodyHasher, Field, fields_of
 from mailgate.authentication.domain import is_within
 from mailgate.authentication.key import Key, parse_key
-from mailgate.authentication.signature import ALGORITHMS, HISTORIC, Signature, parse_signature
+from mailgate.authentication.signature import (
+    ALGORITHMS,
+    HISTORIC,
+    Seal,
+    Signature,
+    parse_signature,
+)
 from mailgate.authentication.tags import TagError
 from mailgate.interfaces import IResolver
 from mailgate.wire.base64 import b64encode
@@ -129,7 +135,7 @@ class Verification:
             [
                 each
                 if isinstance(each, Dkim)
-                else await _Check(self._fields, each, hashes[each.form], now).run(resolver)
+                else await Check(self._fields, each, hashes[each.form], now).run(resolver)
                 for each in self._signatures
             ]
         )
@@ -156,7 +162,7 @@ def _distance(domain: str, author: str) -> int:
     return 2 if domain.split(".")[-2:] == author.split(".")[-2:] else 3
 
 
-class _Refused(Exception):
+class Refused(Exception):
     """
     The signature has another result than a pass.
     """
@@ -167,9 +173,9 @@ class _Refused(Exception):
         self.reason = reason
 
 
-class _Check:
+class Check:
     """
-    One signature.
+    One signature, in DKIM or in ARC.
     """
 
     def __init__(
@@ -181,16 +187,18 @@ class _Check:
         self._now = now
 
     async def run(self, resolver: IResolver) -> Dkim:
+        """
+        Say what comes of it.
+        """
         try:
-            self._check_usable()
-            key = await self._key(resolver)
-            self._check_key(key)
+            self._check_expiry()
+            key = await key_of(self._signature, resolver)
             self._check_body()
-            if not key.has_signed(self._signature.value, self._digest()):
-                raise _Refused(
-                    DkimResult.FAIL, "the header has been changed, or the key is another"
-                )
-        except _Refused as refused:
+            if not key.has_signed(
+                self._signature.value, header_digest(self._fields, self._signature)
+            ):
+                raise Refused(DkimResult.FAIL, "the header has been changed, or the key is another")
+        except Refused as refused:
             return self._said(refused.result, refused.reason)
         domain, length, size = self._signature.domain, self._signature.form.length, self._body.size
         if length is not None and length < size:
@@ -217,71 +225,79 @@ class _Check:
             b64encode(signature.value[:_SHOWN]).decode("ascii"),
         )
 
-    def _check_usable(self) -> None:
-        signature = self._signature
-        if signature.algorithm == HISTORIC:
-            raise _Refused(DkimResult.POLICY, "rsa-sha1 is not taken any more (RFC 8301)")
-        if signature.algorithm not in ALGORITHMS:
-            raise _Refused(DkimResult.PERMERROR, "the algorithm is not known")
-        if signature.expires is not None and signature.expires < self._now:
-            raise _Refused(DkimResult.FAIL, "the signature has expired")
-
-    async def _key(self, resolver: IResolver) -> Key:
-        """
-        Look the key up. Of several in one place, which is undefined, that of the right type counts.
-        """
-        name = f"{self._signature.selector}._domainkey.{self._signature.domain}"
-        answer = resolver.look_up(name, TXT)
-        if isinstance(answer, Deferred):
-            answer = await answer
-        if isinstance(answer, Unknown):
-            reason = f"the key {name} is not known: {answer.reason}"
-            raise _Refused(DkimResult.TEMPERROR, reason)
-        texts = () if isinstance(answer, Nothing) else answer.values[:KEYS]
-        wanted = ALGORITHMS[self._signature.algorithm]
-        problem = f"there is no key {name}"
-        for text in texts:
-            try:
-                key = parse_key(text)
-            except TagError as error:
-                problem = f"the key {name} cannot be used: {error}"
-                continue
-            if key is not None and key.type == wanted:
-                return key
-            if key is not None:
-                problem = f"the key {name} is of another type"
-        raise _Refused(DkimResult.PERMERROR, problem)
-
-    def _check_key(self, key: Key) -> None:
-        if key.public is None:
-            raise _Refused(DkimResult.PERMERROR, "the key has been revoked")
-        if not key.is_for_mail:
-            raise _Refused(DkimResult.PERMERROR, "the key is not for mail")
-        if key.hashes is not None and "sha256" not in key.hashes:
-            raise _Refused(DkimResult.PERMERROR, "the key is not for this hash")
-        if key.is_strict and self._signature.identity != self._signature.domain:
-            raise _Refused(DkimResult.PERMERROR, "the key is not for addresses below its domain")
+    def _check_expiry(self) -> None:
+        expires = self._signature.expires
+        if expires is not None and expires < self._now:
+            raise Refused(DkimResult.FAIL, "the signature has expired")
 
     def _check_body(self) -> None:
         length = self._signature.form.length
         if length is not None and length > self._body.size:
-            raise _Refused(DkimResult.FAIL, "the body is shorter than what was signed")
+            raise Refused(DkimResult.FAIL, "the body is shorter than what was signed")
         if self._body.digest != self._signature.body_hash:
-            raise _Refused(DkimResult.FAIL, "the body has been changed")
+            raise Refused(DkimResult.FAIL, "the body has been changed")
 
-    def _digest(self) -> bytes:
-        """
-        Give the hash of the signed fields (section 3.7): of several with one name the last come
-        first.
-        """
-        signature = self._signature
-        left: dict[bytes, list[Field]] = {}
-        for field in self._fields:
-            if field is not signature.field:
-                left.setdefault(field.name, []).append(field)
-        digest = sha256()
-        for name in signature.headers:
-            if left.get(name):
-                digest.update(left[name].pop().canonical(signature.is_header_relaxed) + b"\r\n")
-        digest.update(signature.field.unsigned.canonical(signature.is_header_relaxed))
-        return digest.digest()
+
+async def key_of(signature: Signature | Seal, resolver: IResolver) -> Key:
+    """
+    Look up the key of a signature, and make sure that it may be used for it.
+
+    Of several in one place, which is undefined, that of the right type counts.
+
+    @raise Refused: there is none.
+    """
+    if signature.algorithm == HISTORIC:
+        raise Refused(DkimResult.POLICY, "rsa-sha1 is not taken any more (RFC 8301)")
+    if signature.algorithm not in ALGORITHMS:
+        raise Refused(DkimResult.PERMERROR, "the algorithm is not known")
+    name = f"{signature.selector}._domainkey.{signature.domain}"
+    answer = resolver.look_up(name, TXT)
+    if isinstance(answer, Deferred):
+        answer = await answer
+    if isinstance(answer, Unknown):
+        reason = f"the key {name} is not known: {answer.reason}"
+        raise Refused(DkimResult.TEMPERROR, reason)
+    texts = () if isinstance(answer, Nothing) else answer.values[:KEYS]
+    wanted = ALGORITHMS[signature.algorithm]
+    problem = f"there is no key {name}"
+    for text in texts:
+        try:
+            key = parse_key(text)
+        except TagError as error:
+            problem = f"the key {name} cannot be used: {error}"
+            continue
+        if key is not None and key.type == wanted:
+            _check_key(key, signature)
+            return key
+        if key is not None:
+            problem = f"the key {name} is of another type"
+    raise Refused(DkimResult.PERMERROR, problem)
+
+
+def _check_key(key: Key, signature: Signature | Seal) -> None:
+    if key.public is None:
+        raise Refused(DkimResult.PERMERROR, "the key has been revoked")
+    if not key.is_for_mail:
+        raise Refused(DkimResult.PERMERROR, "the key is not for mail")
+    if key.hashes is not None and "sha256" not in key.hashes:
+        raise Refused(DkimResult.PERMERROR, "the key is not for this hash")
+    if key.is_strict and signature.identity != signature.domain:
+        raise Refused(DkimResult.PERMERROR, "the key is not for addresses below its domain")
+
+
+def header_digest(fields: Iterable[Field], signature: Signature) -> bytes:
+    """
+    Give the hash of the signed fields (section 3.7): of several with one name the last come first.
+
+    @param fields: all those of the message; that with the signature is left out.
+    """
+    left: dict[bytes, list[Field]] = {}
+    for field in fields:
+        if field is not signature.field:
+            left.setdefault(field.name, []).append(field)
+    digest = sha256()
+    for name in signature.headers:
+        if left.get(name):
+            digest.update(left[name].pop().canonical(signature.is_header_relaxed) + b"\r\n")
+    digest.update(signature.field.unsigned.canonical(signature.is_header_relaxed))
+    return digest.digest()

@@ -125,14 +125,6 @@ def write(results: AuthenticationResults, name: str = FIELD) -> bytes:
     return _folded(f"{name}: {_identity(results.server)}", results.results)
 
 
-def write_sealed(instance: int, results: AuthenticationResults) -> bytes:
-    """
-    Give the ARC-Authentication-Results of a set (RFC 8617 section 4.1.1), as L{write} does.
-    """
-    start = f"ARC-{FIELD}: i={instance}; {_identity(results.server)}"
-    return _folded(start, results.results)
-
-
 def words(result: MethodResult) -> str:
     """
     Give one result as it stands in a field, folded, for L{write_words}.

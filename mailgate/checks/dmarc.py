@@ -4,12 +4,13 @@ Whether the domain in From stands for the message.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from attrs import frozen
 from zope.interface import implementer
 
+from mailgate.authentication.arc import Arc, seen_passing, trusted_results
 from mailgate.authentication.author import author_of
 from mailgate.authentication.dkim import Dkim
 from mailgate.authentication.dmarc import QUERIES, Dmarc, DmarcResult, Identifier, evaluate
@@ -17,11 +18,16 @@ from mailgate.authentication.dmarc_record import Policy
 from mailgate.authentication.domain import canonical, is_within
 from mailgate.authentication.results import of_dmarc, words
 from mailgate.authentication.spf import SpfResult
+from mailgate.checks.arc import trusted_sealers
+from mailgate.checks.dnslists import is_client_listed
+from mailgate.checks.known import Known
+from mailgate.checks.mailing_list import MailingLists
 from mailgate.checks.outside import Outside
 from mailgate.checks.spf import allows_all
 from mailgate.checks.vouching import spf_of
 from mailgate.checks.waiting import at_once
 from mailgate.checks.words import quote
+from mailgate.config.checks import CheckMode
 from mailgate.config.checks import DmarcCheck as Section
 from mailgate.config.model import Settings
 from mailgate.finding import Finding, Kind
@@ -55,28 +61,46 @@ class DmarcCheck:
     ours: frozenset[str]
     """Our domains."""
 
+    sealers: Collection[str]
+    """Those who are believed when they have seen DMARC pass before they changed a message."""
+
+    mailing_lists: MailingLists
+    are_clients_listed: bool
+    """Whether what lists in the DNS say of clients counts."""
+
     resolvers: IResolvers
     deadline: float
 
     name = "dmarc"
     phase = Phase.HEADERS
     scope = Scope.TRANSACTION
-    after = ()
+    after = ("arc", "dnslists")
     needs = ("fields", "spf", "dkim")
     symbols = frozenset(
-        (*_SYMBOLS.values(), *_FAILED.values(), "DMARC_CONFIRMED", "DMARC_OUR_DOMAIN")
+        (
+            *(*_SYMBOLS.values(), *_FAILED.values(), "DMARC_CONFIRMED", "DMARC_OUR_DOMAIN"),
+            *("DMARC_SEALED", "DMARC_MAILING_LIST"),
+        )
     )
 
     @classmethod
-    def from_settings(cls, settings: Settings, resolvers: IResolvers) -> DmarcCheck:
+    def from_settings(cls, settings: Settings, known: Known) -> DmarcCheck:
         """
         Make the check of a configuration.
         """
         section = settings.checks.dmarc
         names = (canonical(each) for route in settings.route for each in route.domains)
         ours = frozenset(name for name in names if name is not None)
-        outside = Outside.from_settings(settings)
-        return cls(section, outside, ours, resolvers, section.deadline)
+        return cls(
+            section,
+            Outside.from_settings(settings),
+            ours,
+            trusted_sealers(settings),
+            MailingLists.from_settings(settings, known.lists),
+            settings.checks.dnslists.mode is not CheckMode.OBSERVE,
+            known.resolvers,
+            section.deadline,
+        )
 
     def check(self, view: View) -> MaybeDeferred[Sequence[Finding]]:
         """
@@ -92,12 +116,60 @@ class DmarcCheck:
         resolver = self.resolvers.for_check(self.name, self.deadline, QUERIES)
         identifiers = tuple(_identifiers(view))
         dmarc = await evaluate(resolver, author_of(view.fact("fields")), identifiers)
-        if self._is_forged(view, dmarc, identifiers):
-            return (self._of_our_domain(dmarc),)
+        arc = _arc_of(view)
+        is_forged = self._is_forged(view, dmarc, identifiers)
+        if is_forged or dmarc.result is DmarcResult.FAIL:
+            explained = self._sealed(dmarc, arc) or self._of_list(view, dmarc, is_forged)
+            if explained is not None:
+                return (explained,)
+        unknown = arc.sealer if arc is not None and arc.is_temporary else ""
+        if unknown not in self.sealers:
+            unknown = ""
+        if is_forged:
+            return (self._of_our_domain(dmarc, unknown),)
         findings = [self._finding(dmarc)]
-        if dmarc.result is DmarcResult.FAIL and dmarc.policy is Policy.REJECT:
+        if dmarc.result is DmarcResult.FAIL and dmarc.policy is Policy.REJECT and not unknown:
             findings += self._confirmed(view, dmarc)
         return findings
+
+    def _sealed(self, dmarc: Dmarc, arc: Arc | None) -> Finding | None:
+        """
+        Say that a trusted sealer has seen the author's domain pass before he changed the message.
+        """
+        if arc is None:
+            return None
+        sealed = seen_passing(trusted_results(arc, self.sealers), dmarc.author)
+        if sealed is None:
+            return None
+        why = f"{quote(sealed.domain)}, whose seal is trusted, has seen it pass before"
+        return self._explained("DMARC_SEALED", self.section.sealed_score, dmarc, why)
+
+    def _of_list(self, view: View, dmarc: Dmarc, is_forged: bool) -> Finding | None:
+        """
+        Say that a known mailing list explains the failure. It does not for a domain of ours, since
+        whoever is on the list could write in its name.
+        """
+        name = "" if is_forged else self.mailing_lists.of(view)
+        if not name:
+            return None
+        why = f"it comes from the mailing list {quote(name)}, which is known here and verified"
+        score = self.section.mailing_list_score
+        return self._explained("DMARC_MAILING_LIST", score, dmarc, why)
+
+    def _explained(self, symbol: str, score: float, dmarc: Dmarc, why: str) -> Finding:
+        """
+        Tell of a failure that is none of the author's making: it is no spoof, and holds nothing by
+        itself. It never counts for more than the failure would.
+        """
+        said = f"DMARC of {quote(dmarc.author)}: {dmarc.result.value}, since {dmarc.reason}."
+        return Finding(
+            symbol,
+            min(score, self._score(dmarc)),
+            f"{said} But {why}.",
+            is_enforced=False,
+            authentication=words(of_dmarc(dmarc)),
+            fact=dmarc,
+        )
 
     def _finding(self, dmarc: Dmarc) -> Finding:
         is_failed = dmarc.result is DmarcResult.FAIL
@@ -128,18 +200,24 @@ class DmarcCheck:
 
     def _confirmed(self, view: View, dmarc: Dmarc) -> Iterator[Finding]:
         """
-        Give what makes a failure certain: SPF of the author's own domain says the same.
+        Give what makes a failure certain: SPF of the author's own domain says the same, or the
+        client is listed.
         """
+        reasons = []
         spf = spf_of(view)
-        if spf is None or spf.result is not SpfResult.FAIL or not _is_near(spf.domain, dmarc):
-            return
-        yield Finding(
-            "DMARC_CONFIRMED",
-            self.section.confirmed_score,
-            f"SPF of {quote(spf.domain)} fails too, so both say that this is not from there.",
-            kind=Kind.SPOOF,
-            is_enforced=False,
-        )
+        if spf is not None and spf.result is SpfResult.FAIL and _is_near(spf.domain, dmarc):
+            said = f"SPF of {quote(spf.domain)} fails too, so both say that this is not from there."
+            reasons.append(said)
+        if self.are_clients_listed and is_client_listed(view.findings_of("dnslists")):
+            reasons.append("It comes from a client that is on a list of bad ones.")
+        if reasons:
+            yield Finding(
+                "DMARC_CONFIRMED",
+                self.section.confirmed_score,
+                " ".join(reasons),
+                kind=Kind.SPOOF,
+                is_enforced=False,
+            )
 
     def _is_forged(self, view: View, dmarc: Dmarc, identifiers: Sequence[Identifier]) -> bool:
         """
@@ -158,12 +236,24 @@ class DmarcCheck:
             if each.is_unknown or (each.has_passed and not (each.method == "spf" and is_for_all))
         )
 
-    def _of_our_domain(self, dmarc: Dmarc) -> Finding:
+    def _of_our_domain(self, dmarc: Dmarc, sealer: str) -> Finding:
+        """
+        Say that it claims to be from a domain of ours.
+
+        @param sealer: the trusted one whose seal cannot be checked for now, or C{""}.
+        """
+        score = self.section.our_domain_score
+        detail = (
+            f"It claims to be from {quote(dmarc.author)}, a domain of ours, but comes from "
+            "outside, and neither SPF nor DKIM of that domain passes."
+        )
+        if sealer:
+            score = min(score, self.section.reject_score)
+            detail += f" What {quote(sealer)} may have sealed cannot be checked for now."
         return Finding(
             "DMARC_OUR_DOMAIN",
-            self.section.our_domain_score,
-            f"It claims to be from {quote(dmarc.author)}, a domain of ours, but comes from "
-            "outside, and neither SPF nor DKIM of that domain passes.",
+            score,
+            detail,
             f"mail from {dmarc.author} is not taken from this server: neither SPF nor DKIM passes",
             Kind.SPOOF,
             authentication=words(of_dmarc(dmarc)),
@@ -187,6 +277,16 @@ def _identifiers(view: View) -> Iterator[Identifier]:
                 yield Identifier.of_dkim(finding.fact)
         else:
             yield Identifier("dkim", author, False, True)
+
+
+def _arc_of(view: View) -> Arc | None:
+    """
+    Give what ARC says, or C{None} where there is no chain or the check broke.
+    """
+    for finding in view.findings_of("arc"):
+        if isinstance(finding.fact, Arc):
+            return finding.fact
+    return None
 
 
 def _is_near(domain: str, dmarc: Dmarc) -> bool:

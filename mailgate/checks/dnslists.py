@@ -5,7 +5,7 @@ What lists in the DNS say of the client's address, its name, and the sender's do
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -194,6 +194,18 @@ class DnsListsCheck:
             words = f"Not known from {', '.join(dict.fromkeys(unknown))}."
             findings.append(Finding("DNSLIST_UNKNOWN", 0, words))
         return findings
+
+
+def is_client_listed(findings: Iterable[Finding]) -> bool:
+    """
+    Tell whether a list speaks against the client's address, and none speaks for the message.
+
+    @param findings: those of this check.
+    """
+    return any(
+        finding.symbol == f"DNSBL_{_CLIENT}" and finding.score > 0 and finding.is_enforced
+        for finding in findings
+    )
 
 
 def _entries(question: _Question, meaning: Meaning) -> Iterator[Finding]:

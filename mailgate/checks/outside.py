@@ -25,8 +25,8 @@ class Outside:
     @classmethod
     def from_settings(cls, settings: Settings) -> Outside:
         """
-        Take the networks of a configuration: those of SPF hold for DKIM and DMARC too, as these
-        three mean something only together.
+        Take the networks of a configuration: those of SPF hold for DKIM, ARC and DMARC too, as
+        these mean something only together.
         """
         return cls(tuple(map(parse_network, settings.checks.spf.exempt_networks)))
 

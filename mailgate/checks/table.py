@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 
+from mailgate.checks.arc import ArcCheck
 from mailgate.checks.attachments import AttachmentsCheck
 from mailgate.checks.bayes import BayesCheck
 from mailgate.checks.dkim import DkimCheck
@@ -28,7 +29,8 @@ CHECKS: Mapping[str, Callable[[Settings, Known], ICheck]] = {
     "greylist": lambda settings, known: GreylistCheck.from_settings(settings, known),
     "headers": lambda settings, known: HeadersCheck.from_settings(settings),
     "dkim": lambda settings, known: DkimCheck.from_settings(settings, known),
-    "dmarc": lambda settings, known: DmarcCheck.from_settings(settings, known.resolvers),
+    "arc": lambda settings, known: ArcCheck.from_settings(settings, known),
+    "dmarc": lambda settings, known: DmarcCheck.from_settings(settings, known),
     "attachments": lambda settings, known: AttachmentsCheck.from_settings(settings),
     "lists": lambda settings, known: ListsCheck.from_settings(settings, known.lists),
     "bayes": lambda settings, known: BayesCheck.from_settings(settings, known.classifier),

@@ -16,6 +16,7 @@ from mailgate.config.types import (
     HostName,
     Hours,
     ListCode,
+    ListId,
     Name,
     Network,
     Score,
@@ -90,7 +91,7 @@ class SpfCheck(Check):
 
     deadline: Annotated[float, Field(gt=0, le=30, strict=True)] = 20
     exempt_networks: tuple[Network, ...] = ("127.0.0.0/8", "::1/128")
-    """Of clients whose mail is not authenticated; for DKIM and DMARC too."""
+    """Of clients whose mail is not authenticated; for DKIM, ARC and DMARC too."""
 
     fail_score: Score = 5
     softfail_score: Score = 1.5
@@ -110,6 +111,20 @@ class DkimCheck(Check):
     permerror_score: Score = 0.5
 
 
+class ArcCheck(Check):
+    """
+    C{[checks.arc]}: what those say who have handed a message on.
+    """
+
+    deadline: Annotated[float, Field(gt=0, le=30, strict=True)] = 20
+    trusted_sealers: Annotated[tuple[HostName, ...], Field(max_length=1000)] = ()
+    """Domains whose seals count."""
+
+    pass_score: Score = 0
+    trusted_score: Annotated[float, Field(ge=-6, le=0, strict=True)] = 0
+    fail_score: Score = 0
+
+
 class DmarcCheck(Check):
     """
     C{[checks.dmarc]}: whether the domain in From stands for the message.
@@ -123,6 +138,11 @@ class DmarcCheck(Check):
     none_score: Score = 0.5
     no_author_score: Score = 3
     confirmed_score: Score = 9
+    sealed_score: Annotated[float, Field(ge=0, strict=True)] = 0
+    mailing_list_score: Annotated[float, Field(ge=0, strict=True)] = 1
+    mailing_lists: Annotated[tuple[ListId, ...], Field(max_length=1000)] = ()
+    """Those that are known, beside the allowed ones."""
+
     our_domain_score: Score = 15
 
 
@@ -294,6 +314,7 @@ class Checks(Section):
     greylist: GreylistCheck = GreylistCheck()
     headers: HeadersCheck = HeadersCheck()
     dkim: DkimCheck = DkimCheck()
+    arc: ArcCheck = ArcCheck()
     dmarc: DmarcCheck = DmarcCheck()
     attachments: AttachmentsCheck = AttachmentsCheck()
     lists: ListsCheck = ListsCheck()

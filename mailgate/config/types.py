@@ -82,6 +82,15 @@ Network = Annotated[str, AfterValidator(values.check_network), Field(description
 ListCode = Annotated[
     str, AfterValidator(values.check_list_code), Field(description=values.LIST_CODE)
 ]
+ListId = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)+$",
+        max_length=320,
+        description="what stands in angle brackets in List-Id, in small letters, as in "
+        "dev.lists.example.org",
+    ),
+]
 RELAY_NAME = r"^(\*\.)?[a-z0-9_]([a-z0-9_.-]{0,250}[a-z0-9_])?$"
 RelayName = Annotated[
     str,

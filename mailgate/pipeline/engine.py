@@ -340,7 +340,8 @@ class TransactionJudge(_Judge):
         view = View(
             self._envelope.session,
             pipeline.now(),
-            (*self._inherited, self._results),
+            # Last, for checks of the whole message: what was found for the first of the owners.
+            (*self._inherited, self._results, *self._of_owners.values()),
             self._facts,
             self._envelope,
             message,

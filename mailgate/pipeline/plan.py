@@ -202,7 +202,7 @@ def _mistakes(
             if other.phase > check.phase:
                 why = f"which runs later, in phase {other.phase.name}"
                 yield _problem(check.name, f'cannot wait for "{other.name}", {why}')
-            elif other.scope > check.scope:
+            elif other.scope > check.scope and other.phase == check.phase:
                 why = "which runs once for each recipient"
                 yield _problem(check.name, f'cannot wait for "{other.name}", {why}')
 

@@ -96,7 +96,8 @@ class View:
     def findings_of(self, check: str) -> tuple[Finding, ...]:
         """
         Give what another check has found; it must be declared in C{needs}, or in C{after} where
-        it may be off.
+        it may be off. A check that does not run for one recipient is given what the other has
+        found for the first of them.
 
         Where that check broke or was late, this is its one finding C{CHECK_FAILED}.
         """

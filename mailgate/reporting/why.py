@@ -17,6 +17,7 @@ from mailgate.finding import Finding
 from mailgate.verdict import Action
 
 TITLES: Mapping[str, str] = {
+    "arc": "Seals of forwarders",
     "attachments": "Attachments",
     "bayes": "Wording and make",
     "dkim": "Signatures",

@@ -20,8 +20,13 @@ def without_results(section: bytes, hostname: str) -> bytes:
     Take out of a header section what says that C{hostname} has authenticated something: those
     who read the message believe it.
 
-    A field of which nobody can tell who wrote it goes too. Of ARC the whole set goes, since
-    nothing is sealed here. What others say of themselves stays.
+    A field of which nobody can tell who wrote it goes too. What others say of themselves stays.
+
+    Of ARC the whole set goes: as nothing is sealed here it is forged, whatever its seal is worth.
+    The chain was judged before, on what was received. It never passes as more than it is: without
+    a newest set that was forged it is what it was before, and where others have sealed above one
+    there is a gap, which fails (RFC 8617 section 5.2). They have vouched for a forgery, so nothing
+    is kept for them by taking theirs out too.
 
     @param hostname: what we call ourselves in such fields, in any letters.
     """

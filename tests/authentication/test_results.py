@@ -27,7 +27,6 @@ from mailgate.authentication.results import (
     parse_sealed,
     quoted,
     write,
-    write_sealed,
 )
 from mailgate.authentication.spf import Identity, Peer, Spf, SpfResult, check_sender
 from mailgate.message.header import Headers
@@ -255,10 +254,6 @@ class WriteTests(SynchronousTestCase):
         self.assertEqual(
             write(AuthenticationResults("mx.example.com")),
             b"Authentication-Results: mx.example.com; none\r\n",
-        )
-        self.assertEqual(
-            write_sealed(3, AuthenticationResults("mx.example.com", (result("arc", "none"),))),
-            b"ARC-Authentication-Results: i=3; mx.example.com;\r\n\tarc=none\r\n",
         )
 
     def test_a17_quoted(self):

@@ -10,7 +10,7 @@ from ipaddress import ip_address
 
 from attrs import astuple
 
-from mailgate.authentication import dmarc_record, results, spf_record
+from mailgate.authentication import arc, dmarc_record, results, spf_record
 from mailgate.authentication.author import author
 from mailgate.authentication.canonical import BodyHasher, Form
 from mailgate.authentication.dkim import Verification
@@ -51,8 +51,10 @@ from mailgate.wire.smtp import (
     parse_rcpt,
 )
 from mailgate.wire.xclient import parse_xclient, parse_xforward
+from tests.authentication.given import value_of as run
 from tests.fuzz.conversation import Conversations
 from tests.fuzz.oracle import check, choice_of, pieces, value_of
+from tests.net.zones import Zones
 from tests.wire import test_data, test_proxy, test_replies
 from tests.wire.test_data import plain_reading, strays
 
@@ -301,7 +303,7 @@ def authentication(data):
     asked for, and results that are written anew are read as the same.
     """
     choice, text = choice_of(data)
-    (_spf, _dmarc, _from, _results, _signature)[choice % 5](text)
+    (_spf, _dmarc, _from, _results, _signature, _chain)[choice % 6](text)
 
 
 def _spf(text):
@@ -353,6 +355,15 @@ def _signature(text):
         check(key is None or not key.has_signed(value, bytes(32)), record)
     verification = Verification(b"DKIM-Signature:" + value + b"\r\nFrom: a\r\n\r\n")
     check(all(size > 0 for size in _sizes(verification, text)), text)
+
+
+def _chain(text):
+    section, end, body = text.partition(b"\r\n\r\n")
+    verification = arc.ChainVerification(section + end)
+    hasher = BodyHasher(verification.forms)
+    hasher.update(body)
+    found = run(verification.result(Zones(), 0, hasher.finish()))
+    check(found.result in ("none", "fail") and found.reason.isprintable(), found)
 
 
 def _sizes(verification, body):

@@ -216,6 +216,23 @@ class RecipientTests(SynchronousTestCase):
         here.transaction(ADA, BOB).message(MESSAGE)
         self.assertEqual(seen, {ADA: [1], BOB: [2]})
 
+    def test_sees_the_first(self):
+        """
+        A check of the whole message reads what was found for the first recipient.
+        """
+        seen = []
+
+        def read(view):
+            seen.extend(finding.score for finding in view.findings_of("rcpt"))
+            return ()
+
+        here = court(
+            of_recipient("rcpt", lambda view: found(1 if view.recipient == ADA else 2)),
+            ScriptedCheck("later", read, Phase.HEADERS, after=("rcpt",)),
+        )
+        here.transaction(ADA, BOB).message(MESSAGE)
+        self.assertEqual(seen, [1])
+
     def test_twice(self):
         """
         A recipient who is named twice is judged and kept once.

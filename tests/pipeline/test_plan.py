@@ -193,7 +193,8 @@ class MistakeTests(SynchronousTestCase):
 
     def test_too_narrow(self):
         """
-        What runs once for the message cannot wait for what runs once for each recipient.
+        What runs once for the message cannot wait for what runs once for each recipient, unless
+        that is done in a phase before.
         """
         self.assertEqual(
             self.mistakes(
@@ -201,6 +202,8 @@ class MistakeTests(SynchronousTestCase):
             ),
             ['configuration: [checks.a]: cannot wait for "b", which runs once for each recipient'],
         )
+        before = ScriptedCheck("b", phase=Phase.RCPT, scope=Scope.RECIPIENT)
+        make_plan([ScriptedCheck("a", after=("b",)), before], [])
 
     def test_facts_before_the_message(self):
         """

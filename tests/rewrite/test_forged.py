@@ -11,6 +11,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from mailgate.rewrite.forged import without_results
 from mailgate.rewrite.headers import HeaderRewriter
 from mailgate.verdict import Action, Verdict
+from tests.authentication.sealing import Sealer
+from tests.authentication.signing import ed25519_key
+from tests.authentication.test_arc import LIST, MESSAGE, checked, passing, sealed
 from tests.rewrite.test_headers import MemoryMessage, data_of
 
 HOST = "mail.example.com"
@@ -82,6 +85,22 @@ class ResultsTests(SynchronousTestCase):
         )
         second = first.replace(b"i=1", b"i=2").replace(b"mx.example.org", b"mail.example.com")
         self.assertEqual(without_results(second + first + REST, HOST), first + REST)
+
+    def test_a16_what_is_left_of_a_chain(self):
+        """
+        Without a newest set that was forged a chain is what it was before; where others have sealed
+        above one it fails.
+        """
+        evil = Sealer("relay.example", "s1", ed25519_key())
+        before = sealed(MESSAGE, LIST)
+        forged = sealed(before, evil, results=passing(server=HOST))
+        above = sealed(forged, LIST)
+        for message, is_whole in ((forged, True), (above, False)):
+            self.assertEqual(checked(message).result, "pass")
+            section, _, body = message.partition(b"\r\n\r\n")
+            left = without_results(section + b"\r\n", HOST) + b"\r\n" + body
+            self.assertEqual(left == before, is_whole)
+            self.assertEqual(checked(left).result, "pass" if is_whole else "fail")
 
     def test_a16_cheap(self):
         """
