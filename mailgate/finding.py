@@ -77,6 +77,9 @@ class Finding:
     fact: object = field(default=None, eq=False, repr=False)
     """What the check has found as a value, for checks that need it; it is not kept."""
 
+    names: tuple[str, ...] = field(default=(), eq=False)
+    """Who was authenticated, as L{mailgate.knowledge.senders.Names} names senders."""
+
     def seen_by(self, check: str) -> Finding:
         """
         Give the same finding as that of a check.
@@ -101,6 +104,7 @@ class Finding:
             check,
             self.authentication,
             fact,
+            self.names,
         )
 
 

@@ -645,6 +645,62 @@ class Standing:
     """
 
 
+@frozen
+class Reputation:
+    """
+    What is known of a sender that was authenticated.
+    """
+
+    name: str
+    """As L{mailgate.knowledge.senders.Names} names it."""
+
+    good: float = 0.0
+    bad: float = 0.0
+    """What speaks for and against it now; it grows less with time."""
+
+    first: float = 0.0
+    last: float = 0.0
+    """When mail of it was first and last delivered, in seconds since the epoch; 0: never."""
+
+    written: float = 0.0
+    """When somebody here last wrote to it; 0: never."""
+
+    @property
+    def balance(self) -> float:
+        """
+        Weigh good against bad: from -1 to 1, and near 0 as long as there is little of either.
+        """
+        return (self.good - self.bad) / (self.good + self.bad + DOUBT)
+
+    @property
+    def is_bad(self) -> bool:
+        """
+        Tell whether more speaks against it than for it.
+        """
+        return self.balance <= -CLEAR
+
+    @property
+    def is_good(self) -> bool:
+        """
+        Tell whether more speaks for it than against it.
+        """
+        return self.balance >= CLEAR
+
+    @property
+    def has_passed(self) -> bool:
+        """
+        Tell whether mail of it was taken before, or somebody here has written to it.
+        """
+        return bool(self.last or self.written or self.good)
+
+
+DOUBT = 5.0
+"""How much must be known of a sender before it counts half of what it could."""
+
+CLEAR = 0.2
+"""From which balance on a sender is good or bad, and not somewhere between."""
+
+
 class IHub(Interface):
     """
     The half that owns the databases. The other half, which talks SMTP, knows only this.
@@ -697,6 +753,14 @@ class IHub(Interface):
         @raise OSError: the disk failed; nothing is remembered.
         """
 
+    def reputations(names: Sequence[str]) -> Deferred[Sequence[Reputation]]:
+        """
+        Tell what is known of senders, in the order of C{names}. What was noted in the last seconds
+        may not be in it.
+
+        @raise OSError: the disk failed.
+        """
+
     def has_room() -> bool:
         """
         Tell whether the disk has room for another message (asked at MAIL; 452 4.3.1 if not).
@@ -745,6 +809,21 @@ class ILearner(Interface):
         @param message: the message as it was received, or the file that holds it; of a long one
             the beginning is enough.
         @param by: who says what it is, in words.
+        """
+
+
+class IRater(Interface):
+    """
+    What learns from people whose mail is wanted.
+    """
+
+    def rate(names: Sequence[str], is_spam: bool, trace: str) -> Deferred[Any]:
+        """
+        Take note of what somebody has said of a message. Of each message it counts once.
+
+        @param names: who was authenticated as its sender.
+        @param trace: the id of its transaction.
+        @raise OSError: the disk failed.
         """
 
 

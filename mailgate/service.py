@@ -288,6 +288,7 @@ class Gateway(Service):
             reactor=self._reactor,
             now=storage.now,
             learner=storage.learning,
+            rater=storage.reputations,
         )
 
     # -- start -----------------------------------------------------------------------

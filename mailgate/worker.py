@@ -47,6 +47,7 @@ from mailgate.interfaces import (
 from mailgate.judging import make_pipeline
 from mailgate.knowledge.dnslists import DnsLists
 from mailgate.knowledge.lists import Lists
+from mailgate.knowledge.standing import Standings
 from mailgate.message.spool import Spool
 from mailgate.net.dns.resolver import Resolver
 from mailgate.net.dns.servers import find_servers
@@ -149,7 +150,14 @@ class Worker:
             limits=settings.limits,
             pipeline=make_pipeline(
                 settings,
-                Known(lists, classifier, self._resolver, dns_lists=self._dns_lists, hub=hub),
+                Known(
+                    lists,
+                    classifier,
+                    self._resolver,
+                    dns_lists=self._dns_lists,
+                    hub=hub,
+                    standings=Standings(hub, reactor.seconds),
+                ),
                 threads,
                 reactor,
                 parts.wall_clock,

@@ -13,6 +13,9 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from mailgate.checks.known import Known
+from mailgate.checks.senders import names_of
+from mailgate.checks.vouching import vouches_for_sender
+from mailgate.checks.waiting import at_once
 from mailgate.checks.words import quote
 from mailgate.config.checks import CheckMode
 from mailgate.config.checks import GreylistCheck as Section
@@ -23,6 +26,8 @@ from mailgate.interfaces import Attempt, ICheck, IHub, MaybeDeferred, Phase, Sco
 from mailgate.knowledge.entry import ListName
 from mailgate.knowledge.greylist import attempt_of
 from mailgate.knowledge.lists import Evidence, Lists
+from mailgate.knowledge.senders import Names
+from mailgate.knowledge.standing import Standings
 from mailgate.wire.network import Network, address_of, is_within
 from mailgate.wire.normal import normal_address
 
@@ -48,6 +53,8 @@ class GreylistCheck:
 
     exempt_networks: tuple[Network, ...]
     deadline: float
+    standings: Standings | None
+    names: Names
 
     name = "greylist"
     phase = Phase.RCPT
@@ -72,6 +79,8 @@ class GreylistCheck:
             tuple(name for name in cls.after if getattr(settings.checks, name).mode in counts),
             tuple(map(parse_network, section.exempt_networks)),
             section.deadline,
+            known.standings,
+            names_of(settings),
         )
 
     def check(self, view: View) -> MaybeDeferred[Sequence[Finding]]:
@@ -86,8 +95,26 @@ class GreylistCheck:
         attempt = attempt_of(view.session.client, view.envelope.sender, view.recipient)
         if attempt is None:
             return ()
-        asking: Deferred[Sequence[Standing]] = self.hub.look_up([attempt])
-        return asking.addCallback(self._judge, attempt)
+        return at_once(self._ask(view, self.hub, attempt))
+
+    async def _ask(self, view: View, hub: IHub, attempt: Attempt) -> Sequence[Finding]:
+        if await self._has_passed(view):
+            return ()
+        return self._judge(await hub.look_up([attempt]), attempt)
+
+    async def _has_passed(self, view: View) -> bool:
+        """
+        Tell whether SPF says that the sender is the one whose mail was taken before, or to whom
+        somebody here has written, and nothing speaks against it.
+        """
+        if self.standings is None or not vouches_for_sender(view):
+            return False
+        name = self.names.of(view.envelope.sender)
+        if name is None:
+            return False
+        asking = self.standings.of(name)
+        known = await asking if isinstance(asking, Deferred) else asking
+        return known.has_passed and not known.is_bad
 
     def _is_exempt(self, view: View) -> bool:
         session = view.session

@@ -10,6 +10,7 @@ from mailgate.classify.classifier import Classifier
 from mailgate.interfaces import IHub, IResolvers, IThreads
 from mailgate.knowledge.dnslists import DnsLists
 from mailgate.knowledge.lists import Lists
+from mailgate.knowledge.standing import Standings
 from mailgate.net.dns.nowhere import Nowhere
 
 
@@ -36,3 +37,6 @@ class Known:
 
     hub: IHub | None = None
     """Who remembers those that have come before; C{None} where nobody does, as for stored mail."""
+
+    standings: Standings | None = None
+    """What is known of senders; C{None} as above."""

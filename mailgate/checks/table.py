@@ -18,6 +18,7 @@ from mailgate.checks.helo import HeloCheck
 from mailgate.checks.known import Known
 from mailgate.checks.lists import ListsCheck
 from mailgate.checks.names import NamesCheck
+from mailgate.checks.reputation import ReputationCheck
 from mailgate.checks.spf import SpfCheck
 from mailgate.config.checks import CheckMode
 from mailgate.config.model import Settings
@@ -31,6 +32,7 @@ CHECKS: Mapping[str, Callable[[Settings, Known], ICheck]] = {
     "dkim": lambda settings, known: DkimCheck.from_settings(settings, known),
     "arc": lambda settings, known: ArcCheck.from_settings(settings, known),
     "dmarc": lambda settings, known: DmarcCheck.from_settings(settings, known),
+    "reputation": lambda settings, known: ReputationCheck.from_settings(settings, known),
     "attachments": lambda settings, known: AttachmentsCheck.from_settings(settings),
     "lists": lambda settings, known: ListsCheck.from_settings(settings, known.lists),
     "bayes": lambda settings, known: BayesCheck.from_settings(settings, known.classifier),

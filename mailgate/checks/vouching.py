@@ -7,8 +7,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mailgate.authentication.dkim import Dkim, DkimResult
-from mailgate.authentication.dmarc import Dmarc
-from mailgate.authentication.spf import Spf, SpfResult
+from mailgate.authentication.dmarc import Dmarc, DmarcResult
+from mailgate.authentication.domain import is_within
+from mailgate.authentication.spf import Identity, Spf, SpfResult
 from mailgate.checks.spf import allows_all
 
 if TYPE_CHECKING:
@@ -47,3 +48,33 @@ def vouched_domains(view: View) -> frozenset[str]:
         ):
             found.add(dmarc.author)
     return frozenset(found)
+
+
+def vouches_for_author(view: View, author: str) -> bool:
+    """
+    Tell whether the domain in From is authenticated: DMARC passes or, where its owner has no record
+    of DMARC, what passes is that domain or one above it.
+
+    The checks C{spf}, C{dkim} and C{dmarc} must come before.
+    """
+    vouched = vouched_domains(view)
+    if author in vouched:
+        return True
+    for finding in view.findings_of("dmarc"):
+        if not isinstance(finding.fact, Dmarc) or finding.fact.result is not DmarcResult.NONE:
+            return False
+    return any("." in domain and is_within(author, domain) for domain in vouched)
+
+
+def vouches_for_sender(view: View) -> bool:
+    """
+    Tell whether the domain of the envelope sender is authenticated: its SPF passes, and not for
+    everybody. The check C{spf} must come before.
+    """
+    spf = spf_of(view)
+    return (
+        spf is not None
+        and spf.identity is Identity.MAIL_FROM
+        and spf.result is SpfResult.PASS
+        and not allows_all(spf)
+    )

@@ -7,18 +7,18 @@ The sources are asked anew, not the gateway that runs: so it can be tried before
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from attrs import frozen
 from twisted.internet.defer import Deferred
 from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
-from twisted.python.failure import Failure
 from zope.interface import provider
 
 from mailgate.addressing import Addressing
 from mailgate.commands.asking import FAILED, config_path
 from mailgate.commands.parsers import Arguments, Parsers, add_json
+from mailgate.commands.running import until_done
 from mailgate.config.load import load_to_run
 from mailgate.config.model import Settings
 from mailgate.delivery.routes import make_deliveries, make_routes
@@ -31,8 +31,6 @@ from mailgate.store.files import Files
 from mailgate.store.threads import Threads
 from mailgate.wire.address import Address
 from mailgate.wire.smtp import Refused, parse_mail, parse_rcpt
-
-T = TypeVar("T")
 
 TROUBLE = frozenset(
     f"recipients.{what}" for what in ("not_asked", "not_read", "broken", "alias_loop")
@@ -69,7 +67,7 @@ def check(arguments: Arguments) -> int:
         raise CommandError(f"the gateway would refuse this: {error.reply}") from None
     globalLogPublisher.addObserver(_tell_trouble)
     try:
-        found = _until_done(lambda reactor: explain(settings, reactor, address, sender))
+        found = until_done(lambda reactor: explain(settings, reactor, address, sender))
     finally:
         globalLogPublisher.removeObserver(_tell_trouble)
     if arguments.json:
@@ -200,37 +198,3 @@ def _tell_trouble(event: LogEvent) -> None:
     """
     if event.get("event") in TROUBLE:
         complain(formatEvent(event))
-
-
-def _until_done(work: Callable[[Any], Deferred[T]]) -> T:
-    """
-    Run the reactor until something is done.
-
-    @raise CommandError: it was broken off.
-    """
-    # It cannot run twice in a process, and must not be made by an import.
-    from twisted.internet import reactor
-
-    running: Any = reactor
-    results: list[T] = []
-    failures: list[Failure] = []
-
-    def begin() -> None:
-        def ended(_: object) -> None:
-            running.stop()
-
-        try:
-            doing = work(running)
-        except BaseException:
-            failures.append(Failure())
-            running.stop()
-            return
-        doing.addCallbacks(results.append, failures.append).addBoth(ended)
-
-    running.callWhenRunning(begin)
-    running.run()
-    for failure in failures:
-        failure.raiseException()
-    if not results:
-        raise CommandError("broken off")
-    return results[0]

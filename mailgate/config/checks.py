@@ -304,6 +304,27 @@ class GreylistCheck(Check):
     passed_score: Annotated[float, Field(le=0, strict=True)] = 0
 
 
+class ReputationCheck(Check):
+    """
+    C{[checks.reputation]}: what senders that were authenticated have sent before.
+    """
+
+    good_score: Annotated[float, Field(ge=-20, le=0, strict=True)] = -1.5
+    bad_score: Annotated[float, Field(ge=0, strict=True)] = 2
+    new_score: Annotated[float, Field(ge=0, strict=True)] = 0
+    kept_days: Annotated[int, Field(ge=1, le=60, strict=True)] = 7
+    """After how many days without a complaint mail that was delivered counts."""
+
+    half_life_days: Days = 30
+    """After how many days what is known counts half."""
+
+    forget_days: Days = 180
+    """After how many days a sender is forgotten of whom nothing was heard."""
+
+    shared_domains: Annotated[tuple[HostName, ...], Field(max_length=1000)] = ()
+    """Domains at which each address is a sender of its own, beside those that are known."""
+
+
 class Checks(Section):
     """
     C{[checks]}: one table for each check.
@@ -316,6 +337,7 @@ class Checks(Section):
     dkim: DkimCheck = DkimCheck()
     arc: ArcCheck = ArcCheck()
     dmarc: DmarcCheck = DmarcCheck()
+    reputation: ReputationCheck = ReputationCheck()
     attachments: AttachmentsCheck = AttachmentsCheck()
     lists: ListsCheck = ListsCheck()
     bayes: BayesCheck = BayesCheck()

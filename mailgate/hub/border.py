@@ -22,6 +22,7 @@ from mailgate.interfaces import (
     IMessage,
     IThreads,
     Outgoing,
+    Reputation,
     Standing,
 )
 from mailgate.message.envelope import Envelope
@@ -84,6 +85,7 @@ DEQUEUE = Method("dequeue", Ids)
 """Copies in the outbox whose asker has gone away meanwhile."""
 
 LOOK_UP = Method("look up", tuple[Attempt, ...], tuple[Standing, ...])
+REPUTATIONS = Method("reputations", tuple[str, ...], tuple[Reputation, ...])
 RECORD = Method("record", Record, is_expendable=True)
 
 
@@ -141,6 +143,12 @@ class RemoteHub:
         """
         return self.link.call(LOOK_UP, tuple(attempts))
 
+    def reputations(self, names: Sequence[str]) -> Deferred[Sequence[Reputation]]:
+        """
+        Tell what is known of senders, in the order of C{names}.
+        """
+        return self.link.call(REPUTATIONS, tuple(names))
+
     def has_room(self) -> bool:
         """
         Tell whether the disk had room for another message when the hub last looked.
@@ -176,6 +184,7 @@ def served(hub: Hub, spool: Path, threads: IThreads) -> Mapping[Method, Callable
         ENQUEUE: lambda asked: hub.enqueue(asked.envelope, opened(asked.message), asked.copies),
         DEQUEUE: hub.outbox.take_back,
         LOOK_UP: hub.look_up,
+        REPUTATIONS: hub.reputations,
         RECORD: hub.record,
         MEASURED: hub.sums.add,
     }

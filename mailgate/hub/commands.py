@@ -23,8 +23,10 @@ from mailgate.config.model import Policy
 from mailgate.delivery.queue import Outcome, Queue
 from mailgate.hub.backup import FOLDER as BACKUP
 from mailgate.hub.backup import put_aside
+from mailgate.hub.marks import Marks
+from mailgate.hub.selectors import selectors_seen
 from mailgate.hub.storage import Storage
-from mailgate.interfaces import SandboxUnavailable
+from mailgate.interfaces import Reputation, SandboxUnavailable
 from mailgate.knowledge.entry import Entry, EntryKind, EntryRefused, ListName, make_entry
 from mailgate.message.header import Headers
 from mailgate.quarantine import rows
@@ -81,10 +83,12 @@ class Commands:
         self._accounts = storage.accounts
         self._lists = storage.lists
         self._greylist = storage.greylist
+        self._reputations = storage.reputations
         self._learning = storage.learning
+        self._marks = Marks(storage.threads, storage.traces, storage.reputations)
         self._spool = storage.spool
         self._quarantine = quarantine
-        self._decisions = Decisions(quarantine, storage.learning)
+        self._decisions = Decisions(quarantine, storage.learning, storage.reputations)
         self._table: Mapping[str, Callable[..., Awaitable[Answer]]] = {
             "quarantine.list": self.quarantine_list,
             "quarantine.show": self.quarantine_show,
@@ -100,6 +104,10 @@ class Commands:
             "list.list": self.list_list,
             "greylist.list": self.greylist_list,
             "greylist.clear": self.greylist_clear,
+            "reputation.list": self.reputation_list,
+            "reputation.show": self.reputation_show,
+            "reputation.clear": self.reputation_clear,
+            "domain.selectors": self.domain_selectors,
             "learn.messages": self.learn_messages,
             "learn.status": self.learn_status,
             "learn.export": self.learn_export,
@@ -352,6 +360,44 @@ class Commands:
         except ValueError as error:
             raise CommandError(str(error)) from None
 
+    # -- reputation -------------------------------------------------------------------
+
+    async def reputation_list(self, limit: int | None = None, before: int | None = None) -> Answer:
+        """
+        Give the senders that are known, the newest first.
+        """
+        reputations = self._reputations
+        await reputations.flush()
+        found = await reputations.newest(limit, before)
+        return {
+            "rows": [{"number": row.number, **_reputation(row.reputation)} for row in found],
+            "total": await reputations.count(),
+        }
+
+    async def reputation_show(self, name: str) -> Answer:
+        """
+        Give what is known of a sender, by its domain or address.
+        """
+        reputations = self._reputations
+        await reputations.flush()
+        found = await reputations.show(name)
+        if found is None:
+            raise CommandError(f"nothing is known of {reputations.names.meant(name)}")
+        return {"reputation": _reputation(found)}
+
+    async def reputation_clear(self, by: str, name: str | None = None) -> Answer:
+        """
+        Forget all senders or one, and count them.
+        """
+        return {"cleared": await self._reputations.clear(by, name)}
+
+    async def domain_selectors(self, domain: str) -> Answer:
+        """
+        Give the selectors of a domain's signatures that have passed here, as far as the traces of
+        the last days tell.
+        """
+        return {"selectors": list(await selectors_seen(self._traces, domain))}
+
     # -- learning: what is too long for the socket lies in the spool, under these names ----
 
     async def learn_messages(self, names: Sequence[str], spam: bool, by: str) -> Answer:
@@ -361,9 +407,12 @@ class Commands:
         paths = list(map(self._handed_over, names))
         learner = await self._learner()
         try:
-            return {"results": list(await learner.learn_many(paths, spam, by))}
+            results = list(await learner.learn_many(paths, spam, by))
         except SandboxUnavailable as error:
             raise CommandError(f"messages cannot be read at the moment: {error}") from None
+        for path in paths:
+            await self._marks.mark(path, spam)
+        return {"results": results}
 
     async def learn_status(self) -> Answer:
         """
@@ -524,6 +573,11 @@ def _one_of(names: type[E], text: str) -> E:
         return names(text)
     except ValueError:
         raise CommandError(f"{text} must be one of {', '.join(names)}") from None
+
+
+def _reputation(known: Reputation) -> Answer:
+    standing = "good" if known.is_good else "bad" if known.is_bad else "unclear"
+    return {**asdict(known), "standing": standing}
 
 
 def _account(account: Account) -> Answer:

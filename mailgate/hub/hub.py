@@ -22,7 +22,7 @@ from mailgate.hub.commands import Commands
 from mailgate.hub.control import Control
 from mailgate.hub.jobs import Job, Jobs
 from mailgate.hub.room import Room
-from mailgate.hub.storage import Storage
+from mailgate.hub.storage import Storage, names_of
 from mailgate.interfaces import (
     Attempt,
     Hold,
@@ -31,6 +31,7 @@ from mailgate.interfaces import (
     IMessage,
     IRewriter,
     Outgoing,
+    Reputation,
     Standing,
 )
 from mailgate.message.envelope import Envelope
@@ -45,6 +46,7 @@ _HOUR = 3600.0
 _DAY = 86400
 _ROOM_SECONDS = 10.0
 _LEARNING_SECONDS = 5.0
+_REPUTATION_SECONDS = 5.0
 _NOTICES_SECONDS = 60.0
 
 
@@ -105,10 +107,13 @@ class Hub:
         self.lists = storage.lists
         self.learning = storage.learning
         self._greylist = storage.greylist
+        self._reputations = storage.reputations
         self.commands = Commands(storage, self.quarantine, self.queue)
         self._control = Control(IReactorUNIX(reactor), settings.data / "control", self.commands)
         self.sums = Sums()
         """What was counted since the start."""
+
+        self._reputations.rated = self.sums.rated
 
         self.room = Room(settings.data, settings.limits.free_bytes, storage.threads)
         self._jobs = Jobs(
@@ -120,6 +125,8 @@ class Hub:
                 Job("purge of the history", _HOUR, self._purge_history),
                 Job("purge of the lists", _HOUR, self.lists.purge),
                 Job("purge of the greylist", _HOUR, self._greylist.purge),
+                Job("purge of the reputation", _HOUR, self._reputations.purge),
+                Job("writing of the reputation", _REPUTATION_SECONDS, self._reputations.flush),
                 Job("writing of what was learned", _LEARNING_SECONDS, self.learning.merge),
                 Job("look at the outbox", BACKLOG_SECONDS, backlog.look),
                 Job("notices", _NOTICES_SECONDS, notices.look),
@@ -146,6 +153,9 @@ class Hub:
         self.lists.domains = self._domains = settings.domains
         self.commands.policy = settings.policy
         self._greylist.section = settings.checks.greylist
+        self._reputations.section = section = settings.checks.reputation
+        self._reputations.names = names_of(section)
+        self._reputations.ours = settings.domains
         self.outbox.reroute()
 
     def finish(self, seconds: float) -> Deferred[None]:
@@ -196,12 +206,19 @@ class Hub:
         """
         self._traces.record(record)
         self.sums.count(record)
+        self._reputations.record(record)
 
     def look_up(self, attempts: Sequence[Attempt]) -> Deferred[Sequence[Standing]]:
         """
         Tell whether those are known who attempt this, and remember that they have.
         """
         return self._greylist.look_up(attempts)
+
+    def reputations(self, names: Sequence[str]) -> Deferred[Sequence[Reputation]]:
+        """
+        Tell what is known of senders, in the order of C{names}.
+        """
+        return self._reputations.look_up(names)
 
     def has_room(self) -> bool:
         """
@@ -240,6 +257,7 @@ class Hub:
             ("outbox", lambda: self.outbox.stop(0)),
             ("jobs", self._jobs.stop),
             ("traces", self._traces.stop),
+            ("reputation", self._reputations.flush),
             ("storage", self._storage.close),
         ):
             try:

@@ -13,7 +13,9 @@ from pathlib import Path
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from mailgate.classify.known import FREE_MAIL
 from mailgate.classify.learning import Learner
+from mailgate.config.checks import ReputationCheck
 from mailgate.config.model import Settings
 from mailgate.hub.learning import FOLDER, Learning
 from mailgate.hub.lock import DataLock
@@ -21,6 +23,8 @@ from mailgate.hub.reading import OwnReader
 from mailgate.interfaces import IFiles, IReader, IThreads
 from mailgate.knowledge.greylist import Greylist
 from mailgate.knowledge.list_store import ListStore
+from mailgate.knowledge.reputation import Reputations
+from mailgate.knowledge.senders import Names
 from mailgate.message.header import Headers
 from mailgate.message.record import Record
 from mailgate.quarantine.held import Quarantine
@@ -79,6 +83,14 @@ class Storage:
         self.accounts = Accounts(self.database, threads, now)
         self.lists = ListStore(self.database, now, settings.domains)
         self.greylist = Greylist(self.database, now, settings.checks.greylist)
+        section = settings.checks.reputation
+        self.reputations = Reputations(
+            self.database,
+            now,
+            section,
+            names_of(section),
+            settings.domains,
+        )
         self.classifier = data / FOLDER
         """Where the classifier finds what was learned."""
 
@@ -182,6 +194,13 @@ def open_for_command(settings: Settings, files: IFiles) -> Storage:
     storage = Storage(settings, threads, threads, files, company=0)
     immediate_result(storage.open())
     return storage
+
+
+def names_of(section: ReputationCheck) -> Names:
+    """
+    Give what names senders; the checks name them in the same way.
+    """
+    return Names(FREE_MAIL.union(section.shared_domains))
 
 
 def _summarise(beginning: bytes) -> Summary:

@@ -12,8 +12,8 @@ from twisted.internet.defer import Deferred, DeferredList, DeferredSemaphore
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from mailgate.interfaces import ILearner
-from mailgate.quarantine.held import Quarantine
+from mailgate.interfaces import ILearner, IRater
+from mailgate.quarantine.held import HeldMessage, Quarantine
 from mailgate.verdict import Kind
 
 AT_ONCE = 200
@@ -41,17 +41,22 @@ class Decisions:
     been deleted, and nothing else said of it, teaches nothing. A copy that could not be delivered
     was not held for what it is, so its release teaches nothing either, and a message that kills
     whoever looks into it teaches nothing at all. Learning begins when the decision is on the disk,
-    one message after the other, and nobody waits for it.
+    one message after the other, and nobody waits for it. So it is with the name of whoever was
+    authenticated as the sender, which needs no look into the message.
     """
 
     log = Logger()
 
-    def __init__(self, quarantine: Quarantine, learner: ILearner | None) -> None:
+    def __init__(
+        self, quarantine: Quarantine, learner: ILearner | None, rater: IRater | None = None
+    ) -> None:
         """
         @param learner: what learns; C{None} where nothing does.
+        @param rater: what learns of senders; C{None} where nothing does.
         """
         self._quarantine = quarantine
         self._learner = learner
+        self._rater = rater
         self._turns = DeferredSemaphore(1)
 
     @property
@@ -99,14 +104,18 @@ class Decisions:
         is_released = await self._quarantine.release(identity, by)
         if is_released:
             self._begin(lambda learner: self._learn_released(learner, identity, by), identity)
+            self._rate(await self._quarantine.get(identity), False)
         return is_released
 
     async def _delete_as_spam(self, identity: str, by: str) -> bool:
         # Afterwards there may be nothing left to read.
-        text = await self._beginning(identity)
+        held = await self._quarantine.get(identity)
+        text = await self._beginning(held)
         is_deleted = await self._quarantine.delete(identity, by)
-        if is_deleted and text:
-            self._begin(lambda learner: learner.learn(text, True, by), identity)
+        if is_deleted:
+            if text:
+                self._begin(lambda learner: learner.learn(text, True, by), identity)
+            self._rate(held, True)
         return is_deleted
 
     async def _learn_released(self, learner: ILearner, identity: str, by: str) -> None:
@@ -118,23 +127,31 @@ class Decisions:
         if message is not None and message.path is not None:
             await learner.learn(message.path, False, by)
 
-    async def _beginning(self, identity: str) -> bytes:
+    async def _beginning(self, held: HeldMessage | None) -> bytes:
         """
         Read what is learned of a message that will be gone: its first mebibyte.
         """
-        if self._learner is None:
-            return b""
-        held = await self._quarantine.get(identity)
-        if held is None or held.is_deadly:
+        if self._learner is None or held is None or held.is_deadly:
             return b""
         try:
-            message = await self._quarantine.open(identity)
+            message = await self._quarantine.open(held.id)
             chunk = b"" if message is None else next(message.chunks(), b"")
             return chunk if isinstance(chunk, bytes) else await chunk
         except OSError:
             # It can be deleted all the same.
-            self._tell_not_learned(Failure(), identity)
+            self._tell_not_learned(Failure(), held.id)
             return b""
+
+    def _rate(self, held: HeldMessage | None, is_spam: bool) -> None:
+        """
+        Let a decision count for the sender; a failure is told and harms nothing.
+        """
+        if self._rater is None or held is None or held.kind is Kind.UNDELIVERABLE:
+            return
+        names = tuple(dict.fromkeys(name for each in held.findings for name in each.names))
+        if names:
+            rating = self._rater.rate(names, is_spam, held.message.trace)
+            rating.addErrback(self._tell_not_rated, held.id)
 
     def _begin(self, learn: Callable[[ILearner], Awaitable[Any]], identity: str) -> None:
         """
@@ -152,3 +169,6 @@ class Decisions:
 
     def _tell_not_learned(self, failure: Failure, identity: str) -> None:
         self.log.failure("{event} {id}", failure, event="quarantine.not_learned", id=identity)
+
+    def _tell_not_rated(self, failure: Failure, identity: str) -> None:
+        self.log.failure("{event} {id}", failure, event="quarantine.not_rated", id=identity)

@@ -143,6 +143,9 @@ class Sums:
         self.died = 0
         """Workers that have died."""
 
+        self.rated = {False: 0, True: 0}
+        """Messages by which a sender gets its name, by whether somebody called them spam."""
+
         self.reloads: Counter[bool] = Counter({True: 0, False: 0})
         """By whether they have succeeded."""
 

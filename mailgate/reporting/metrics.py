@@ -98,6 +98,12 @@ def _counted(sums: Sums) -> Iterator[Metric]:
         ("outcome",),
     )
     yield _counter("mailgate_received_bytes", "Bytes of messages.", {(): sums.bytes})
+    yield _counter(
+        "mailgate_rated_messages",
+        "Messages that people have called wanted or spam, by which a sender gets its name.",
+        {("spam" if is_spam else "wanted",): number for is_spam, number in sums.rated.items()},
+        ("class",),
+    )
     yield _histogram(
         "mailgate_transaction_part_seconds",
         "How long the parts of a transaction took.",
@@ -308,6 +314,11 @@ def _storage(status: Status) -> Iterator[Metric]:
             "Entries of the allow and block lists.",
             {(name,): number for name, number in stored.entries.items()},
             ("list",),
+        )
+        yield _gauge(
+            "mailgate_known_senders",
+            "Senders that were authenticated and of which something is known.",
+            {(): stored.senders},
         )
     learned = status.learned
     if learned is not None:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from mailgate.finding import Finding
 from mailgate.message.record import Record
 from mailgate.verdict import Verdict
 
@@ -80,11 +81,22 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
         "total": verdict.total,
         "reply": None if verdict.reply is None else _cut(str(verdict.reply)),
         "recipients": [_cut(str(recipient)) for recipient in verdict.recipients],
-        "findings": [
-            {"symbol": f.symbol, "score": f.score, "detail": _cut(f.detail), "check": f.check}
-            for f in verdict.findings
-        ],
+        "findings": [_finding(finding) for finding in verdict.findings],
     }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "symbol": finding.symbol,
+        "score": finding.score,
+        "detail": _cut(finding.detail),
+        "check": finding.check,
+    }
+    if finding.authentication:
+        fields["authentication"] = _cut(" ".join(finding.authentication.split()))
+    if finding.names:
+        fields["names"] = finding.names
+    return fields
 
 
 def _cut(text: str) -> str:

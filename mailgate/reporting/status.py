@@ -173,6 +173,9 @@ class Stored:
     entries: dict[str, int]
     """Of the allow and block lists."""
 
+    senders: int = 0
+    """Those that were authenticated and of which something is known."""
+
 
 @frozen
 class Learned:

@@ -129,6 +129,17 @@ class Traces:
         """
         return Deferred.fromCoroutine(self._find_all(identity))
 
+    def containing(self, text: str, days: int, most: int) -> Deferred[Sequence[Mapping[str, Any]]]:
+        """
+        Give records in whose lines a text stands, the newest first. Each line is looked at, so this
+        is for people who can wait.
+
+        @param text: as it stands in JSON.
+        @param days: how many days are looked at.
+        @param most: how many records are given.
+        """
+        return Deferred.fromCoroutine(self._containing(text, days, most))
+
     def purge(self) -> Deferred[int]:
         """
         Remove the days that are over, and count them.
@@ -179,6 +190,10 @@ class Traces:
         known = {record["trace"] for record in found}
         lost = [each for each in await self._kept(identity) if each.trace not in known]
         return [*found, *(from_json(to_json(each)) for each in lost)]
+
+    async def _containing(self, text: str, days: int, most: int) -> Sequence[Mapping[str, Any]]:
+        await self.flush()
+        return await self._threads.run(self._find_containing, text, days, most)
 
     # -- in a thread ------------------------------------------------------------------
 
@@ -233,28 +248,40 @@ class Traces:
     def _find(self, identity: str) -> Sequence[Mapping[str, Any]]:
         found: list[Mapping[str, Any]] = []
         for path in self._days():
-            try:
-                found += self._find_in(path, identity)
-            except sqlite3.Error as error:
-                self.log.error(
-                    "{event} {path}: {error}",
-                    event="trace.not_read",
-                    path=str(path),
-                    error=str(error),
-                )
+            found += self._select(
+                path, "WHERE trace = :id OR session = :id ORDER BY rowid", {"id": identity}
+            )
         return found
 
-    def _find_in(self, path: Path, identity: str) -> Sequence[Mapping[str, Any]]:
-        # Not created: the day may be over by now.
-        connection = self._connect(f"{path.as_uri()}?mode=rw", uri=True)
-        try:
-            lines = connection.execute(
-                "SELECT record FROM traces WHERE trace = :id OR session = :id ORDER BY rowid",
-                {"id": identity},
+    def _find_containing(self, text: str, days: int, most: int) -> Sequence[Mapping[str, Any]]:
+        found: list[Mapping[str, Any]] = []
+        for path in reversed(self._days()[-days:]):
+            found += self._select(
+                path,
+                "WHERE instr(record, :text) ORDER BY rowid DESC LIMIT :most",
+                {"text": text, "most": most - len(found)},
             )
-            return [from_json(line) for (line,) in lines]
-        finally:
-            connection.close()
+        return found
+
+    def _select(
+        self, path: Path, condition: str, parameters: Mapping[str, Any]
+    ) -> Sequence[Mapping[str, Any]]:
+        """
+        Give the records of a day; of one that cannot be read none, which is told.
+        """
+        try:
+            # Not created: the day may be over by now.
+            connection = self._connect(f"{path.as_uri()}?mode=rw", uri=True)
+            try:
+                lines = connection.execute(f"SELECT record FROM traces {condition}", parameters)
+                return [from_json(line) for (line,) in lines]
+            finally:
+                connection.close()
+        except sqlite3.Error as error:
+            self.log.error(
+                "{event} {path}: {error}", event="trace.not_read", path=str(path), error=str(error)
+            )
+            return []
 
     def _purge(self, first: date) -> int:
         over = [path for path in self._days() if path.stem < f"trace-{first:%Y%m%d}"]

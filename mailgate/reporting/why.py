@@ -28,6 +28,7 @@ TITLES: Mapping[str, str] = {
     "helo": "Name of the client",
     "lists": "Allowed and blocked",
     "names": "Names in the DNS",
+    "reputation": "Name of the sender here",
     "spf": "SPF of the sender",
 }
 """What each check looks at, as people read it."""

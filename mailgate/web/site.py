@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from mailgate.config.model import Policy, Web
-from mailgate.interfaces import ILearner, IReader
+from mailgate.interfaces import ILearner, IRater, IReader
 from mailgate.quarantine.deciding import Decisions
 from mailgate.web.channel import LimitedRequest, LimitedSite
 from mailgate.web.front import LOG_IN, Asked, Front
@@ -62,6 +62,7 @@ def make_site(
     reactor: IReactorTime,
     now: Callable[[], float],
     learner: ILearner | None = None,
+    rater: IRater | None = None,
     zone: tzinfo | None = None,
 ) -> ReviewSite:
     """
@@ -74,12 +75,13 @@ def make_site(
     @param reactor: drives time limits.
     @param now: the time in seconds since the epoch.
     @param learner: learns from what is decided here; C{None} where nothing does.
+    @param rater: learns of senders from it; C{None} where nothing does.
     @param zone: the time zone in which times are shown; C{None} is the machine's own.
     """
     names = Names(web.base_url, web.hosts)
     templates = Templates()
     times = Times(now, zone)
-    decisions = Decisions(quarantine, learner)
+    decisions = Decisions(quarantine, learner, rater)
     sign_in = SignInPages(
         accounts, log_ins, first_administrator, reactor, names.cookie(LOG_IN), templates
     )

@@ -7,13 +7,15 @@ from twisted.internet.defer import fail, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from mailgate.authentication.spf import Identity, Spf, SpfResult
 from mailgate.checks.greylist import GreylistCheck
 from mailgate.checks.known import Known
 from mailgate.checks.table import CHECKS
 from mailgate.finding import RELAY, Finding, Result
-from mailgate.interfaces import Attempt, Phase, Standing
+from mailgate.interfaces import Attempt, Phase, Reputation, Standing
 from mailgate.judging import make_pipeline
 from mailgate.knowledge.lists import Lists
+from mailgate.knowledge.standing import Standings
 from mailgate.message.envelope import Envelope
 from mailgate.pipeline.view import View
 from mailgate.policy.verdict import Policy
@@ -36,6 +38,7 @@ class Hub:
 
     answer: object = Standing(False)
     asked: list = field(factory=list)
+    known: dict = field(factory=dict)
 
     def look_up(self, attempts):
         """
@@ -46,14 +49,23 @@ class Hub:
             return fail(self.answer)
         return succeed([self.answer])
 
+    def reputations(self, names):
+        """
+        Tell what is known of senders.
+        """
+        return succeed([self.known.get(name, Reputation(name)) for name in names])
+
 
 def view(score=1.0, sender=EVE, recipient=ADA, relay=False, check="helo", **options):
     """
     Give what the check sees of somebody of whom C{score} was found.
     """
     client = options.pop("client", "192.0.2.7")
+    spf = options.pop("spf", None)
     calls = evolve(session(client=client), **options)
     results = {check: Result(check, (Finding("SEEN", score, "Seen."),))}
+    if spf is not None:
+        results["spf"] = Result("spf", (Finding("SPF", 0.0, "SPF.", fact=spf),))
     brought = {RELAY: Result(RELAY, (Finding("RELAYED", 0.0, "Brought."),))} if relay else {}
     envelope = Envelope(calls, "7q4m-x2vd-90kt", sender, NOW)
     return View(calls, NOW, (results, brought), {}, envelope, None, (), recipient)
@@ -75,7 +87,9 @@ class GreylistTests(SynchronousTestCase):
         Give what is found.
         """
         given = settings(greylist=options, helo={"mode": helo})
-        check = GreylistCheck.from_settings(given, Known(Lists(lists), hub=self.hub))
+        standings = None if self.hub is None else Standings(self.hub, Clock().seconds)
+        known = Known(Lists(lists), hub=self.hub, standings=standings)
+        check = GreylistCheck.from_settings(given, known)
         answer = check.check(seen)
         return answer if isinstance(answer, tuple) else self.successResultOf(answer)
 
@@ -178,6 +192,44 @@ class GreylistTests(SynchronousTestCase):
             other = entry("allow", value, scope="bob@example.com")
             self.assertTrue(self.waits(view(), [other]))
         self.assertTrue(self.waits(view(), [entry("block", "192.0.2.0/24")]))
+
+    def test_a34_passed_before(self):
+        """
+        Whose mail was taken before, or to whom somebody here has written, never waits where SPF
+        says that it is that sender; with a bad name it does, and by a name alone nobody passes.
+        """
+
+        def spf(result=SpfResult.PASS, matched=("ip4:192.0.2.7",), identity=Identity.MAIL_FROM):
+            return Spf(result, identity, "example.org", "it is so", matched)
+
+        known = self.hub.known
+        self.assertTrue(self.waits(view(spf=spf())))
+        known["example.org"] = Reputation("example.org", last=NOW)
+        self.hub.asked.clear()
+        self.assertFalse(self.waits(view(spf=spf())))
+        self.assertEqual(self.hub.asked, [])
+        for seen in (
+            view(),
+            view(spf=spf(SpfResult.NEUTRAL)),
+            view(spf=spf(SpfResult.FAIL)),
+            view(spf=spf(matched=("+all",))),
+            view(spf=spf(identity=Identity.HELO), sender=NULL_SENDER),
+            view(spf=spf(), sender=Address("eve", "example.net")),
+        ):
+            self.assertTrue(self.waits(seen))
+        known["example.org"] = Reputation("example.org", written=NOW)
+        self.assertFalse(self.waits(view(spf=spf())))
+        known["example.org"] = Reputation("example.org", bad=2.0, last=NOW)
+        self.assertTrue(self.waits(view(spf=spf())))
+
+    def test_shared_domain(self):
+        """
+        At a domain that many share only the address that has passed before does not wait.
+        """
+        passes = Spf(SpfResult.PASS, Identity.MAIL_FROM, "gmail.com", "it is so", ("a",))
+        self.hub.known["eve@gmail.com"] = Reputation("eve@gmail.com", last=NOW)
+        self.assertFalse(self.waits(view(spf=passes, sender=Address("Eve", "gmail.com"))))
+        self.assertTrue(self.waits(view(spf=passes, sender=Address("bob", "gmail.com"))))
 
     def test_stored_mail(self):
         """

@@ -10,11 +10,12 @@ from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from mailgate.finding import Finding
 from mailgate.hub.border import RemoteHub, served
 from mailgate.hub.hub import Hub
 from mailgate.hub.link import Link
 from mailgate.hub.storage import Storage
-from mailgate.interfaces import Attempt, IHub, IRewriter, Outgoing, Standing
+from mailgate.interfaces import Attempt, IHub, IRewriter, Outgoing, Reputation, Standing
 from mailgate.message.spool import FileMessage
 from mailgate.message.stored import envelope_of
 from mailgate.store import outbox
@@ -262,6 +263,23 @@ def hub_contract(make):
             self.subject.wall_clock.start += 300
             found = await self.hub.look_up(attempts)
             self.assertEqual(list(found), [Standing(True, 300.0), Standing(True)])
+
+        async def test_reputations(self):
+            """
+            From whom mail was delivered is known once it is written, and senders are answered in
+            their order.
+            """
+            await self.start()
+            finding = Finding("REPUTATION_NEW", 0.0, "New.", names=("example.org",))
+            verdict = evolve(RECORD.verdicts[0], findings=(finding,))
+            self.hub.record(evolve(RECORD, verdicts=(verdict,)))
+            await self.subject.storage.reputations.flush()
+            found = await self.hub.reputations(["example.net", "example.org"])
+            at = RECORD.started
+            self.assertEqual(
+                list(found),
+                [Reputation("example.net"), Reputation("example.org", first=at, last=at)],
+            )
 
         async def test_room(self):
             """

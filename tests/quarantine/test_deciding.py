@@ -4,7 +4,7 @@ Tests of L{mailgate.quarantine.deciding}.
 
 from __future__ import annotations
 
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
@@ -12,6 +12,7 @@ from mailgate.finding import SANDBOX, Finding
 from mailgate.interfaces import ILearner
 from mailgate.quarantine.deciding import Decisions, Done
 from mailgate.verdict import Kind
+from tests.pipeline.events import events
 from tests.storage import TEXT
 from tests.web.harness import RecordingLearner, World
 
@@ -63,6 +64,53 @@ class DecisionTests(SynchronousTestCase):
         self.assertEqual(done, Done(1, 0))
         self.assertEqual(self.learner.learned, [(TEXT, True, "Ada")])
         self.assertEqual(self.learner.states, [[]])
+
+    def rated(self, *decisions, names=("example.org",), kind=Kind.SPAM):
+        """
+        Decide about a message of which it is known whom it is from, and give what has counted.
+        """
+        rated = []
+
+        class Rater:
+            def rate(self, names, is_spam, trace):
+                rated.append((names, is_spam, trace))
+                return fail(OSError(5, "disk")) if "broken.example" in names else succeed(True)
+
+        self.decisions = Decisions(self.world.quarantine, None, Rater())
+        finding = Finding("REPUTATION_NEW", 0.0, "New.", names=names)
+        identity = self.world.hold(findings=(finding, finding), kind=kind)
+        for do in decisions:
+            self.decide(do, identity)
+        return rated
+
+    def test_rated(self):
+        """
+        A release counts for whoever was authenticated as the sender, and a deletion as spam against
+        it, also where nothing else is learned; whoever only deletes says nothing.
+        """
+        for do, is_spam in (("release", False), ("delete_as_spam", True)):
+            ((names, said, trace),) = self.rated(do)
+            self.assertEqual((names, said), (("example.org",), is_spam))
+            self.assertTrue(trace)
+        self.assertEqual(self.rated("delete"), [])
+
+    def test_not_rated(self):
+        """
+        Where nobody was authenticated, where the message is gone, and where it was held for its
+        upstream alone, nobody's name is concerned.
+        """
+        self.assertEqual(self.rated("release", names=()), [])
+        self.assertEqual(self.rated("delete", "delete_as_spam"), [])
+        self.assertEqual(self.rated("release", kind=Kind.UNDELIVERABLE), [])
+
+    def test_rating_fails(self):
+        """
+        A name that cannot be written is told, and the decision stands.
+        """
+        with events() as told:
+            self.rated("release", names=("broken.example",))
+        self.assertIn("quarantine.not_rated", [each["event"] for each in told])
+        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
 
     def test_delete(self):
         """

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis.strategies import text
 from twisted.trial.unittest import SynchronousTestCase
 
+from mailgate.finding import Finding
 from mailgate.reporting.record import TEXT_LIMIT, from_json, to_json
 from tests.reporting.records import RECORD, REFUSED
 from tests.storage import NOW
@@ -96,6 +97,22 @@ class RecordTests(SynchronousTestCase):
                 "notes": ["duplicate possible"],
             },
         )
+
+    def test_authentication(self):
+        """
+        Who was authenticated, and what stands in Authentication-Results, is in the line, unfolded;
+        where there is nothing of it, it is left out.
+        """
+        finding = Finding(
+            "A", 0.0, "A.", authentication="\tdkim=pass\r\n\theader.s=x", names=("a.b",)
+        )
+        verdict = evolve(RECORD.verdicts[0], findings=(finding, Finding("B", 0.0, "B.")))
+        record = from_json(to_json(evolve(RECORD, verdicts=(verdict,))))
+        first, second = record["verdicts"][0]["findings"]
+        self.assertEqual(
+            (first["authentication"], first["names"]), ("dkim=pass header.s=x", ["a.b"])
+        )
+        self.assertEqual(set(second), {"symbol", "score", "detail", "check"})
 
     def test_session(self):
         """

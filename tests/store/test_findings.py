@@ -36,6 +36,16 @@ class FindingsTests(SynchronousTestCase):
         (old,) = decode(json.dumps([["A", 1.5, "A.", "", "spf"]]))
         self.assertEqual((old.check, old.authentication), ("spf", ""))
 
+    def test_names(self):
+        """
+        Who was authenticated is kept.
+        """
+        finding = Finding("A", 1.5, "A.", names=("example.org", "ada@mail.example"))
+        (read,) = decode(encode((finding,)))
+        self.assertEqual(read.names, finding.names)
+        (old,) = decode(json.dumps([["A", 1.5, "A.", "", "spf", "\tspf=pass"]]))
+        self.assertEqual((old.authentication, old.names), ("\tspf=pass", ()))
+
     def test_older(self):
         """
         Rows in which the check does not stand are read as well.
