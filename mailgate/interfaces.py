@@ -46,6 +46,7 @@ class IMessage(Interface):
     prepended: bytes = Attribute("Header lines of ours to write before the message's own.")
     headers: Headers = Attribute("The header fields, read once: what is prepended is not in them.")
     path: Path | None = Attribute("The spool file that holds the message, or None: in memory.")
+    reading: IBodyReader | None = Attribute("What has read its body as it arrived, if anything.")
 
     def head(limit: int) -> bytes:
         """
@@ -72,6 +73,30 @@ class IMessage(Interface):
         """
         Give back the memory or the spool file. Safe to call twice.
         """
+
+
+class IBodyReader(Interface):
+    """
+    What reads the body of one message while it arrives.
+    """
+
+    def update(data: bytes) -> None:
+        """
+        Take the next bytes of the body, cut anywhere: in the reactor or, of a message that goes to
+        a file, in a thread; never in two places at a time.
+        """
+
+    def finish() -> None:
+        """
+        Know that the body is at its end.
+        """
+
+
+BeginReading = Callable[[bytes], "IBodyReader | None"]
+"""
+Begins to read the body behind a header section, which includes its empty line; gives C{None} where
+nobody asks for anything of it. It is called in the reactor or in a thread.
+"""
 
 
 class IRewriter(Interface):
@@ -223,6 +248,10 @@ class ITransactionJudge(Interface):
         """
         Judge whether C{recipient} may be sent to. A refused one takes no further part.
         """
+
+    reading: BeginReading | None = Attribute(
+        "Begins to read the body of the message that arrives; None where no check asks for it."
+    )
 
     def message(message: IMessage) -> MaybeDeferred[Sequence[Verdict]]:
         """

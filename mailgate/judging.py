@@ -10,6 +10,7 @@ from attrs import evolve
 from twisted.internet.interfaces import IReactorTime
 
 from mailgate.checks.known import Known
+from mailgate.checks.reading import Readings
 from mailgate.checks.table import checks_off, make_checks
 from mailgate.config.model import Settings
 from mailgate.interfaces import IThreads
@@ -48,6 +49,7 @@ def make_pipeline(
         make_extractors(threads, settings.checks),
         checks_off(settings),
     )
+    readings = Readings.from_settings(settings)
     policy = Policy.from_settings(settings)
     return Pipeline(
         plan,
@@ -58,4 +60,5 @@ def make_pipeline(
         measure,
         suspects,
         Relays.from_settings(settings),
+        None if readings is None else readings.begin,
     )

@@ -32,6 +32,13 @@ def named(pattern):
     return found
 
 
+def named_in(text):
+    """
+    Give the names of the tests in a file.
+    """
+    return re.findall(r"def test_([a-z0-9_]+)", text)
+
+
 class AcceptanceTests(SynchronousTestCase):
     """
     Tests of what is tested.
@@ -45,6 +52,16 @@ class AcceptanceTests(SynchronousTestCase):
         """
         found = {int(row) for row in named(r"f([0-9]+)(?:_|\()")}
         self.assertEqual([row for row in FAULTS if row not in found], [])
+
+    def test_authentication(self):
+        """
+        Forged results (A16), results that are injected (A17), a From that can be read in several
+        ways (A18), signatures that must not count (A19), records of SPF without end (A20): each
+        against the running gateway.
+        """
+        text = (Path(__file__).parent / "end_to_end" / "test_authentication.py").read_text("utf-8")
+        found = {int(row) for row in re.findall(r"a([0-9]{2})_", " ".join(named_in(text)))}
+        self.assertEqual([row for row in range(16, 21) if row not in found], [])
 
     def test_tls(self):
         """

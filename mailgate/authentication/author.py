@@ -34,6 +34,12 @@ _HIDDEN = re.compile(rb"[\r\n]from[ \t]*:", re.IGNORECASE)
 _ENCODED_WORD = re.compile(r"=\?[^?]*\?[^?]*\?[^?]*\?=")
 _NESTED = re.compile(r"[()<>@\\]")
 _MISLEADING = re.compile(r"[\x00-\x1f]|<[^>]*@")
+_ADDRESS = rb"[A-Za-z0-9]+(?:[._+-][A-Za-z0-9]+)*@((?:[A-Za-z0-9-]+\.)+[A-Za-z]+)"
+_PLAIN = re.compile(
+    rb'[ \t]*(?:%b|(?:"[A-Za-z0-9 ]+"[ \t]*|(?:[A-Za-z0-9]+[ \t]+)+)?<%b>)[ \t]*'
+    % (_ADDRESS, _ADDRESS)
+)
+"""What most people write, in which there is nothing that could be read in two ways."""
 
 
 @frozen
@@ -92,6 +98,15 @@ def author(value: bytes) -> Author:
 def _domain(value: bytes) -> str:
     if len(value) > VALUE_LIMIT:
         raise _Unclear(f"is longer than {VALUE_LIMIT} bytes")
+    plain = _PLAIN.fullmatch(value)
+    if plain is not None:
+        domain = canonical((plain[1] or plain[2]).decode("ascii"))
+        if domain is not None:
+            return domain
+    return _read(value)
+
+
+def _read(value: bytes) -> str:
     try:
         text = value.decode("utf-8")
     except UnicodeDecodeError:

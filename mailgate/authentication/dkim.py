@@ -2,20 +2,21 @@
 DKIM: which domains have signed a message, and whether it is still what they signed (RFC 6376, 8301,
 8463).
 
-The body is read once: L{Verification} is made of the header section, takes the body as it arrives,
-and is then asked for its results.
+L{Verification} is made of the header section, says which hashes of the body it takes
+(L{mailgate.authentication.canonical.BodyHasher} makes them as the body arrives), and is then asked
+for its results.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from hashlib import sha256
 
 from attrs import frozen
 from twisted.internet.defer import Deferred
 
-from mailgate.authentication.canonical import BodyHash, BodyHasher, Field, fields_of
+from mailgate.authentication.canonical import BodyHash, Field, Form, fields_of
 from mailgate.authentication.domain import is_within
 from mailgate.authentication.key import Key, parse_key
 from mailgate.authentication.signature import (
@@ -107,9 +108,10 @@ class Verification:
         read = list(map(_read, found[:READ]))
         read.sort(key=lambda each: _distance(each.domain, author))
         self._signatures: list[Signature | Dkim] = read[:SIGNATURES]
-        self._hasher = BodyHasher(
-            {each.form for each in self._signatures if isinstance(each, Signature)}
+        self.forms = frozenset(
+            each.form for each in self._signatures if isinstance(each, Signature)
         )
+        """The forms of the body whose hashes it takes to verify them."""
 
     @property
     def has_signatures(self) -> bool:
@@ -118,19 +120,15 @@ class Verification:
         """
         return bool(self._signatures)
 
-    def update(self, data: bytes) -> None:
+    async def results(
+        self, resolver: IResolver, now: float, hashes: Mapping[Form, BodyHash]
+    ) -> tuple[Dkim, ...]:
         """
-        Take more of the body, cut anywhere.
-        """
-        self._hasher.update(data)
-
-    async def results(self, resolver: IResolver, now: float) -> tuple[Dkim, ...]:
-        """
-        Give the results, once, when the whole body has been taken.
+        Give the results.
 
         @param now: seconds since 1970.
+        @param hashes: those of the body, of each of L{forms}.
         """
-        hashes = self._hasher.finish()
         return tuple(
             [
                 each
@@ -291,13 +289,13 @@ def header_digest(fields: Iterable[Field], signature: Signature) -> bytes:
 
     @param fields: all those of the message; that with the signature is left out.
     """
-    left: dict[bytes, list[Field]] = {}
+    left: dict[bytes, list[Field]] = {name: [] for name in signature.headers}
     for field in fields:
-        if field is not signature.field:
-            left.setdefault(field.name, []).append(field)
+        if field.name in left and field is not signature.field:
+            left[field.name].append(field)
     digest = sha256()
     for name in signature.headers:
-        if left.get(name):
+        if left[name]:
             digest.update(left[name].pop().canonical(signature.is_header_relaxed) + b"\r\n")
     digest.update(signature.field.unsigned.canonical(signature.is_header_relaxed))
     return digest.digest()

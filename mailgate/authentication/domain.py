@@ -5,6 +5,7 @@ Domain names of senders in the one form in which they are compared and looked up
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 import idna
 
@@ -22,8 +23,11 @@ def canonical(domain: str) -> str | None:
     A U-label is read as programs read what people type (UTS #46): what looks alike to them, such as
     wide letters, is alike.
     """
-    if len(domain) > _LIMIT + 1:
-        return None
+    return _canonical(domain) if len(domain) <= _LIMIT + 1 else None
+
+
+@lru_cache(maxsize=1024)
+def _canonical(domain: str) -> str | None:
     if not domain.isascii():
         try:
             domain = idna.encode(domain, uts46=True).decode("ascii")

@@ -27,6 +27,7 @@ SHOWN = 80
 """Characters of what a stranger has written that stand in a sentence."""
 
 _ESCAPED = re.compile(r"[^!-\[\]-~]")
+_LABELS = re.compile(rf"[^.]{{1,{LABEL_LIMIT}}}(?:\.[^.]{{1,{LABEL_LIMIT}}})*")
 _PLAIN = re.compile(r"[a-z0-9._-]+", re.IGNORECASE | re.ASCII)
 
 T = TypeVar("T")
@@ -107,11 +108,7 @@ def is_name(name: str) -> bool:
     """
     Tell whether labels and name have the length that they can have, in ASCII.
     """
-    return (
-        len(name) <= NAME_LIMIT
-        and name.isascii()
-        and all(0 < len(label) <= LABEL_LIMIT for label in name.split("."))
-    )
+    return len(name) <= NAME_LIMIT and name.isascii() and _LABELS.fullmatch(name) is not None
 
 
 def as_text(name: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from operator import attrgetter
 
 from attrs import frozen
@@ -38,6 +39,7 @@ _VALUE = re.compile(r'[^ \t\r\n;()"\\]+')
 _KEYWORD = re.compile(r"[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?", re.IGNORECASE | re.ASCII)
 _DIGITS = re.compile(r"[0-9]{1,9}(?![^ \t\r\n;(/=])", re.ASCII)
 _PLAIN_ID = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?", re.IGNORECASE | re.ASCII)
+_PLAIN = re.compile(rf"[ !#-\[\]-~]{{0,{VALUE_LIMIT}}}")
 _UNPRINTABLE = re.compile(r"[^ -~]")
 
 
@@ -192,6 +194,8 @@ def quoted(value: str) -> str:
     """
     Give a value as a quoted string (RFC 5322 section 3.2.4) in visible ASCII.
     """
+    if _PLAIN.fullmatch(value):
+        return f'"{value}"'
     shown = _UNPRINTABLE.sub("?", value[:VALUE_LIMIT])
     escaped = shown.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
@@ -201,6 +205,7 @@ def _identity(server: str) -> str:
     return server if _PLAIN_ID.fullmatch(server) else quoted(server)
 
 
+@lru_cache(maxsize=256)
 def _keyword(word: str) -> str:
     """
     Make sure that a word of ours can stand without quotes.

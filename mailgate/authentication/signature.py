@@ -29,7 +29,8 @@ CHAINS = frozenset({"none", "pass", "fail"})
 SEAL = b"arc-seal"
 """The name of the field, which an ARC-Message-Signature must not be made over."""
 
-_NAME = re.compile(r"[!-9;-~]+")
+_NAMES = re.compile(r"[!-~]*")
+"""Names of fields, with colons between them (RFC 5322 section 2.2)."""
 
 
 @frozen
@@ -203,9 +204,10 @@ def _headers(tags: Tags) -> tuple[bytes, ...]:
         raise TagError("h= is missing")
     if len(names) > HEADERS:
         raise TagError(f"h= has more than {HEADERS} names")
-    if not all(map(_NAME.fullmatch, filter(None, names))):
+    joined = ":".join(names)
+    if not _NAMES.fullmatch(joined):
         raise TagError("h= has what is no name of a field")
-    return tuple(name.lower().encode("ascii") for name in names)
+    return tuple(joined.lower().encode("ascii").split(b":"))
 
 
 def _forms(text: str) -> tuple[bool, bool]:

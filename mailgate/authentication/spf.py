@@ -156,7 +156,7 @@ class _Check:
     One run of C{check_host()} (section 4), with all that it counts.
     """
 
-    __slots__ = ("_address", "_lookups", "_peer", "_sender_domain", "_values")
+    __slots__ = ("_address", "_local", "_lookups", "_peer", "_sender_domain")
 
     def __init__(self, resolver: IResolver, peer: Peer, local: str, domain: str) -> None:
         address = peer.address
@@ -169,16 +169,7 @@ class _Check:
         self._peer = peer
         self._address = address
         self._sender_domain = domain
-        self._values = {
-            "s": f"{local}@{domain}",
-            "l": local,
-            "o": domain,
-            "i": _dotted(address),
-            "v": "in-addr" if address.version == 4 else "ip6",
-            "h": peer.helo,
-            "c": str(address),
-            "r": peer.receiver,
-        }
+        self._local = local
 
     async def run(self, identity: Identity) -> Spf:
         domain = self._sender_domain
@@ -342,14 +333,25 @@ class _Check:
         """
         Give the name that a C{domain-spec} stands for, or C{None} where it is none.
         """
-        if written.letters.isdisjoint("sl") or self._values["l"].isascii():
+        if written.letters.isdisjoint("sl") or self._local.isascii():
             name = written.name(await self._known(domain, written) if written.letters else {})
         else:
             return None  # RFC 8616 section 4: such a mechanism does not match
         return name if is_name(name) else None
 
     async def _known(self, domain: str, written: MacroString) -> dict[str, str]:
-        values = {**self._values, "d": domain}
+        address, sender = self._address, self._sender_domain
+        values = {
+            "s": f"{self._local}@{sender}",
+            "l": self._local,
+            "o": sender,
+            "d": domain,
+            "i": _dotted(address),
+            "v": "in-addr" if address.version == 4 else "ip6",
+            "h": self._peer.helo,
+            "c": str(address),
+            "r": self._peer.receiver,
+        }
         if "p" in written.letters:
             values["p"] = await self._validated(domain)
         return values

@@ -4,8 +4,8 @@ What those who have handed a message on have sealed, and whether they are truste
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, cast
 
 from attrs import frozen
 from zope.interface import implementer
@@ -20,25 +20,21 @@ from mailgate.authentication.arc import (
     of_arc,
     trusted_results,
 )
-from mailgate.authentication.canonical import BodyHash, BodyHasher, Form
 from mailgate.authentication.results import words
 from mailgate.checks.known import Known
 from mailgate.checks.outside import Outside
+from mailgate.checks.reading import reading_of
 from mailgate.checks.waiting import at_once
 from mailgate.checks.words import quote
 from mailgate.config.checks import ArcCheck as Section
 from mailgate.config.checks import CheckMode
 from mailgate.config.model import Settings
 from mailgate.finding import Finding
-from mailgate.interfaces import ICheck, IMessage, IResolvers, IThreads, MaybeDeferred, Phase, Scope
+from mailgate.interfaces import ICheck, IResolvers, IThreads, MaybeDeferred, Phase, Scope
 from mailgate.message.header import Headers
-from mailgate.message.section import header_section
 
 if TYPE_CHECKING:
     from mailgate.pipeline.view import View
-
-SLICE = 32 * 1024
-"""Bytes of a body that are hashed in one go; more of it in a thread."""
 
 _METHODS = ("spf", "dkim", "dmarc")
 _SHOWN = 4
@@ -88,11 +84,10 @@ class ArcCheck:
         return at_once(self._check(view))
 
     async def _check(self, view: View) -> Sequence[Finding]:
-        section = header_section(view.message)
-        chain = ChainVerification(section)
-        hashes = await _hashes(view.message, len(section), chain.forms, self.threads)
+        reading = await reading_of(view.message, self.name, self.threads)
+        chain = cast(ChainVerification, reading.signed[self.name])
         resolver = self.resolvers.for_check(self.name, self.deadline, QUERIES)
-        arc = await chain.result(resolver, view.now, hashes, self.threads)
+        arc = await chain.result(resolver, view.now, reading.hashes, self.threads)
         return (self._finding(arc),)
 
     def _finding(self, arc: Arc) -> Finding:
@@ -122,30 +117,6 @@ def trusted_sealers(settings: Settings) -> Collection[str]:
     section = settings.checks.arc
     is_heard = section.mode not in (CheckMode.OFF, CheckMode.OBSERVE)
     return frozenset(section.trusted_sealers if is_heard else ())
-
-
-async def _hashes(
-    message: IMessage, start: int, forms: Collection[Form], threads: IThreads | None
-) -> Mapping[Form, BodyHash]:
-    """
-    Make the hashes of a body, which begins at byte C{start}, as it comes from memory or disk.
-    """
-    hasher = BodyHasher(forms)
-    for chunk in message.chunks() if forms else ():
-        data = chunk if isinstance(chunk, bytes) else await chunk
-        body = data[start:] if start else data
-        start = max(0, start - len(data))
-        if threads is None or len(body) <= SLICE:
-            _update(hasher, body)
-        else:
-            await threads.run(_update, hasher, body)
-    return hasher.finish()
-
-
-def _update(hasher: BodyHasher, body: bytes) -> None:
-    # In slices, since other threads wait while an expression is matched.
-    for at in range(0, len(body), SLICE):
-        hasher.update(body[at : at + SLICE])
 
 
 def _said(sealed: Sealed) -> str:

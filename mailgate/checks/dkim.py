@@ -5,30 +5,26 @@ Which domains have signed the message, and whether it is still what they signed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from attrs import frozen
 from zope.interface import implementer
 
-from mailgate.authentication.author import author_of
 from mailgate.authentication.dkim import Dkim, DkimResult, Verification
 from mailgate.authentication.results import of_dkim, words
 from mailgate.checks.known import Known
 from mailgate.checks.outside import Outside
+from mailgate.checks.reading import reading_of
 from mailgate.checks.waiting import at_once
 from mailgate.checks.words import quote
 from mailgate.config.checks import DkimCheck as Section
 from mailgate.config.model import Settings
 from mailgate.finding import Finding
-from mailgate.interfaces import ICheck, IMessage, IResolvers, IThreads, MaybeDeferred, Phase, Scope
+from mailgate.interfaces import ICheck, IResolvers, IThreads, MaybeDeferred, Phase, Scope
 from mailgate.message.header import Headers
-from mailgate.message.section import header_section
 
 if TYPE_CHECKING:
     from mailgate.pipeline.view import View
-
-SLICE = 32 * 1024
-"""Bytes of a body that are hashed in one go; more of it in a thread."""
 
 _SYMBOLS = {
     DkimResult.PASS: "DKIM_PASS",
@@ -75,30 +71,16 @@ class DkimCheck:
         headers: Headers = view.fact("fields")
         if not headers.values("DKIM-Signature") or not self.outside.has(view.session):
             return ()
-        return at_once(self._check(view, headers))
+        return at_once(self._check(view))
 
-    async def _check(self, view: View, headers: Headers) -> Sequence[Finding]:
-        section = header_section(view.message)
-        verification = Verification(section, author_of(headers).domain)
+    async def _check(self, view: View) -> Sequence[Finding]:
+        reading = await reading_of(view.message, self.name, self.threads)
+        verification = cast(Verification, reading.signed[self.name])
         if not verification.has_signatures:
             return ()
-        await self._feed(verification, view.message, len(section))
         resolver = self.resolvers.for_check(self.name, self.deadline)
-        results = await verification.results(resolver, view.now)
+        results = await verification.results(resolver, view.now, reading.hashes)
         return self._findings(results, verification.ignored)
-
-    async def _feed(self, verification: Verification, message: IMessage, start: int) -> None:
-        """
-        Give the body of a message, which begins at byte C{start}, as it comes from memory or disk.
-        """
-        for chunk in message.chunks():
-            data = chunk if isinstance(chunk, bytes) else await chunk
-            body = data[start:] if start else data
-            start = max(0, start - len(data))
-            if self.threads is None or len(body) <= SLICE:
-                _update(verification, body)
-            else:
-                await self.threads.run(_update, verification, body)
 
     def _findings(self, results: Sequence[Dkim], ignored: int) -> Sequence[Finding]:
         """
@@ -134,9 +116,3 @@ class DkimCheck:
             DkimResult.POLICY: section.policy_score,
             DkimResult.PERMERROR: section.permerror_score,
         }.get(result, 0.0)
-
-
-def _update(verification: Verification, body: bytes) -> None:
-    # In slices, since other threads wait while an expression is matched.
-    for at in range(0, len(body), SLICE):
-        verification.update(body[at : at + SLICE])

@@ -13,11 +13,19 @@ from zope.interface import implementer
 from mailgate.authentication.arc import Arc, seen_passing, trusted_results
 from mailgate.authentication.author import author_of
 from mailgate.authentication.dkim import Dkim
-from mailgate.authentication.dmarc import QUERIES, Dmarc, DmarcResult, Identifier, evaluate
+from mailgate.authentication.dmarc import (
+    QUERIES,
+    Dmarc,
+    DmarcResult,
+    Identifier,
+    Organization,
+    evaluate,
+)
 from mailgate.authentication.dmarc_record import Policy
 from mailgate.authentication.domain import canonical, is_within
 from mailgate.authentication.results import of_dmarc, words
 from mailgate.authentication.spf import SpfResult
+from mailgate.authentication.suffixes import by_list
 from mailgate.checks.arc import trusted_sealers
 from mailgate.checks.dnslists import is_client_listed
 from mailgate.checks.known import Known
@@ -27,7 +35,7 @@ from mailgate.checks.spf import allows_all
 from mailgate.checks.vouching import spf_of
 from mailgate.checks.waiting import at_once
 from mailgate.checks.words import quote
-from mailgate.config.checks import CheckMode
+from mailgate.config.checks import CheckMode, Organizations
 from mailgate.config.checks import DmarcCheck as Section
 from mailgate.config.model import Settings
 from mailgate.finding import Finding, Kind
@@ -70,6 +78,8 @@ class DmarcCheck:
 
     resolvers: IResolvers
     deadline: float
+    organization: Organization | None = None
+    """Finds organizational domains, where it is not the walk through the DNS that does."""
 
     name = "dmarc"
     phase = Phase.HEADERS
@@ -100,6 +110,7 @@ class DmarcCheck:
             settings.checks.dnslists.mode is not CheckMode.OBSERVE,
             known.resolvers,
             section.deadline,
+            by_list() if section.organizations is Organizations.LIST else None,
         )
 
     def check(self, view: View) -> MaybeDeferred[Sequence[Finding]]:
@@ -114,8 +125,9 @@ class DmarcCheck:
 
     async def _check(self, view: View) -> Sequence[Finding]:
         resolver = self.resolvers.for_check(self.name, self.deadline, QUERIES)
-        identifiers = tuple(_identifiers(view))
-        dmarc = await evaluate(resolver, author_of(view.fact("fields")), identifiers)
+        author = author_of(view.fact("fields"))
+        identifiers = tuple(_identifiers(view, author.domain))
+        dmarc = await evaluate(resolver, author, identifiers, self.organization)
         arc = _arc_of(view)
         is_forged = self._is_forged(view, dmarc, identifiers)
         if is_forged or dmarc.result is DmarcResult.FAIL:
@@ -261,11 +273,10 @@ class DmarcCheck:
         )
 
 
-def _identifiers(view: View) -> Iterator[Identifier]:
+def _identifiers(view: View, author: str) -> Iterator[Identifier]:
     """
     Give what SPF and DKIM say. Of a check that broke everything is unknown.
     """
-    author = author_of(view.fact("fields")).domain
     spf = spf_of(view)
     if spf is not None:
         yield Identifier.of_spf(spf)

@@ -4,9 +4,11 @@ Whose mail is authenticated: that of strangers.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network
 
-from attrs import frozen
+from attrs import field, frozen
 
 from mailgate.config.model import Settings
 from mailgate.config.values import parse_network
@@ -21,6 +23,18 @@ class Outside:
     """
 
     exempt_networks: tuple[IPv4Network | IPv6Network, ...]
+    _is_foreign: Callable[[str], bool] = field(init=False, eq=False, repr=False)
+
+    @_is_foreign.default
+    def _remembering(self) -> Callable[[str], bool]:
+        # Several checks ask this of each message, and to read an address takes a while.
+        networks = self.exempt_networks
+
+        def is_foreign(client: str) -> bool:
+            address = address_of(client)
+            return address is not None and not any(address in network for network in networks)
+
+        return lru_cache(maxsize=1000)(is_foreign)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Outside:
@@ -34,9 +48,4 @@ class Outside:
         """
         Tell whether a client is a stranger.
         """
-        address = address_of(session.client)
-        return (
-            not session.is_trusted
-            and address is not None
-            and not any(address in network for network in self.exempt_networks)
-        )
+        return not session.is_trusted and self._is_foreign(session.client)

@@ -5,7 +5,6 @@ Whether the client may send mail for the domain of the envelope sender, and for 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -21,6 +20,7 @@ from mailgate.config.model import Settings
 from mailgate.finding import Finding
 from mailgate.interfaces import ICheck, IResolvers, MaybeDeferred, Phase, Scope
 from mailgate.wire.address import Address
+from mailgate.wire.network import address_of
 
 if TYPE_CHECKING:
     from mailgate.pipeline.view import View
@@ -79,7 +79,8 @@ class SpfCheck:
     async def _check(self, view: View) -> Sequence[Finding]:
         sender = view.envelope.sender
         resolver = self.resolvers.for_check(self.name, self.deadline)
-        client = ip_address(view.session.client)
+        client = address_of(view.session.client)
+        assert client is not None  # The outside has addresses.
         peer = Peer(client, view.session.helo, self.hostname, lambda: view.now)
         spf = await check_sender(resolver, peer, sender)
         findings = [self._finding(spf, sender)]

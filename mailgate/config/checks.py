@@ -111,6 +111,18 @@ class DkimCheck(Check):
     permerror_score: Score = 0.5
 
 
+class Organizations(StrEnum):
+    """
+    How the domain is found that stands for all domains of an organization.
+    """
+
+    WALK = "walk"
+    """By the walk through the DNS (RFC 9989 section 4.10)."""
+
+    LIST = "list"
+    """By the list of public suffixes (RFC 7489 section 3.2)."""
+
+
 class ArcCheck(Check):
     """
     C{[checks.arc]}: what those say who have handed a message on.
@@ -133,6 +145,7 @@ class DmarcCheck(Check):
     mode: CheckMode = CheckMode.ENFORCE
     action: EnforcedAction = EnforcedAction.QUARANTINE
     deadline: Annotated[float, Field(gt=0, le=30, strict=True)] = 20
+    organizations: Organizations = Organizations.WALK
     reject_score: Score = 6
     quarantine_score: Score = 5
     none_score: Score = 0.5

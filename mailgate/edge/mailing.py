@@ -449,7 +449,8 @@ class Mailing:
     def _begin_reception(self, reader: DataReader | ChunkReader) -> Reception:
         mends = self._listener.mends_line_ends
         spool = self._services.spool
-        self._reception = Reception(reader, spool.begin(), self.size_limit(), mends)
+        writer = spool.begin(self._open.judge.reading)
+        self._reception = Reception(reader, writer, self.size_limit(), mends)
         self._data_began = self._services.reactor.seconds()
         return self._reception
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from attrs import evolve, field, frozen
 from zope.interface import implementer
 
-from mailgate.interfaces import IMessage, MaybeDeferred
+from mailgate.interfaces import IBodyReader, IMessage, MaybeDeferred
 from mailgate.message.header import Headers
 from mailgate.message.section import HEAD_LIMIT as HEAD_LIMIT
 from mailgate.message.section import header_section
@@ -36,6 +36,8 @@ class MemoryMessage:
     path: Path | None = field(init=False, default=None)
     on_close: Callable[[], None] = _nothing
     """Called by C{close}; must bear to be called twice."""
+
+    reading: IBodyReader | None = None
 
     @size.default
     def _measure(self) -> int:

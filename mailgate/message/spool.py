@@ -26,7 +26,15 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from mailgate.interfaces import IFiles, IMessage, IThreads, MaybeDeferred
+from mailgate.interfaces import (
+    BeginReading,
+    IBodyReader,
+    IFiles,
+    IMessage,
+    IThreads,
+    MaybeDeferred,
+)
+from mailgate.message.arrival import Arrival, read_aside
 from mailgate.message.header import Headers
 from mailgate.message.message import HEAD_LIMIT, MemoryMessage
 from mailgate.message.pieces import Pieces
@@ -66,11 +74,13 @@ class Spool:
     waiting: int = field(init=False, default=0)
     """Bytes that wait for the disk now."""
 
-    def begin(self) -> MessageWriter:
+    def begin(self, reading: BeginReading | None = None) -> MessageWriter:
         """
         Begin a message.
+
+        @param reading: what begins to read its body as it arrives, if anything.
         """
-        return MessageWriter(self)
+        return MessageWriter(self, None if reading is None else Arrival(reading))
 
     def has_room_for_whole(self, size: int) -> bool:
         """
@@ -108,6 +118,8 @@ class FileMessage:
     prepended: bytes = b""
     on_close: Callable[[], None] = lambda: None
     """Called by C{close}; must bear to be called twice."""
+
+    reading: IBodyReader | None = None
 
     @cached_property
     def headers(self) -> Headers:
@@ -160,8 +172,9 @@ class MessageWriter:
     Takes the bytes of one message as they arrive.
     """
 
-    def __init__(self, spool: Spool) -> None:
+    def __init__(self, spool: Spool, arrival: Arrival | None) -> None:
         self._spool = spool
+        self._arrival = arrival
         self._pieces = Pieces()
         self._size = 0
         self._charged = 0
@@ -193,9 +206,11 @@ class MessageWriter:
         self._pieces.append(data)
         if self._size <= HEAD_LIMIT and self._spool.has_room_for_whole(len(data)):
             self._charge(len(data))
+            if self._arrival is not None:
+                self._arrival.feed(data)
             return
         self._release()
-        self._file = _SpoolFile(self._spool)
+        self._file = _SpoolFile(self._spool, self._arrival, self._size - len(data))
         self._file.write(b"".join(self._pieces.take()))
 
     def when_written(self) -> Deferred[None]:
@@ -212,7 +227,9 @@ class MessageWriter:
             its header section; nothing is left there.
         """
         if self._file is None:
-            return MemoryMessage(tuple(self._pieces.take()), on_close=self._release)
+            return MemoryMessage(
+                tuple(self._pieces.take()), on_close=self._release, reading=self._reading()
+            )
         finished = self._file.finish()
         return finished.addCallback(self._finished, self._file).addErrback(self._failed)
 
@@ -229,7 +246,17 @@ class MessageWriter:
         if not spool.has_room_for_header(len(header)):
             raise OSError(errno.ENOMEM, "the messages under way use up limits.memory_bytes")
         self._charge(len(header))
-        return FileMessage(file.path, self._size, header, spool.threads, on_close=self.abandon)
+        return FileMessage(
+            file.path,
+            self._size,
+            header,
+            spool.threads,
+            on_close=self.abandon,
+            reading=self._reading(),
+        )
+
+    def _reading(self) -> IBodyReader | None:
+        return None if self._arrival is None else self._arrival.finish()
 
     def _failed(self, failure: Failure) -> Failure:
         self.abandon()
@@ -251,13 +278,20 @@ class _SpoolFile:
 
     log = Logger()
 
-    def __init__(self, spool: Spool) -> None:
+    def __init__(self, spool: Spool, arrival: Arrival | None, known: int) -> None:
+        """
+        @param arrival: what is told of the bytes, in the thread that writes them, since there may
+            be many at a time.
+        @param known: how many of the first ones it has been told of already.
+        """
         self.path = spool.directory / uuid4().hex
         self.backlog = 0
         self.error: Failure | None = None
         self._spool = spool
         self._files = spool.files
         self._threads = spool.threads
+        self._arrival = arrival
+        self._known = known
         self._file: BinaryIO | None = None
         self._waiting = Pieces()
         self._is_busy = False
@@ -315,6 +349,9 @@ class _SpoolFile:
             self._file = self._files.create(self.path)
         data = b"".join(batch)
         self._files.write(self._file, data)
+        if self._arrival is not None:
+            known, self._known = self._known, 0
+            read_aside(self._arrival.feed, data[known:] if known else data)
         return len(data)
 
     def _end(self) -> bytes:

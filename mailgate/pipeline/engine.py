@@ -5,6 +5,7 @@ The judges: they run the plan's steps phase by phase and ask the policy what fol
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -15,6 +16,8 @@ from zope.interface import implementer
 
 from mailgate.finding import RELAY, SANDBOX, Result
 from mailgate.interfaces import (
+    BeginReading,
+    IBodyReader,
     IMessage,
     IPipeline,
     IPolicy,
@@ -41,6 +44,12 @@ Steps = Generator["Deferred[None]", None, T]
 Results = dict[str, Result]
 """What the checks have said of one subject, by the check's name and in the order of the plan."""
 
+BeginSignedReading = Callable[[Session, bool, bytes], "IBodyReader | None"]
+"""
+L{BeginReading} for a session, and whether its client is a relay of ours: then whose the message is
+is not known yet.
+"""
+
 _NONE: Mapping[str, Result] = MappingProxyType({})
 
 
@@ -66,6 +75,8 @@ class Pipeline:
     """The messages that are judged in the sandbox, where a message may kill this process."""
     relays: Relays = NO_RELAYS
     """Servers of ours that bring the mail of strangers."""
+    reading: BeginSignedReading | None = None
+    """Begins to read a body for what its signatures are verified with, as it arrives."""
 
     def open(self, session: Session) -> SessionJudge:
         """
@@ -218,6 +229,14 @@ class TransactionJudge(_Judge):
         self._watch: Watch | None = None
         self._is_relay = is_relay
         self._has_client = not is_relay
+
+    @property
+    def reading(self) -> BeginReading | None:
+        """
+        Give what begins to read the body of the message.
+        """
+        begin = self._pipeline.reading
+        return None if begin is None else partial(begin, self._envelope.session, self._is_relay)
 
     def mail(self) -> MaybeDeferred[Verdict]:
         """

@@ -80,6 +80,8 @@ class StrippedMessage:
     replaced: int
     size: int = field(init=False)
     path: Path | None = field(init=False, default=None)
+    reading: None = field(init=False, default=None)
+    """What was read belongs to the beginning that the message had."""
 
     @size.default
     def _size(self) -> int:

@@ -5,11 +5,15 @@ What a client is counted by: its address, and the network around it.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 IPV4_PREFIX = 24
 IPV6_PREFIX = 64
 """The networks that are as good as one client: whoever has an address there has them all."""
+
+_LONGEST = 100
+"""Characters of an address at most, with what may stand behind it for a zone."""
 
 Network = IPv4Network | IPv6Network
 
@@ -19,6 +23,11 @@ def address_of(client: str) -> IPv4Address | IPv6Address | None:
     Read the address of a client, or C{None} where it is none. An IPv4 address inside an IPv6
     one is given as what it is.
     """
+    return _address_of(client) if len(client) <= _LONGEST else None
+
+
+@lru_cache(maxsize=1024)
+def _address_of(client: str) -> IPv4Address | IPv6Address | None:
     try:
         address = ip_address(client)
     except ValueError:

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from mailgate.authentication.canonical import BodyHasher
 from mailgate.authentication.dkim import Verification
 from tests.authentication.given import value_of
 from tests.authentication.test_canonical import plain
@@ -105,8 +106,17 @@ def verified(message, zones=None, author="example.com", now=NOW):
         zones = keys(published(rsa_key()))
     section, end, body = message.partition(b"\r\n\r\n")
     verification = Verification(section + end, author)
-    verification.update(body)
-    return value_of(verification.results(zones, now))
+    return value_of(verification.results(zones, now, hashes_of(verification, body)))
+
+
+def hashes_of(verification, *pieces):
+    """
+    Give the hashes of a body that it takes to verify the signatures of a message.
+    """
+    hasher = BodyHasher(verification.forms)
+    for piece in pieces:
+        hasher.update(piece)
+    return hasher.finish()
 
 
 def keys(*records, domain="example.com", selector="s1"):

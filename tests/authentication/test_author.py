@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailgate.authentication.author import Author, author, author_of
+from mailgate.authentication.author import _PLAIN, Author, _read, _Unclear, author, author_of
 from mailgate.message.header import Headers
 
 CLEAR = (
@@ -245,6 +245,18 @@ class ValueTests(SynchronousTestCase):
         read = author(value)
         self.assertNotEqual(bool(read.domain), bool(read.problem))
         self.assertTrue(read.problem.isascii() and read.problem.isprintable())
+
+    @given(st.from_regex(_PLAIN, fullmatch=True))
+    @example(b"Ada  Adler <ada@a-.example.com>")
+    def test_plain(self, value):
+        """
+        What most people write names the domain that it has when it is read with all care.
+        """
+        try:
+            carefully = Author(_read(value))
+        except _Unclear as unclear:
+            carefully = Author("", f"From {unclear}")
+        self.assertEqual(author(value), carefully)
 
     @given(st.lists(PIECES, max_size=12), st.lists(PIECES, max_size=12))
     def test_written(self, before, after):

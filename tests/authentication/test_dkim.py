@@ -24,6 +24,7 @@ from tests.authentication.signing import (
     HEADER,
     NOW,
     ed25519_key,
+    hashes_of,
     keys,
     published,
     rsa_key,
@@ -161,8 +162,8 @@ class SignedTests(DkimTestCase):
         zones.is_later = True
         section, _, body = signed().partition(b"\r\n\r\n")
         verification = Verification(section)
-        verification.update(body)
-        results = Deferred.fromCoroutine(verification.results(zones, NOW))
+        hashes = hashes_of(verification, body)
+        results = Deferred.fromCoroutine(verification.results(zones, NOW, hashes))
         self.assertNoResult(results)
         zones.go_on()
         self.assertEqual(self.successResultOf(results)[0].result, "pass")
@@ -318,6 +319,14 @@ class HostileTests(DkimTestCase):
         """
         dkim = self.assertResult(signed(a="rsa-sha1"), "policy", "rsa-sha1")
         self.assertFalse(dkim.is_verified)
+
+    def test_from_is_signed(self):
+        """
+        A signature that does not name From among what it signs is not used (section 5.4).
+        """
+        for names in ("to:subject", "sender:to", "x-from"):
+            self.assertResult(signed(h=names), "permerror", "From is not signed")
+        self.assertResult(signed(h="to:FROM"), "pass")
 
     def test_a19_part_of_the_body(self):
         """

@@ -7,8 +7,9 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailgate.authentication.arc import QUERIES, Arc, ArcResult
-from mailgate.checks.arc import SLICE, ArcCheck, trusted_sealers
+from mailgate.checks.arc import ArcCheck, trusted_sealers
 from mailgate.checks.known import Known
+from mailgate.message.arrival import SLICE
 from mailgate.message.message import MemoryMessage
 from mailgate.store.threads import ImmediateThreads
 from mailgate.wire.dns.answer import Trouble

@@ -2,16 +2,10 @@
 Tests of judging messages by their DKIM signatures.
 """
 
-from pathlib import Path
-
-from twisted.internet.defer import succeed
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailgate.authentication.dkim import Verification
-from mailgate.checks.dkim import SLICE, DkimCheck
+from mailgate.checks.dkim import DkimCheck
 from mailgate.checks.known import Known
-from mailgate.message.section import header_section
-from mailgate.message.spool import FileMessage
 from mailgate.wire.dns.answer import Trouble
 from tests.authentication.signing import BODY, HEADER, published, rsa_key, signed
 from tests.checks.authentic import view_of
@@ -19,23 +13,6 @@ from tests.checks.given import settings
 from tests.net.zones import Zones
 
 KEYS = {"s1._domainkey.example.com": {"TXT": [published(rsa_key())]}}
-
-
-class CountingThreads:
-    """
-    Threads that work at once, and know how much was read at a time.
-    """
-
-    def __init__(self):
-        self.sizes = []
-
-    def run(self, function, *args):
-        """
-        Call it.
-        """
-        result = function(*args)
-        self.sizes.append(len(args[-1]) if result is None else len(result))
-        return succeed(result)
 
 
 class DkimCheckTests(SynchronousTestCase):
@@ -124,32 +101,3 @@ class DkimCheckTests(SynchronousTestCase):
         )
         self.assertEqual(len(findings), 5)
         self.assertIn("2 of which were not tried", findings[0].detail)
-
-    def test_large(self):
-        """
-        A message in a file is read a mebibyte at a time and hashed in a thread, in slices that
-        nobody waits for long.
-        """
-        body = b"0123456789abcde\r\n" * 200_000
-        data = signed(body=body)
-        path = Path(self.mktemp())
-        path.write_bytes(data)
-        threads = CountingThreads()
-        view = view_of(data)
-        message = FileMessage(path, len(data), header_section(view.message), threads)
-        view = type(view)(
-            view.session, view.now, ({},), {"fields": message.headers}, view.envelope, message
-        )
-        slices = []
-        update = Verification.update
-
-        def updated(verification, piece):
-            slices.append(len(piece))
-            update(verification, piece)
-
-        self.patch(Verification, "update", updated)
-        check = DkimCheck.from_settings(settings(), Known(resolvers=Zones(KEYS), threads=threads))
-        self.assertEqual([each.symbol for each in check.check(view)], ["DKIM_PASS"])
-        self.assertEqual(max(threads.sizes), 1024 * 1024)
-        self.assertEqual(sum(threads.sizes), len(data) + len(body))
-        self.assertEqual((max(slices), sum(slices)), (SLICE, len(body)))

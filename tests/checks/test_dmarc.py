@@ -2,6 +2,7 @@
 Tests of judging messages by DMARC.
 """
 
+from pydantic import ValidationError
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -112,6 +113,26 @@ class DmarcCheckTests(SynchronousTestCase):
             self.assertIn("DMARC fails", verdict.reply.text)
         other = {"example.net": {"TXT": ["v=spf1 -all"]}}
         self.assertIs(self.verdict(dns=zones(**other)).action, Action.QUARANTINE)
+
+    def test_organizations(self):
+        """
+        What one organization is, is found by the walk or, by configuration, by the list of public
+        suffixes: a domain that says of itself that it is no suffix counts for the walk only.
+        """
+        dns = Zones(
+            {
+                "_dmarc.a.bank.example": {"TXT": ["v=DMARC1; p=none; psd=n; rua=mailto:a@b.c"]},
+                "_dmarc.bank.example": {"TXT": ["v=DMARC1; p=reject; rua=mailto:a@b.c"]},
+                "bank.example": {"TXT": ["v=spf1 ip4:192.0.2.7 -all"]},
+            }
+        )
+        data = MESSAGE.replace(b"service@", b"service@a.")
+        for organizations, symbol in (("walk", "DMARC_FAIL"), ("list", "DMARC_PASS")):
+            given = settings(dmarc={"organizations": organizations})
+            (finding,) = self.found(data, dns, BANK, given=given)
+            self.assertEqual(finding.symbol, symbol, organizations)
+        with self.assertRaises(ValidationError):
+            settings(dmarc={"organizations": "both"})
 
     def test_trouble(self):
         """

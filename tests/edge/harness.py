@@ -133,6 +133,7 @@ class ScriptedPipeline:
 
     calls: list = field(factory=list)
     recipients: list = field(factory=list)
+    reading: object = None
 
     def _answer(self, step, *details):
         self.calls.append((step, *details))

@@ -2,6 +2,7 @@
 Tests of the judges: what runs when, for whom, and what is decided.
 """
 
+from ipaddress import ip_network
 from weakref import ref
 
 from attrs import evolve
@@ -14,6 +15,8 @@ from zope.interface.verify import verifyObject
 from mailgate.config.checks import CheckMode, EnforcedAction, OnError
 from mailgate.config.model import GatewayMode
 from mailgate.interfaces import IPipeline, ISessionJudge, ITransactionJudge, Phase, Scope
+from mailgate.message.hops import Trust
+from mailgate.pipeline.relays import NO_RELAYS, Relays
 from mailgate.verdict import Action
 from mailgate.wire.address import Address
 from tests.pipeline.events import events
@@ -64,6 +67,30 @@ class ContractTests(SynchronousTestCase):
         verifyObject(IPipeline, here.pipeline)
         verifyObject(ISessionJudge, session)
         verifyObject(ITransactionJudge, session.begin(ENVELOPE))
+
+
+class ReadingTests(SynchronousTestCase):
+    """
+    Tests of bodies that are read as they arrive.
+    """
+
+    def test_nobody(self):
+        """
+        Where no check asks for it, nothing has to look for the body.
+        """
+        self.assertIsNone(court().transaction().reading)
+
+    def test_who(self):
+        """
+        What begins to read knows the session, and whether its client is a relay.
+        """
+        asked = []
+        pipeline = evolve(court().pipeline, reading=lambda *known: asked.append(known))
+        for relays in (NO_RELAYS, Relays(Trust((ip_network(SESSION.client),)), False)):
+            judge = evolve(pipeline, relays=relays).open(SESSION).begin(ENVELOPE)
+            judge.reading(b"From: a\r\n\r\n")
+        section = b"From: a\r\n\r\n"
+        self.assertEqual(asked, [(SESSION, False, section), (SESSION, True, section)])
 
 
 class SessionTests(SynchronousTestCase):
