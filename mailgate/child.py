@@ -30,6 +30,8 @@ from mailgate.hub.border import RemoteHub
 from mailgate.hub.link import Link
 from mailgate.hub.orders import (
     COUNTED,
+    DNS_LIST_FAILED,
+    DNS_LISTS,
     FIRST_SOCKET,
     LINK,
     MEASURED,
@@ -48,6 +50,7 @@ from mailgate.hub.orders import (
     said,
 )
 from mailgate.interfaces import IDelivery
+from mailgate.knowledge.dnslists import ListState
 from mailgate.knowledge.lists import Lists
 from mailgate.net.sandbox import Sandbox
 from mailgate.parts import FILE_THREADS, Parts, keep_steady, spare_collector
@@ -86,6 +89,7 @@ class Child:
                 ROOM: self._room,
                 RELISTED: self._relisted,
                 COUNTED: self._counted,
+                DNS_LISTS: self._dns_lists,
                 SUSPECTS: self._suspected,
                 PING: lambda _: self._is_open,
                 RETIRE: lambda seconds: Deferred.fromCoroutine(self._retire(seconds)),
@@ -138,8 +142,10 @@ class Child:
             raise_file_limit(),
             lambda what, client, name: self._hub.link.tell(COUNTED, Count(what, client, name)),
             suspects,
+            lambda state: self._hub.link.tell(DNS_LIST_FAILED, state),
         )
         worker.open_elsewhere(beginning.clients)
+        worker.take_up_lists(beginning.dns_lists)
         worker.certificates.load()
         await worker.start()
         sockets = [socket(fileno=FIRST_SOCKET + at) for at in range(len(settings.listener))]
@@ -153,6 +159,10 @@ class Child:
     def _counted(self, count: Count) -> None:
         if self._worker is not None:
             self._worker.counted_elsewhere(count.what, count.client, count.name)
+
+    def _dns_lists(self, states: tuple[ListState, ...]) -> None:
+        if self._worker is not None:
+            self._worker.take_up_lists(states)
 
     def _suspected(self, hashes: tuple[bytes, ...]) -> None:
         if self._suspects is not None:

@@ -42,20 +42,31 @@ from mailgate.hub.border import served
 from mailgate.hub.certificates import DAY, CertificateWatch
 from mailgate.hub.commands import CommandError
 from mailgate.hub.dns import SECONDS, ServerWatch
+from mailgate.hub.dnslists import SECONDS as LISTS_SECONDS
+from mailgate.hub.dnslists import TEST_QUERIES, TEST_SECONDS, ListWatch
 from mailgate.hub.generation import ENDING_SECONDS, WorkerFailed
 from mailgate.hub.health import Around, Health
 from mailgate.hub.hub import Hub
 from mailgate.hub.jobs import Job
 from mailgate.hub.lock import InUse
-from mailgate.hub.orders import RELISTED, ROOM, Beginning, Relisted
+from mailgate.hub.orders import (
+    DNS_LIST_FAILED,
+    DNS_LISTS,
+    RELISTED,
+    ROOM,
+    Beginning,
+    Relisted,
+)
 from mailgate.hub.poison import Poison
 from mailgate.hub.reading import SandboxReader
 from mailgate.hub.storage import Storage, open_for_command
 from mailgate.hub.supervisor import Watchdog
 from mailgate.interfaces import IDelivery, SandboxUnavailable
 from mailgate.net.confinement import bequeath_nothing
+from mailgate.net.dns.resolver import Resolver
 from mailgate.net.sandbox import Sandbox
 from mailgate.parts import FILE_THREADS, Parts
+from mailgate.reporting.measures import Measured
 from mailgate.reporting.status import WorkerSeen
 from mailgate.rewrite.headers import HeaderRewriter
 from mailgate.store.schema import SchemaTooNew
@@ -147,7 +158,14 @@ class Gateway(Service):
         self._watch = CertificateWatch(
             lambda: self._settings.certificates, parts.wall_clock, threads
         )
-        self._server_watch = ServerWatch(lambda: self._settings.dns, parts.resolv_conf, threads)
+        self._resolver = self._make_resolver(settings)
+        self._server_watch = ServerWatch(
+            lambda: self._settings.dns,
+            parts.resolv_conf,
+            threads,
+            lambda servers: self._resolver.use(servers),
+        )
+        self._list_watch = ListWatch(settings.checks.dnslists, reactor.seconds, parts.wall_clock)
         self._hub = Hub(
             reactor,
             storage,
@@ -157,6 +175,7 @@ class Gateway(Service):
                 Job("look at the certificates", DAY, self._watch.look),
                 Job("look for changed groups", GROUP_SECONDS, lambda: self._routes.refresh()),
                 Job("look at the DNS servers", SECONDS, self._server_watch.look),
+                Job("test of the DNS lists", LISTS_SECONDS, self._test_lists),
                 Job("look at the sandbox", SANDBOX_SECONDS, self._look_at_sandbox),
             ),
         )
@@ -171,6 +190,7 @@ class Gateway(Service):
                 lambda: self._settings,
                 lambda: self._web is not None,
                 self._sandbox,
+                self._list_watch.status,
             ),
         )
         self._hub.commands.reload = self.reload
@@ -194,7 +214,9 @@ class Gateway(Service):
                 storage.lists.lists,
                 self._deliveries,
                 self._possible,
+                list_failed=self._list_watch.failed,
             )
+            self._list_watch.changed = self._worker.take_up_lists
         self._sockets: list[socket] = []
         self._web_socket: socket | None = None
         self._web: IListeningPort | None = None
@@ -219,6 +241,14 @@ class Gateway(Service):
     def _make_routes(self, settings: Settings, deliveries: Mapping[str, IDelivery]) -> Routes:
         return make_routes(settings, deliveries, self._reactor, self._threads)
 
+    def _make_resolver(self, settings: Settings) -> Resolver:
+        """
+        Make what the tests of the DNS lists ask with. It remembers nothing, so that a list which
+        works again passes at once.
+        """
+        forgetful = {"shortest_seconds": 0.0, "longest_seconds": 0.0, "nothing_seconds": 0.0}
+        return Resolver(settings.dns.model_copy(update=forgetful), self._reactor)
+
     def _make_rewriter(self, settings: Settings) -> HeaderRewriter:
         # The name is that of the start, as everything else of the hub that knows it.
         return HeaderRewriter(settings.policy.subject_mark, self._settings.hostname)
@@ -237,17 +267,22 @@ class Gateway(Service):
                 poison.known,
                 notes,
                 fleet.clients(),
+                self._list_watch.states(),
             )
 
         fleet = Fleet(
             self._reactor,
-            served(hub, storage.spool, self._threads),
+            {
+                **served(hub, storage.spool, self._threads),
+                DNS_LIST_FAILED: self._list_watch.failed,
+            },
             beginning,
             poison,
             self._worker_died,
             self._parts.handed.bind,
         )
         hub.room.changed = lambda is_enough: fleet.tell(ROOM, is_enough)
+        self._list_watch.changed = lambda states: fleet.tell(DNS_LISTS, states)
         storage.lists.changed = lambda added, removed: fleet.ask(
             RELISTED, Relisted(tuple(added), tuple(removed))
         )
@@ -542,14 +577,23 @@ class Gateway(Service):
         later = [name for name in AT_START_ONLY if getattr(settings, name) != getattr(old, name)]
         if settings.web.address != old.web.address:
             later.append("web.address")
+        if settings.dns != old.dns:
+            self._resolver.close()
+            self._resolver = self._make_resolver(settings)
+        self._list_watch.take_up(settings.checks.dnslists)
         await self._watch.look()
         await self._server_watch.look()
+        # Nobody waits for it: what is not tested yet is not asked.
+        self._test_lists().addErrback(self._lists_not_tested)
         self.log.info("{event} workers {pids}", event="gateway.reloaded", pids=fleet.generations[0])
         self._reloaded()
         lines = [f"{settings.workers} workers have the new configuration."]
         if later:
             lines.append(f"A restart is needed for what has changed in {', '.join(later)}.")
         return lines
+
+    def _lists_not_tested(self, failure: Failure) -> None:
+        self.log.failure("{event} {job}", failure, event="job.failed", job="test of the DNS lists")
 
     def _reloaded(self, error: str = "") -> None:
         self._health.reloaded(error)
@@ -586,6 +630,7 @@ class Gateway(Service):
         if self._worker is not None:
             await self._ends("worker", self._worker.stop, cut)
         await self._ends("sandbox", self._close_sandboxes, cut)
+        self._resolver.close()
         await self._ends("hub", self._hub.stop, over + HUB_SECONDS)
         await self._ends("watchdog", self._watchdog.stop, over + HUB_SECONDS)
         self._writer_pool.stop()
@@ -611,6 +656,23 @@ class Gateway(Service):
         elif self._fleet is not None:
             ending.append(self._fleet.stop(seconds))
         return DeferredList(ending)
+
+    def _test_lists(self) -> Deferred[None]:
+        """
+        Test the DNS lists whose time it is.
+        """
+
+        def test(_: None) -> Deferred[None] | None:
+            if not self.running:
+                return None
+            resolver = self._resolver.for_check("test of the DNS lists", TEST_SECONDS, TEST_QUERIES)
+            return Deferred.fromCoroutine(self._list_watch.test(resolver)).addCallback(count)
+
+        def count(_: None) -> None:
+            self._hub.sums.add(Measured(dns=self._resolver.take_counts()))
+
+        # At the start it is not known yet who is asked.
+        return self._server_watch.look().addCallback(test)
 
     def _look_at_sandbox(self) -> Deferred[Any]:
         """

@@ -4,7 +4,7 @@ The half of the gateway that talks SMTP: it takes mail in, judges it and hands i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from mmap import PAGESIZE
 from socket import socket
 from typing import Any
@@ -45,7 +45,7 @@ from mailgate.interfaces import (
     share_with_nobody,
 )
 from mailgate.judging import make_pipeline
-from mailgate.knowledge.dnslists import DnsLists
+from mailgate.knowledge.dnslists import DnsLists, ListState
 from mailgate.knowledge.lists import Lists
 from mailgate.knowledge.standing import Standings
 from mailgate.message.spool import Spool
@@ -55,7 +55,6 @@ from mailgate.parts import Parts
 from mailgate.pipeline.suspects import Suspects
 from mailgate.reporting.measures import Measured, Stopwatch
 from mailgate.reporting.status import (
-    DnsListStatus,
     DnsServerStatus,
     DnsStatus,
     UpstreamStatus,
@@ -81,15 +80,6 @@ GROUP_SECONDS = 60.0
 SERVERS_SECONDS = 10.0
 """How often it is looked whether the machine has other DNS servers."""
 
-LISTS_SECONDS = 60.0
-"""How often it is looked whether a DNS list is to be tested."""
-
-TEST_QUERIES = 400
-"""How many look-ups it may take: four for each list, and there are 40 at most."""
-
-TEST_SECONDS = 20.0
-"""How long the test of the DNS lists may take."""
-
 LEARNED_SECONDS = 5.0
 """How often it is looked whether more was learned."""
 
@@ -112,6 +102,7 @@ class Worker:
         possible: int,
         share: Share = share_with_nobody,
         suspects: Suspects | None = None,
+        list_failed: Callable[[ListState], None] = lambda state: None,
     ) -> None:
         """
         @param threads: where files are read and written.
@@ -120,6 +111,7 @@ class Worker:
         @param possible: how many sessions the machine allows.
         @param suspects: the messages that have killed a process, and the sandbox for them.
         @param share: tells the other workers what is counted of clients.
+        @param list_failed: tells the hub of a list in the DNS that is not to be believed.
         @raise ConfigurationError: the checks cannot be brought into an order.
         @raise SystemExit: a file of authorities cannot be used.
         """
@@ -132,9 +124,7 @@ class Worker:
         self._resolver = Resolver(settings.dns, reactor)
         section = settings.checks.dnslists
         is_used = section.mode is not CheckMode.OFF
-        self._dns_lists = DnsLists.of_sections(
-            section.lists if is_used else {}, section.test_hours, reactor.seconds
-        )
+        self._dns_lists = DnsLists.of_sections(section.lists if is_used else {}, list_failed)
         classifier = Classifier(threads)
         self._learned = Reader(classifier, settings.data / FOLDER, parts.files, threads)
         routes = make_routes(settings, deliveries, reactor, threads)
@@ -189,7 +179,6 @@ class Worker:
                 Job("reading of what was learned", LEARNED_SECONDS, self._learned.refresh),
                 Job("look for new recipients", RECIPIENT_SECONDS, self._addressing.refresh),
                 Job("look for DNS servers", SERVERS_SECONDS, self._find_servers),
-                Job("test of the DNS lists", LISTS_SECONDS, self._test_lists),
                 Job("look for new certificates", CERTIFICATE_SECONDS, self.certificates.refresh),
                 Job("look for changed groups", GROUP_SECONDS, routes.refresh),
             ),
@@ -206,7 +195,6 @@ class Worker:
         if self._people is not None:
             await ends_within(self._reactor, self._people.load(), PATIENCE)
         await ends_within(self._reactor, self._probe(), PATIENCE)
-        # The jobs begin with the test of the lists; what has not passed it yet is not asked.
         self._jobs.start()
 
     def listen(self, sockets: Sequence[socket]) -> None:
@@ -237,6 +225,13 @@ class Worker:
         """
         self._connections.elsewhere(what, client)
         self._attempts.elsewhere(what, client, name)
+
+    def take_up_lists(self, states: Sequence[ListState]) -> None:
+        """
+        Take up how lists in the DNS are, as the hub knows it.
+        """
+        for one in self._dns_lists.take_up(states):
+            self._resolver.cache.forget(one.zone)
 
     def stop_listening(self) -> Deferred[Any]:
         """
@@ -291,10 +286,6 @@ class Worker:
                 ),
                 len(self._resolver.cache),
                 self._resolver.cache.size,
-                tuple(
-                    DnsListStatus(one.name, one.trouble.value if one.trouble else "", one.reason)
-                    for one in self._dns_lists.lists
-                ),
             ),
         )
 
@@ -317,10 +308,6 @@ class Worker:
             find_servers, self._settings.dns.servers, self._parts.resolv_conf
         )
         return finding.addCallback(self._resolver.use)
-
-    def _test_lists(self) -> Deferred[None]:
-        resolver = self._resolver.for_check("test of the DNS lists", TEST_SECONDS, TEST_QUERIES)
-        return Deferred.fromCoroutine(self._dns_lists.test(resolver))
 
     def _probe(self) -> Deferred[Any]:
         return DeferredList(

@@ -7,7 +7,26 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-FAULTS = (*range(4, 10), *range(13, 19))
+FAULTS = (*range(4, 11), *range(13, 19))
+LISTS = (
+    "breaker",
+    "cached",
+    "codes",
+    "enforce",
+    "hijack",
+    "nibbles",
+    "own_refusal",
+    "private",
+    "refusal",
+    "self_test",
+    "self_test_domains",
+    "self_test_fails",
+    "self_test_ipv6",
+    "self_test_real",
+    "switched_off_for_all",
+)
+"""The rules for lists in the DNS."""
+
 TLS = (
     "change_cipher_spec",
     "early_data",
@@ -46,12 +65,19 @@ class AcceptanceTests(SynchronousTestCase):
 
     def test_faults(self):
         """
-        A full disk (F4), upstreams that fail (F5 to F9), a clock that jumps (F13), a reload (F14),
-        the end under load (F15), no descriptors or processes (F16), many connections (F17) and a
-        log that takes nothing (F18).
+        A full disk (F4), upstreams that fail (F5 to F9), a DNS that fails or lies (F10), a clock
+        that jumps (F13), a reload (F14), the end under load (F15), no descriptors or processes
+        (F16), many connections (F17) and a log that takes nothing (F18).
         """
         found = {int(row) for row in named(r"f([0-9]+)(?:_|\()")}
         self.assertEqual([row for row in FAULTS if row not in found], [])
+
+    def test_lists(self):
+        """
+        All that is asked of lists in the DNS.
+        """
+        found = named(r"lists_([a-z_0-9]+)\(")
+        self.assertEqual([each for each in LISTS if each not in found], [])
 
     def test_authentication(self):
         """

@@ -125,7 +125,7 @@ class DmarcCheck:
 
     async def _check(self, view: View) -> Sequence[Finding]:
         resolver = self.resolvers.for_check(self.name, self.deadline, QUERIES)
-        author = author_of(view.fact("fields"))
+        author = view.fact("fields").once(author_of)
         identifiers = tuple(_identifiers(view, author.domain))
         dmarc = await evaluate(resolver, author, identifiers, self.organization)
         arc = _arc_of(view)

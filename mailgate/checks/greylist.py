@@ -12,6 +12,7 @@ from attrs import frozen
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
+from mailgate.checks.dnslists import is_vouched_for
 from mailgate.checks.known import Known
 from mailgate.checks.senders import names_of
 from mailgate.checks.vouching import vouches_for_sender
@@ -90,7 +91,7 @@ class GreylistCheck:
         if self.hub is None or self._is_exempt(view):
             return ()
         found = sum(finding.score for name in self.counted for finding in view.findings_of(name))
-        if found < self.section.from_total:
+        if found < self.section.from_total or self._is_vouched_for(view):
             return ()
         attempt = attempt_of(view.session.client, view.envelope.sender, view.recipient)
         if attempt is None:
@@ -115,6 +116,12 @@ class GreylistCheck:
         asking = self.standings.of(name)
         known = await asking if isinstance(asking, Deferred) else asking
         return known.has_passed and not known.is_bad
+
+    def _is_vouched_for(self, view: View) -> bool:
+        """
+        Tell whether a list in the DNS speaks for the client: one that is known there comes again.
+        """
+        return "dnslists" in self.counted and is_vouched_for(view.findings_of("dnslists"))
 
     def _is_exempt(self, view: View) -> bool:
         session = view.session

@@ -13,6 +13,7 @@ from attrs import frozen
 from twisted.internet.defer import CancelledError, Deferred
 from zope.interface import implementer
 
+from mailgate.checks.waiting import at_once
 from mailgate.checks.words import quote
 from mailgate.config.checks import NamesCheck as Section
 from mailgate.config.model import Settings
@@ -36,6 +37,7 @@ _NAME = re.compile(
     r"(?=.{4,253}\Z)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)+(?!\d+\Z)[a-z0-9-]{2,63}"
 )
 _NULL = "."
+_A = "A of {}"
 
 
 class _Unknown(Exception):
@@ -103,7 +105,7 @@ class NamesCheck:
             or any(client in network for network in self.exempt_networks)
         ):
             return ()
-        return Deferred.fromCoroutine(self._judge(view, client))
+        return at_once(self._judge(view, client))
 
     async def _judge(self, view: View, client: IpAddress) -> Sequence[Finding]:
         resolver = self.resolvers.for_check(self.name, self.deadline)
@@ -154,7 +156,8 @@ class NamesCheck:
         """
         Judge whether one of the client's names leads back to it (RFC 1912 section 2.1).
         """
-        names = await _values(begun, f"the name of {client}")
+        answer = await begun if isinstance(begun, Deferred) else begun
+        names = _values(answer, "the name of {}", client)
         if not names:
             return Finding(
                 "CLIENT_NO_NAME",
@@ -183,7 +186,8 @@ class NamesCheck:
     async def _helo(
         self, resolver: IResolver, helo: str, begun: MaybeDeferred[Answer[IPv4Address]]
     ) -> Finding | None:
-        if await _values(begun, f"A of {quote(helo)}") or await _addresses(resolver, helo, 6):
+        answer = await begun if isinstance(begun, Deferred) else begun
+        if _values(answer, _A, helo) or await _addresses(resolver, helo, 6):
             return None
         return Finding(
             "HELO_UNRESOLVABLE",
@@ -199,7 +203,8 @@ class NamesCheck:
         """
         Judge whether a reply to the sender could be delivered (RFC 5321 section 5.1).
         """
-        exchanges = await _values(begun, f"MX of {quote(domain)}")
+        answer = await begun if isinstance(begun, Deferred) else begun
+        exchanges = _values(answer, "MX of {}", domain)
         if len(exchanges) == 1 and exchanges[0].host == _NULL:
             return Finding(
                 "SENDER_NULL_MX",
@@ -221,19 +226,22 @@ class NamesCheck:
 
 
 async def _addresses(resolver: IResolver, name: str, version: int) -> Sequence[IpAddress]:
-    if version == 4:
-        return await _values(resolver.look_up(name, A), f"A of {quote(name)}")
-    return await _values(resolver.look_up(name, AAAA), f"AAAA of {quote(name)}")
+    answer: MaybeDeferred[Answer[Any]] = resolver.look_up(name, A if version == 4 else AAAA)
+    if isinstance(answer, Deferred):
+        answer = await answer
+    return _values(answer, _A if version == 4 else "AAAA of {}", name)
 
 
-async def _values(answer: MaybeDeferred[Answer[T]], what: str) -> tuple[T, ...]:
+def _values(answer: Answer[T], what: str, name: object) -> tuple[T, ...]:
     """
     Give records.
 
+    @param what: what was asked for, with C{{}} in the place of the name.
     @raise _Unknown: nobody knows whether there are any.
     """
-    if isinstance(answer, Deferred):
-        answer = await answer
+    if isinstance(answer, Records):
+        return answer.values
     if isinstance(answer, Unknown):
-        raise _Unknown(f"{what}: {answer.reason}")
-    return answer.values if isinstance(answer, Records) else ()
+        subject = quote(name) if isinstance(name, str) else name
+        raise _Unknown(f"{what.format(subject)}: {answer.reason}")
+    return ()

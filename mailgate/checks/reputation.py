@@ -93,7 +93,7 @@ class ReputationCheck:
         Name the author, or C{None} where nothing vouches for it.
         """
         headers: Headers = view.fact("fields")
-        domain = author_of(headers).domain
+        domain = headers.once(author_of).domain
         if not domain or not vouches_for_author(view, domain):
             return None
         if domain not in self.names.shared:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from mailgate.checks.arc import ArcCheck
 from mailgate.checks.attachments import AttachmentsCheck
+from mailgate.checks.author import AuthorCheck
 from mailgate.checks.bayes import BayesCheck
 from mailgate.checks.dkim import DkimCheck
 from mailgate.checks.dmarc import DmarcCheck
@@ -37,6 +38,9 @@ CHECKS: Mapping[str, Callable[[Settings, Known], ICheck]] = {
     "lists": lambda settings, known: ListsCheck.from_settings(settings, known.lists),
     "bayes": lambda settings, known: BayesCheck.from_settings(settings, known.classifier),
     "dnslists": lambda settings, known: DnsListsCheck.from_settings(
+        settings, known.dns_lists, known.resolvers
+    ),
+    "author": lambda settings, known: AuthorCheck.from_settings(
         settings, known.dns_lists, known.resolvers
     ),
     "names": lambda settings, known: NamesCheck.from_settings(settings, known.resolvers),

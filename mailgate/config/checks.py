@@ -7,7 +7,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, ValidationInfo
 
 from mailgate.config.forbidden import FORBIDDEN_EXTENSIONS, FORBIDDEN_TYPES, FileType
 from mailgate.config.types import (
@@ -241,6 +241,9 @@ class DnsListOf(StrEnum):
     DOMAINS = "domains"
     """The name of HELO and the sender's domain, as they are."""
 
+    ORGANIZATIONS = "organizations"
+    """The same without what stands before the domain of the organization."""
+
 
 class DnsListCode(Section):
     """
@@ -254,6 +257,27 @@ class DnsListCode(Section):
     """Below zero the list speaks for the client."""
 
 
+def _only_for_addresses(value: bool, info: ValidationInfo) -> bool:
+    if value and info.data.get("of") is not DnsListOf.ADDRESSES:
+        raise ValueError(f'must be false unless of is "{DnsListOf.ADDRESSES}"')
+    return value
+
+
+def _not_for_domains(codes: dict[str, DnsListCode], info: ValidationInfo) -> dict[str, DnsListCode]:
+    # Whoever sends can say any name, so that it is listed as good proves nothing.
+    if info.data.get("of") is not DnsListOf.ADDRESSES and any(
+        code.score < 0 for code in codes.values()
+    ):
+        raise ValueError(f'must have no score below zero unless of is "{DnsListOf.ADDRESSES}"')
+    return codes
+
+
+def _only_for_domains(value: str | None, info: ValidationInfo) -> str | None:
+    if value is not None and info.data.get("of") is DnsListOf.ADDRESSES:
+        raise ValueError(f'must be left out where of is "{DnsListOf.ADDRESSES}"')
+    return value
+
+
 class DnsList(Section):
     """
     C{[checks.dnslists.lists.NAME]}: one list in the DNS.
@@ -261,8 +285,11 @@ class DnsList(Section):
 
     zone: HostName
     of: DnsListOf = DnsListOf.ADDRESSES
-    ipv6: bool = False
+    ipv6: Annotated[bool, AfterValidator(_only_for_addresses)] = False
     """Whether a list of addresses is asked for IPv6 addresses too."""
+
+    test_entry: Annotated[HostName | None, AfterValidator(_only_for_domains)] = None
+    """The domain that a list of domains always has; without it C{test} (RFC 5782 section 5)."""
 
     page: Annotated[
         str,
@@ -272,7 +299,13 @@ class DnsList(Section):
             description="an address of the web with {} for what is listed, or nothing",
         ),
     ] = ""
-    codes: Annotated[dict[ListCode, DnsListCode], Field(min_length=1, max_length=64)]
+    codes: Annotated[
+        dict[ListCode, DnsListCode],
+        Field(min_length=1, max_length=64),
+        AfterValidator(_not_for_domains),
+    ]
+    refusals: Annotated[tuple[ListCode, ...], Field(max_length=8)] = ()
+    """Answers that refuse a query, beside those that do so for every list."""
 
 
 class DnsListsCheck(Check):
@@ -285,6 +318,12 @@ class DnsListsCheck(Check):
     """How often a list that works is tested (RFC 5782 section 5)."""
 
     lists: Annotated[dict[Name, DnsList], Field(max_length=40)] = {}
+
+
+class AuthorCheck(Check):
+    """
+    C{[checks.author]}: what the lists of domains in C{[checks.dnslists]} say of the domain in From.
+    """
 
 
 class NamesCheck(Check):
@@ -355,4 +394,5 @@ class Checks(Section):
     lists: ListsCheck = ListsCheck()
     bayes: BayesCheck = BayesCheck()
     dnslists: DnsListsCheck = DnsListsCheck()
+    author: AuthorCheck = AuthorCheck()
     names: NamesCheck = NamesCheck()

@@ -25,12 +25,20 @@ class ServerWatch:
 
     log = Logger()
 
-    def __init__(self, settings: Callable[[], Dns], file: Path, threads: IThreads) -> None:
+    def __init__(
+        self,
+        settings: Callable[[], Dns],
+        file: Path,
+        threads: IThreads,
+        found: Callable[[Sequence[Server]], None] = lambda servers: None,
+    ) -> None:
         """
         @param settings: gives those that count at the moment.
         @param file: C{resolv.conf}.
         @param threads: where it is read.
+        @param found: told which servers there are, each time that it is looked.
         """
+        self._found = found
         self._settings = settings
         self._file = file
         self._threads = threads
@@ -44,6 +52,7 @@ class ServerWatch:
         return finding.addCallback(self._tell)
 
     def _tell(self, servers: Sequence[Server]) -> None:
+        self._found(servers)
         if servers == self._servers:
             return
         self._servers = servers

@@ -23,6 +23,7 @@ from mailgate.interfaces import ISandbox
 from mailgate.quarantine import rows
 from mailgate.reporting.status import (
     CertificateStatus,
+    DnsListStatus,
     Learned,
     Machine,
     Reload,
@@ -62,6 +63,9 @@ class Around:
 
     sandbox: ISandbox
     """Where the hub reads messages."""
+
+    dns_lists: Callable[[], tuple[DnsListStatus, ...]] = tuple
+    """Tells how they are."""
 
 
 class Health:
@@ -143,6 +147,7 @@ class Health:
             machine=machine if isinstance(machine, Machine) else None,
             reload=self._reload,
             sandbox=SandboxStatus.of(around.sandbox),
+            dns_lists=around.dns_lists(),
         )
 
     async def _ask(self, asking: Deferred[T]) -> T | str:

@@ -14,6 +14,7 @@ from twisted.logger import LogLevel, globalLogPublisher
 from mailgate.config.model import Settings
 from mailgate.hub.link import Method
 from mailgate.interfaces import Counted
+from mailgate.knowledge.dnslists import ListState
 from mailgate.knowledge.entry import Entry
 from mailgate.reporting.events import Field, fields_of, text_of, traceback_of
 from mailgate.reporting.measures import Measured
@@ -45,6 +46,9 @@ class Beginning:
 
     clients: tuple[str, ...]
     """Those that have a connection to another worker, once for each."""
+
+    dns_lists: tuple[ListState, ...] = ()
+    """How the lists in the DNS are."""
 
 
 @frozen
@@ -113,6 +117,12 @@ SUSPECTS = Method("suspects", tuple[bytes, ...])
 
 COUNTED = Method("counted", Count)
 """What one worker has counted, and the others shall count too: said to the hub, and by it."""
+
+DNS_LISTS = Method("dns lists", tuple[ListState, ...])
+"""Lists in the DNS that are not as they were."""
+
+DNS_LIST_FAILED = Method("dns list failed", ListState)
+"""A worker has seen that a list in the DNS is not to be believed; said to the hub."""
 
 STATUS = Method("status", None, WorkerStatus)
 """Tell how it is. What was counted since then is told before the answer."""

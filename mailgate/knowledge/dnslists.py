@@ -1,37 +1,33 @@
 """
 Lists in the DNS: what each of them says, and whether it can be believed at the moment.
+
+The hub tests them (L{mailgate.hub.dnslists}) and tells all workers how they are; a worker that
+sees that one is not to be believed stops asking it at once, and tells the hub.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
-from attrs import define, field, frozen
-from twisted.internet.defer import Deferred
-from twisted.logger import Logger
+from attrs import define, evolve, field, frozen
 
 from mailgate.config.checks import DnsList, DnsListOf
 from mailgate.config.values import parse_list_code
-from mailgate.interfaces import IResolver
-from mailgate.wire.dns.answer import A, Answer, Nothing, Records, Trouble, Unknown
+from mailgate.wire.dns.answer import Answer, Nothing, Trouble, Unknown
 
 IpAddress = IPv4Address | IPv6Address
 
 FAILURES = 5
 """Names without an answer, one after another, after which a list is switched off."""
 
-AGAIN_SECONDS = 300.0
-"""How long a list that fails is left alone before it is tested again."""
-
 UNTESTED = "it is not tested yet"
 
-_HOUR = 3600.0
 _ERRORS = (127, 255, 255)
 _REFUSAL = IPv4Address("127.0.0.1")
-_LISTED = ip_address("127.0.0.2")
-_NOT_LISTED = ip_address("127.0.0.1")
+_LISTED: IpAddress = ip_address("127.0.0.2")
+_NOT_LISTED: IpAddress = ip_address("127.0.0.1")
 _LISTED_6 = ip_address("::ffff:7f00:2")
 _NOT_LISTED_6 = ip_address("::ffff:7f00:1")
 # That there is no answer says something of the list only where it was asked.
@@ -65,8 +61,8 @@ class Code:
 
     pattern: str
     octets: tuple[frozenset[int], ...]
-    words: str
-    score: float
+    words: str = ""
+    score: float = 0.0
 
     def fits(self, answer: IPv4Address) -> bool:
         """
@@ -92,6 +88,24 @@ class Meaning:
 NOT_LISTED = Meaning()
 
 
+@frozen
+class ListState:
+    """
+    How a list is: what the hub tells the workers of it, and they the hub.
+    """
+
+    name: str
+    points: tuple[str, ...]
+    """What is looked up to test it: by turns what it must have and what it must not have. A list of
+    the same name with others is another one."""
+
+    trouble: ListTrouble | None = ListTrouble.UNTESTED
+    """Why it is not asked, or C{None} where it is."""
+
+    reason: str = UNTESTED
+    """The same in words."""
+
+
 @define(eq=False)
 class ListInDns:
     """
@@ -104,32 +118,29 @@ class ListInDns:
     has_ipv6: bool
     page: str
     codes: tuple[Code, ...]
-    trouble: ListTrouble | None = ListTrouble.UNTESTED
-    """Why it is switched off, or C{None} where it is asked."""
-
-    reason: str = UNTESTED
+    refusals: tuple[Code, ...]
+    state: ListState
     unanswered: set[str] = field(factory=set)
     """The names that it has not answered since it last has."""
-
-    due: float = 0.0
-    """When it is tested next, by the clock."""
 
     @classmethod
     def of_section(cls, name: str, section: DnsList) -> ListInDns:
         """
         Make the list of a table of the configuration.
         """
-        codes = tuple(
-            Code(pattern, parse_list_code(pattern), code.words, code.score)
-            for pattern, code in section.codes.items()
+        return cls(
+            name,
+            section.zone.lower(),
+            section.of,
+            section.ipv6,
+            section.page,
+            tuple(
+                Code(pattern, parse_list_code(pattern), code.words, code.score)
+                for pattern, code in section.codes.items()
+            ),
+            tuple(Code(pattern, parse_list_code(pattern)) for pattern in section.refusals),
+            ListState(name, _points(section)),
         )
-        return cls(name, section.zone, section.of, section.ipv6, section.page, codes)
-
-    def name_of(self, address: IpAddress) -> str:
-        """
-        Give the name that is looked up for an address (RFC 5782 sections 2.1 and 2.4).
-        """
-        return f"{reversed_address(address)}.{self.zone}"
 
     def read(self, answer: Answer[IPv4Address]) -> Meaning:
         """
@@ -144,7 +155,11 @@ class ListInDns:
             octets = tuple(value.packed)
             if octets[0] != 127:
                 return Meaning((), ListTrouble.HIJACKED, f"{value} is not an answer of a list")
-            if octets[:3] == _ERRORS or value == _REFUSAL:
+            if (
+                octets[:3] == _ERRORS
+                or value == _REFUSAL
+                or any(code.fits(value) for code in self.refusals)
+            ):
                 return Meaning((), ListTrouble.REFUSED, f"it refuses to answer: {value}")
         return Meaning(
             tuple(
@@ -158,7 +173,8 @@ class ListInDns:
 
 def reversed_address(address: IpAddress) -> str:
     """
-    Give the octets or nibbles of an address as labels, the last one first.
+    Give the octets or nibbles of an address as labels, the last one first (RFC 5782 sections 2.1
+    and 2.4).
     """
     if address.version == 4:
         return ".".join(map(str, reversed(address.packed)))
@@ -168,26 +184,44 @@ def reversed_address(address: IpAddress) -> str:
 @define(eq=False)
 class DnsLists:
     """
-    All lists, of one process.
+    All lists, as one worker knows them.
     """
 
-    log = Logger()
-
     lists: tuple[ListInDns, ...] = ()
-    _test_hours: float = 4.0
-    _clock: Callable[[], float] = field(default=lambda: 0.0)
+    _failed: Callable[[ListState], None] = field(default=lambda state: None)
 
     @classmethod
     def of_sections(
-        cls, sections: Mapping[str, DnsList], test_hours: float, clock: Callable[[], float]
+        cls,
+        sections: Mapping[str, DnsList],
+        failed: Callable[[ListState], None] = lambda state: None,
     ) -> DnsLists:
         """
-        Make the lists of the configuration. None is asked before it has passed its test.
+        Make the lists of the configuration. None is asked before it is known to work.
 
-        @param clock: gives seconds that only rise.
+        @param failed: told of a list that is not to be believed any more.
         """
         lists = tuple(ListInDns.of_section(name, each) for name, each in sections.items())
-        return cls(lists, test_hours, clock)
+        return cls(lists, failed)
+
+    def take_up(self, states: Iterable[ListState]) -> tuple[ListInDns, ...]:
+        """
+        Take up how the lists are.
+
+        @return: those that work again, of which something wrong may be remembered.
+        """
+        told = {(state.name, state.points): state for state in states}
+        again = []
+        for one in self.lists:
+            old = one.state
+            state = told.get((old.name, old.points), old)
+            if state == old:
+                continue
+            one.state = state
+            one.unanswered.clear()
+            if state.trouble is None and old.trouble is not ListTrouble.UNTESTED:
+                again.append(one)
+        return tuple(again)
 
     def note(self, one: ListInDns, name: str, meaning: Meaning) -> None:
         """
@@ -201,64 +235,33 @@ class DnsLists:
         elif meaning.trouble is ListTrouble.SILENT:
             one.unanswered.add(name)
             if len(one.unanswered) >= FAILURES:
-                self._switch_off(one, meaning.trouble, f"it does not answer: {meaning.reason}")
+                self._switch_off(one, meaning.trouble, silence(meaning.reason))
         else:
             self._switch_off(one, meaning.trouble, meaning.reason)
 
-    async def test(self, resolver: IResolver) -> None:
-        """
-        Test each list whose time it is (RFC 5782 section 5), all at the same time.
-        """
-        now = self._clock()
-        due = [one for one in self.lists if one.due <= now]
-        asked = [[resolver.look_up(name, A) for name in _points(one)] for one in due]
-        for one, points in zip(due, asked, strict=True):
-            answers = [await each if isinstance(each, Deferred) else each for each in points]
-            self._judge(one, answers)
-
-    def _judge(self, one: ListInDns, answers: Sequence[Answer[IPv4Address]]) -> None:
-        for number, answer in enumerate(answers):
-            meaning = one.read(answer)
-            if isinstance(answer, Unknown) and meaning.trouble is None:
-                # Nobody was asked, so nothing is known of the list.
-                one.due = self._clock() + AGAIN_SECONDS / 5
-                return
-            if meaning.trouble is not None:
-                self._switch_off(one, meaning.trouble, meaning.reason)
-                return
-            is_listed = isinstance(answer, Records)
-            if is_listed == bool(number % 2):
-                point = _points(one)[number].removesuffix(f".{one.zone}")
-                words = "lists everything" if is_listed else "does not list its test entry"
-                self._switch_off(one, ListTrouble.SELF_TEST, f"it {words}: {point}")
-                return
-        one.unanswered.clear()
-        one.due = self._clock() + self._test_hours * _HOUR
-        if one.trouble not in (None, ListTrouble.UNTESTED):
-            self.log.info("{event} {list} works again", event="dnslist.on", list=one.name)
-        one.trouble, one.reason = None, ""
-
     def _switch_off(self, one: ListInDns, trouble: ListTrouble, reason: str) -> None:
-        one.due = self._clock() + AGAIN_SECONDS
-        if one.trouble is not trouble:
-            self.log.error(
-                "{event} {list} is not asked any more: {reason}",
-                event="dnslist.off",
-                list=one.name,
-                trouble=trouble.value,
-                reason=reason,
-            )
-        one.trouble, one.reason = trouble, reason
         one.unanswered.clear()
+        # What was asked before it was switched off may be answered after it.
+        if one.state.trouble is None:
+            one.state = evolve(one.state, trouble=trouble, reason=reason)
+            self._failed(one.state)
 
 
-def _points(one: ListInDns) -> tuple[str, ...]:
+def silence(reason: str) -> str:
     """
-    Name what a list must have and what it must not have, by turns.
+    Say that a list does not answer.
     """
-    if one.of is DnsListOf.DOMAINS:
-        return f"test.{one.zone}", f"invalid.{one.zone}"
-    points = [one.name_of(_LISTED), one.name_of(_NOT_LISTED)]
-    if one.has_ipv6:
-        points += [one.name_of(_LISTED_6), one.name_of(_NOT_LISTED_6)]
-    return tuple(points)
+    return f"it does not answer: {reason}"
+
+
+def _points(section: DnsList) -> tuple[str, ...]:
+    """
+    Name what a list must have and what it must not have (RFC 5782 section 5).
+    """
+    zone = section.zone.lower()
+    if section.of is not DnsListOf.ADDRESSES:
+        return f"{(section.test_entry or 'test').lower()}.{zone}", f"invalid.{zone}"
+    addresses = [_LISTED, _NOT_LISTED]
+    if section.ipv6:
+        addresses += [_LISTED_6, _NOT_LISTED_6]
+    return tuple(f"{reversed_address(each)}.{zone}" for each in addresses)

@@ -7,11 +7,15 @@ from __future__ import annotations
 import re
 from base64 import b64decode
 from binascii import Error as BinasciiError
+from collections.abc import Callable
 from quopri import decodestring
+from typing import Any, TypeVar
 
-from attrs import frozen
+from attrs import field, frozen
 
 from mailgate.message.text import characters
+
+T = TypeVar("T")
 
 _TEXT_LIMIT = 1000
 _ENCODED_WORD = re.compile(rb"=\?([!-<>@-~]{1,40})\?([bBqQ])\?([!->@-~ ]*)\?=")
@@ -29,6 +33,8 @@ class Headers:
 
     end: int
     """Where the body begins: the offset behind the empty line, or the length of what was read."""
+
+    _made: dict[Any, Any] = field(factory=dict, init=False, eq=False, repr=False)
 
     @classmethod
     def parse(cls, head: bytes) -> Headers:
@@ -64,6 +70,15 @@ class Headers:
         if folded and values is not None:
             values[-1] = b"".join((values[-1], *folded))
         return cls(fields, end)
+
+    def once(self, make: Callable[[Headers], T]) -> T:
+        """
+        Give what a function makes of these fields; whoever asks next gets the same.
+        """
+        if make not in self._made:
+            self._made[make] = make(self)
+        made: T = self._made[make]
+        return made
 
     def values(self, name: str) -> list[bytes]:
         """

@@ -166,14 +166,24 @@ def _dns(status: Status, sums: Sums) -> Iterator[Metric]:
     )
     yield _gauge(
         "mailgate_dns_lists_off",
-        "DNS lists that are switched off, by the reason, as the worker with the most sees it.",
+        "DNS lists that are not asked, by the reason.",
         {
-            (why,): max(
-                (sum(one.trouble == why for one in each.lists) for each in known), default=0
-            )
+            (why,): sum(one.trouble == why for one in status.dns_lists)
             for why in ("untested", "silent", "refused", "hijacked", "self-test")
         },
         ("why",),
+    )
+    yield _gauge(
+        "mailgate_dns_list_works",
+        "Whether a DNS list is asked, by its name in the configuration.",
+        {(one.name,): not one.trouble for one in status.dns_lists},
+        ("list",),
+    )
+    yield _gauge(
+        "mailgate_dns_list_since_timestamp_seconds",
+        "Since when that is so.",
+        {(one.name,): one.since for one in status.dns_lists},
+        ("list",),
     )
     yield _gauge(
         "mailgate_dns_remembered_answers",

@@ -31,6 +31,7 @@ What a sandbox must have, or a person should look: the filter of system calls ke
 network by itself, whatever else is there.
 """
 
+_UNTESTED = "untested"
 _MINUTE = 60
 _HOUR = 3600
 _DAY = 86400
@@ -105,6 +106,7 @@ def _rows(status: Status) -> Iterator[Row]:
     yield from _workers(status)
     yield from _upstreams(status)
     yield from _dns(status)
+    yield from map(_dns_list, status.dns_lists)
     if status.database_error:
         yield Row(True, "database", status.database_error)
     else:
@@ -186,7 +188,7 @@ def _upstreams(status: Status) -> Iterator[Row]:
 
 def _dns(status: Status) -> Iterator[Row]:
     """
-    Tell of each DNS server and DNS list that a worker asks; the worker that sees it worst counts.
+    Tell of each DNS server that a worker asks; the worker that sees it worst counts.
     """
     known: dict[str, DnsServerStatus] = {}
     for seen in status.answering:
@@ -198,15 +200,17 @@ def _dns(status: Status) -> Iterator[Row]:
         words = "works" if each.is_up else "does not answer"
         words += "; a public one, which DNS lists refuse" if each.is_public else ""
         yield Row(not each.is_up, f"DNS server {each.server}", words)
-    lists: dict[str, DnsListStatus] = {}
-    for seen in status.answering:
-        assert seen.status is not None
-        for one in seen.status.dns.lists:
-            if one.name not in lists or one.trouble:
-                lists[one.name] = one
-    for one in lists.values():
-        words = f"is switched off: {one.reason}" if one.trouble else "works"
-        yield Row(bool(one.trouble), f"DNS list {one.name}", words)
+
+
+def _dns_list(one: DnsListStatus) -> Row:
+    part = f"DNS list {one.name}"
+    if one.trouble == _UNTESTED:
+        # So it is at the start. Where it lasts no DNS server answers, and that is a row of its own.
+        return Row(False, part, f"is not asked yet: {one.reason}")
+    if one.trouble:
+        return Row(True, part, f"switched off since {moment(one.since)}: {one.reason}")
+    tested = "" if one.tested is None else f", passed its test at {moment(one.tested)}"
+    return Row(False, part, f"works{tested}")
 
 
 def _load(upstream: UpstreamStatus) -> str:

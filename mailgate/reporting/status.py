@@ -47,15 +47,25 @@ class DnsServerStatus:
 @frozen
 class DnsListStatus:
     """
-    A list in the DNS, as one worker knows it.
+    A list in the DNS, as the hub knows it and all workers do. Its zone is not here: a key may be in
+    it.
     """
 
     name: str
     trouble: str = ""
-    """Why it is switched off, as one word, or C{""} where it is asked."""
+    """
+    C{""} where it is asked. Else why it is not: C{untested}, C{self-test} (it has failed its test),
+    C{silent} (its breaker is open: it does not answer), C{refused} or C{hijacked}.
+    """
 
     reason: str = ""
     """The same in words."""
+
+    since: float = 0.0
+    """Since when it is so, in seconds since the epoch."""
+
+    tested: float | None = None
+    """When it was tested last."""
 
 
 @frozen
@@ -69,7 +79,6 @@ class DnsStatus:
     """How many are remembered."""
 
     answer_bytes: int = 0
-    lists: tuple[DnsListStatus, ...] = ()
 
 
 @frozen
@@ -281,6 +290,8 @@ class Status:
     reload: Reload | None
     sandbox: SandboxStatus
     """Where the hub reads messages."""
+
+    dns_lists: tuple[DnsListStatus, ...] = ()
 
     @property
     def answering(self) -> tuple[WorkerSeen, ...]:

@@ -19,6 +19,7 @@ from mailgate.verdict import Action
 TITLES: Mapping[str, str] = {
     "arc": "Seals of forwarders",
     "attachments": "Attachments",
+    "author": "Lists of the author's domain",
     "bayes": "Wording and make",
     "dkim": "Signatures",
     "dmarc": "Domain of the author",

@@ -2,6 +2,7 @@
 Tests of judging messages by DMARC.
 """
 
+from attrs import evolve
 from pydantic import ValidationError
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
@@ -479,9 +480,8 @@ class PipelineTests(SynchronousTestCase):
         ):
             checks = {"dnslists": {"lists": lists, **tables}, "names": {"mode": "off"}}
             given = settings(**checks)
-            known = DnsLists.of_sections(given.checks.dnslists.lists, 4, lambda: NOW)
-            for one in known.lists:
-                one.trouble, one.reason = None, ""
+            known = DnsLists.of_sections(given.checks.dnslists.lists)
+            known.take_up(evolve(one.state, trouble=None, reason="") for one in known.lists)
             verdict = self.judged(
                 MESSAGE, keys(**dns | more), "8.8.4.4", dns_lists=known, checks=checks
             )

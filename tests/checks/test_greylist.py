@@ -56,14 +56,17 @@ class Hub:
         return succeed([self.known.get(name, Reputation(name)) for name in names])
 
 
-def view(score=1.0, sender=EVE, recipient=ADA, relay=False, check="helo", **options):
+def view(score=1.0, sender=EVE, recipient=ADA, relay=False, check="helo", more=(), **options):
     """
     Give what the check sees of somebody of whom C{score} was found.
+
+    @param more: further results.
     """
     client = options.pop("client", "192.0.2.7")
     spf = options.pop("spf", None)
     calls = evolve(session(client=client), **options)
     results = {check: Result(check, (Finding("SEEN", score, "Seen."),))}
+    results |= {each.check: each for each in more}
     if spf is not None:
         results["spf"] = Result("spf", (Finding("SPF", 0.0, "SPF.", fact=spf),))
     brought = {RELAY: Result(RELAY, (Finding("RELAYED", 0.0, "Brought."),))} if relay else {}
@@ -162,6 +165,21 @@ class GreylistTests(SynchronousTestCase):
         self.assertEqual(self.hub.asked, [])
         self.assertTrue(self.waits(view(score=1)))
         self.assertTrue(self.waits(view(score=0), from_total=0.0))
+
+    def test_lists_for_excuse(self):
+        """
+        A client that a list in the DNS speaks for does not wait, whatever else was found; where
+        lists are only observed it does.
+        """
+        found = Finding("DNSBL_CLIENT", 5.0, "Bad."), Finding("DNSWL_CLIENT", -0.5, "Good.")
+        seen = view(more=[Result("dnslists", found)])
+        self.assertFalse(self.waits(seen))
+        self.assertEqual(self.hub.asked, [])
+        for mode in ("observe", "off"):
+            given = settings(greylist={}, helo={}, dnslists={"mode": mode})
+            check = GreylistCheck.from_settings(given, Known(Lists(()), hub=self.hub))
+            (finding,) = check.check(seen)
+            self.assertEqual(finding.symbol, "GREYLIST_WAITS")
 
     def test_exempt(self):
         """

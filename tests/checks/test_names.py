@@ -2,6 +2,8 @@
 Tests of looking up the names of client and sender.
 """
 
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -26,9 +28,9 @@ GOOD = {
 """A client whose names are all right."""
 
 
-class NamesCheckTests(SynchronousTestCase):
+class Case(SynchronousTestCase):
     """
-    Tests of L{NamesCheck}.
+    A check with a table for a DNS.
     """
 
     def begin(self, zones, sender="ada@example.org", helo="mx.example.org", options=None, **more):
@@ -37,10 +39,10 @@ class NamesCheckTests(SynchronousTestCase):
         """
         self.zones = zones if isinstance(zones, Zones) else Zones(zones)
         check = NamesCheck.from_settings(settings(names=options or {}), self.zones)
-        given = session(**{"client": CLIENT, "helo": helo, **more})
+        calls = session(**{"client": CLIENT, "helo": helo, **more})
         local, _, domain = sender.partition("@")
-        envelope = Envelope(given, "7q4m-x2vd-90kt", Address(local, domain), NOW)
-        return check.check(View(given, NOW, ({},), {}, envelope))
+        envelope = Envelope(calls, "7q4m-x2vd-90kt", Address(local, domain), NOW)
+        return check.check(View(calls, NOW, ({},), {}, envelope))
 
     def check(self, zones, **more):
         """
@@ -54,6 +56,12 @@ class NamesCheckTests(SynchronousTestCase):
         Give symbols and scores.
         """
         return [(each.symbol, each.score) for each in self.check(zones, **more)]
+
+
+class NamesCheckTests(Case):
+    """
+    Tests of L{NamesCheck}.
+    """
 
     def test_good(self):
         """
@@ -95,7 +103,7 @@ class NamesCheckTests(SynchronousTestCase):
         A name in HELO without an address is told; what is no name is another check's.
         """
         self.assertEqual(self.found(GOOD, helo="no.example.org"), [("HELO_UNRESOLVABLE", 1)])
-        for helo in ("[192.0.2.1]", "server7", "a b.example.org", "mail.example.com"):
+        for helo in ("[192.0.2.1]", "server7", "a\\032b.example.org", "mail.example.com"):
             self.assertEqual(self.found(GOOD, helo=helo), [])
         six = {**GOOD, "six.example.org": {"AAAA": ["2a00::1"]}}
         self.assertEqual(self.found(six, helo="six.example.org"), [])
@@ -171,3 +179,96 @@ class NamesCheckTests(SynchronousTestCase):
         asking.cancel()
         self.failureResultOf(asking, CancelledError)
         self.assertEqual(zones.waiting, [])
+
+
+STRANGE = (
+    "a\\032b.example.org",
+    "x\\010y.example.org",
+    "\\255\\254.example.org",
+    f"{'a' * 63}.{'b' * 63}.{'c' * 63}.example.org",
+    "localhost",
+    "1.2.3.4",
+    ".",
+)
+"""Names that a stranger can give to an address or a domain."""
+
+ENTRIES = st.one_of(
+    st.sampled_from(Trouble),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "A": st.lists(st.sampled_from([CLIENT, "127.0.0.1", "10.0.0.1"]), max_size=3),
+            "MX": st.lists(st.tuples(st.integers(0, 65535), st.sampled_from(STRANGE)), max_size=3),
+            "PTR": st.lists(st.sampled_from([*STRANGE, "mx.example.org"]), max_size=3),
+            "CNAME": st.sampled_from(["mx.example.org", "example.org", "else.example"]),
+        },
+    ),
+)
+
+
+class HostileTests(Case):
+    """
+    Tests of answers that strangers have made.
+    """
+
+    def test_strange_names(self):
+        """
+        Whatever name an address has, it is told in a few visible characters, and not in the reply.
+        """
+        for name in STRANGE:
+            (finding,) = self.check({**GOOD, POINTER: {"PTR": [name]}})
+            self.assertEqual(finding.symbol, "CLIENT_NAME_UNCONFIRMED", name)
+            self.assertTrue(finding.detail.isprintable(), name)
+            self.assertLess(len(finding.detail), 250, name)
+            self.assertEqual(finding.public, f"the name of {CLIENT} does not lead back to it")
+
+    def test_many(self):
+        """
+        Of a thousand names a client cannot make us look up more than a few, and of a thousand mail
+        servers of a domain none.
+        """
+        names = [f"n{each}.example.org" for each in range(1000)]
+        servers = {"MX": [(each, name) for each, name in enumerate(names)]}
+        self.found({**GOOD, POINTER: {"PTR": names}, "example.org": servers})
+        self.assertLess(len(self.zones.asked), NAMES + 4)
+
+    def test_others_address(self):
+        """
+        A name that leads to this machine, a private address or somebody else does not lead back.
+        """
+        for address in ("127.0.0.1", "10.0.0.1", "198.51.100.25", "185.1.2.4"):
+            found = self.found({**GOOD, "mx.example.org": {"A": [address]}})
+            self.assertEqual(found, [("CLIENT_NAME_UNCONFIRMED", 1)])
+
+    def test_circles(self):
+        """
+        Aliases in a circle are unknown, wherever they are.
+        """
+        circle = {"CNAME": "round.example"}
+        for name in GOOD:
+            zones = {**GOOD, name: circle, "round.example": circle}
+            self.assertEqual(self.found(zones), [("NAMES_UNKNOWN", 0)])
+
+    def test_not_only_null_mx(self):
+        """
+        A null MX beside another one is none (RFC 7505 section 3); whatever number it has, it is one
+        where it is alone.
+        """
+        both = {"MX": [(0, "."), (10, "mx.example.org")]}
+        self.assertEqual(self.found({**GOOD, "example.org": both}), [])
+        odd = {"MX": [(65535, ".")]}
+        self.assertEqual(self.found({**GOOD, "example.org": odd}), [("SENDER_NULL_MX", 5)])
+
+    @given(st.fixed_dictionaries(dict.fromkeys(GOOD, ENTRIES)))
+    def test_anything(self, zones):
+        """
+        Any answers give findings of the symbols that there are; where nothing is known of the
+        sender's domain, it is not refused for anything else.
+        """
+        policy = Policy.from_settings(settings(names={"mode": "enforce"}))
+        findings = self.check(zones)
+        self.assertLessEqual({each.symbol for each in findings}, NamesCheck.symbols)
+        result = Result("names", tuple(findings))
+        reply = policy.judge(Phase.RCPT, [result], "7q4m", Address("ada", "example.com")).reply
+        if isinstance(zones["example.org"], Trouble):
+            self.assertIsNone(reply)

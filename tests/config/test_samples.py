@@ -13,6 +13,7 @@ from pydantic_core import PydanticUndefined
 from twisted.trial.unittest import SynchronousTestCase
 
 import mailgate.config
+from mailgate.config.checks import DnsList
 from mailgate.config.delivery import Group, MaildirUpstream, Route, SmtpUpstream
 from mailgate.config.load import check, load
 from mailgate.config.model import AccountUpstream, CertificateFiles, Listener, Settings
@@ -119,6 +120,18 @@ class SampleTests(SynchronousTestCase):
         self.assertEqual(set(tables), set(kinds))
         for name, kind in kinds.items():
             self.compare(f"recipients.{name}", kind, {**tables[name], "domains": []})
+
+    def test_lists_sample(self) -> None:
+        """
+        So has, taken together, the tables of the lists in the DNS. Each of them can be taken out of
+        its comment as it is, and has a look-up page for whoever is refused.
+        """
+        tables = uncommented()["checks"]["dnslists"]["lists"]
+        for name, table in tables.items():
+            one = DnsList.model_validate(table)
+            self.assertTrue(one.page.startswith("https://"), name)
+        self.assertEqual(set().union(*tables.values()), set(DnsList.model_fields))
+        self.assertGreater(len(tables), 12)
 
     def test_account_upstream(self) -> None:
         """

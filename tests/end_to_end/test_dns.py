@@ -3,6 +3,7 @@ Tests of the resolver over real sockets, and of a gateway with DNS servers that 
 """
 
 import json
+import subprocess
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, DeferredList
@@ -15,6 +16,7 @@ from mailgate.net.dns.servers import Server
 from mailgate.wire.dns.answer import NODATA, NXDOMAIN, TXT, A, Records, Trouble
 from tests.end_to_end.case import EndToEndTestCase
 from tests.end_to_end.client import make_message, send
+from tests.end_to_end.gateway import lack, needs
 from tests.end_to_end.ports import free_port
 from tests.net.dns.test_query import GOOD
 from tests.net.misbehaving import LARGE, Misbehaving, serve
@@ -149,3 +151,20 @@ class GatewayTests(EndToEndTestCase):
         """
         gateway = self.gateway(tables='[dns]\nservers = ["9.9.9.9"]\n').start()
         self.eventually(lambda: "dns.public_server 9.9.9.9" in gateway.said(), "not warned")
+
+    def test_public_server_of_the_machine(self):
+        """
+        So it is where only the machine's C{resolv.conf} names it; C{mailgate status} tells as well.
+        """
+        tool, *_ = needs(self, "unshare")
+        gateway = self.gateway()
+        file = gateway.folder / "resolv.conf"
+        file.write_text("nameserver 8.8.8.8\n")
+        seen = 'mount --bind "$0" /etc/resolv.conf && exec "$@"'
+        apart = (tool, "-rm", "sh", "-c", seen, str(file))
+        if subprocess.run([*apart, "true"], capture_output=True).returncode:
+            lack(self, "namespaces of mounts are not allowed")
+        gateway.start(before=apart)
+        self.eventually(lambda: "dns.public_server 8.8.8.8" in gateway.said(), "not warned")
+        words = "a public one, which DNS lists refuse"
+        self.eventually(lambda: words in gateway.run("status").stdout, "not told")

@@ -9,6 +9,13 @@ from twisted.trial.unittest import SynchronousTestCase
 from mailgate.message.header import Headers, decode
 
 
+def len_of(headers):
+    """
+    Count the names of fields.
+    """
+    return len(headers.fields)
+
+
 class HeadersTests(SynchronousTestCase):
     """
     Tests of the fields and their values.
@@ -25,6 +32,22 @@ class HeadersTests(SynchronousTestCase):
         self.assertEqual(headers.values("X"), [b"1", b"2"])
         self.assertEqual(headers.values("body"), [])
         self.assertEqual(headers.end, len(section))
+
+    def test_once(self):
+        """
+        What is made of the fields is made once for all who ask.
+        """
+        made = []
+
+        def first(headers):
+            made.append(headers)
+            return headers.values("a")
+
+        headers, others = Headers.parse(b"A: 1\r\n\r\n"), Headers.parse(b"A: 2\r\n\r\n")
+        self.assertEqual([headers.once(first) for _ in range(3)], [[b"1"]] * 3)
+        self.assertEqual(others.once(first), [b"2"])
+        self.assertEqual(headers.once(len_of), 1)
+        self.assertEqual(made, [headers, others])
 
     def test_end(self):
         """

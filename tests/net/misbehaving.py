@@ -1,8 +1,12 @@
 """
-A DNS server that misbehaves: the first label of the name that it is asked for says how.
+A DNS server that misbehaves: the first label of the name that it is asked for says how, or the
+first one behind it that does.
 
-What it says is put together by twisted.names, which knows nothing of ours.
+What it says is put together by twisted.names, which knows nothing of ours. As a program,
+C{python -m tests.net.misbehaving PORT}, it answers on this machine until it is ended.
 """
+
+import sys
 
 from attrs import frozen
 from twisted.internet.protocol import DatagramProtocol, Factory, Protocol
@@ -10,6 +14,9 @@ from twisted.names import dns
 
 LARGE = 64_000
 """Bytes of the text of C{large}."""
+
+LIST = b".lists.invalid"
+"""Where a list is: its answers are in 127/8, also those that come in a wrong way."""
 
 HIJACKER = "203.0.113.80"
 SECONDS = 300
@@ -80,15 +87,17 @@ class Misbehaving:
         self.asked.append(
             (name.lower().decode(), query.queries[0].type, is_stream, bool(query.additional))
         )
-        label = name.split(b".")[0].lower().decode()
-        behave = self.behaviours.get(label, self.do_nxdomain)
+        labels = name.lower().decode().split(".")
+        known = [self.behaviours[label] for label in labels if label in self.behaviours]
+        behave = known[0] if known else self.do_nxdomain
         said = behave(query, is_stream)
         if isinstance(said, bytes):
             said = [Says(said)]
         return said
 
-    def _address(self, query, *, address="192.0.2.1", **more):
+    def _address(self, query, *, address="", **more):
         name = query.queries[0].name.name
+        address = address or ("127.0.0.9" if name.lower().endswith(LIST) else "192.0.2.1")
         return reply_to(query, [record(name, dns.Record_A(address))], **more)
 
     def do_good(self, query, is_stream):
@@ -130,6 +139,21 @@ class Misbehaving:
     def do_hijack(self, query, is_stream):
         return self._address(query, address=HIJACKER)
 
+    def do_spf(self, query, is_stream):
+        if query.queries[0].type != dns.TXT:
+            return self.do_nodata(query, is_stream)
+        name = query.queries[0].name.name
+        number = name.split(b".")[-2]
+        terms = [b"a:timeout.%d.%s.example" % (each, number) for each in range(10)]
+        text = dns.Record_TXT(b" ".join((b"v=spf1", *terms))[:255])
+        return reply_to(query, [record(name, text)])
+
+    def do_test(self, query, is_stream):
+        return self._address(query, address="127.0.0.2")
+
+    def do_listed(self, query, is_stream):
+        return self._address(query, address="127.0.1.2")
+
     def do_truncated(self, query, is_stream):
         if is_stream:
             return self._address(query)
@@ -139,6 +163,10 @@ class Misbehaving:
         return reply_to(query, trunc=1)
 
     def do_large(self, query, is_stream):
+        if query.queries[0].type == dns.MX:
+            return self.do_good(query, is_stream)
+        if query.queries[0].type != dns.TXT:
+            return self.do_nodata(query, is_stream)
         if not is_stream:
             return reply_to(query, trunc=1)
         strings = [b"x" * 250] * (LARGE // 250)
@@ -298,3 +326,21 @@ def serve(test, reactor, server, port):
     tcp = reactor.listenTCP(port, factory, interface="127.0.0.1")
     test.addCleanup(tcp.stopListening)
     return port
+
+
+def main():
+    """
+    Misbehave.
+    """
+    from twisted.internet import reactor
+
+    port, server = int(sys.argv[1]), Misbehaving()
+    reactor.listenUDP(port, MisbehavingDatagrams(reactor, server), "127.0.0.1")
+    factory = Factory.forProtocol(lambda: _Connection(server))
+    reactor.listenTCP(port, factory, interface="127.0.0.1")
+    print("ready", flush=True)
+    reactor.run()
+
+
+if __name__ == "__main__":
+    main()

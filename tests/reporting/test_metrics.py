@@ -119,8 +119,11 @@ class ExposeTests(SynchronousTestCase):
         gone = worker(13, is_current=False, status=None)
         asking = worker(14, sessions=0)
         server = DnsServerStatus("192.0.2.53", False, False)
-        lists = (DnsListStatus("a"), DnsListStatus("b", "refused", "it refuses"))
-        dns = DnsStatus((server,), 7, 900, lists)
+        lists = (
+            DnsListStatus("a", since=NOW - 9),
+            DnsListStatus("b", "refused", "it refuses", NOW - 5),
+        )
+        dns = DnsStatus((server,), 7, 900)
         asking = evolve(asking, status=evolve(asking.status, dns=dns))
         status = evolve(
             STATUS,
@@ -128,6 +131,7 @@ class ExposeTests(SynchronousTestCase):
             upstreams=(UpstreamStatus("inbox", 7, is_open=True),),
             stored=evolve(STORED, outbox_waiting=2, outbox_oldest=NOW - 90),
             reload=Reload(NOW - 5, "a mistake"),
+            dns_lists=lists,
         )
         values = self.values(status)
         for key, number in {
@@ -140,6 +144,9 @@ class ExposeTests(SynchronousTestCase):
             ("mailgate_dns_servers_down",): 1,
             ("mailgate_dns_lists_off", "refused"): 1,
             ("mailgate_dns_lists_off", "hijacked"): 0,
+            ("mailgate_dns_list_works", "a"): 1,
+            ("mailgate_dns_list_works", "b"): 0,
+            ("mailgate_dns_list_since_timestamp_seconds", "b"): NOW - 5,
             ("mailgate_dns_remembered_answers",): 7,
             ("mailgate_dns_remembered_bytes",): 900,
             ("mailgate_outbox_copies", "waiting"): 2,

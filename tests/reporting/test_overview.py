@@ -176,20 +176,20 @@ class OverviewTests(SynchronousTestCase):
 
     def test_dns_lists(self):
         """
-        A DNS list that one worker has switched off is wrong, with the reason.
+        A DNS list that is switched off is wrong, with the reason and since when; one that is not
+        tested yet is not.
         """
-
-        def has(pid, one):
-            seen = worker(pid)
-            return evolve(seen, status=evolve(seen.status, dns=DnsStatus(lists=(one,))))
-
-        good = has(11, DnsListStatus("psbl"))
-        off = has(12, DnsListStatus("psbl", "refused", "it refuses to answer: 127.255.255.254"))
-        both = evolve(STATUS, workers=(good, evolve(good, pid=12)))
-        self.assertEqual(problems(both), [])
-        words = "DNS list psbl: is switched off: it refuses to answer: 127.255.255.254"
-        for workers in (good, off), (off, good):
-            self.wrong(words, workers=workers)
+        good = DnsListStatus("psbl", since=NOW - DAY, tested=NOW)
+        new = DnsListStatus("new", "untested", "it is not tested yet", NOW)
+        status = evolve(STATUS, dns_lists=(good, new))
+        self.assertEqual(problems(status), [])
+        words = {row.part: row.words for row in overview(status)}
+        self.assertEqual(words["DNS list psbl"], f"works, passed its test at {moment(NOW)}")
+        self.assertEqual(words["DNS list new"], "is not asked yet: it is not tested yet")
+        reason = "it refuses to answer: 127.255.255.254"
+        off = DnsListStatus("psbl", "refused", reason, NOW - DAY, NOW)
+        since = moment(NOW - DAY)
+        self.wrong(f"DNS list psbl: switched off since {since}: {reason}", dns_lists=(new, off))
 
     def test_outbox(self):
         """

@@ -77,6 +77,16 @@ class Cache:
             _, oldest = self._entries.popitem(last=False)
             self.size -= oldest.size
 
+    def forget(self, zone: str) -> None:
+        """
+        Forget all that is known of names in a zone.
+
+        @param zone: in small letters, without a dot at its end.
+        """
+        end = f".{zone}"
+        for key in [key for key in self._entries if key[0].endswith(end) or key[0] == zone]:
+            self._remove(key)
+
     def _remove(self, key: Key) -> None:
         entry = self._entries.pop(key, None)
         if entry is not None:

@@ -36,6 +36,24 @@ class CacheTests(SynchronousTestCase):
         self.assertIs(cache.get(key, 15), answer)
         self.assertEqual(len(cache), 1)
 
+    def test_forget(self):
+        """
+        What is known of a zone can be forgotten: all names in it, and no others.
+        """
+        cache = Cache(LIMIT)
+        names = ("bl.example", "a.bl.example", "1.2.bl.example")
+        others = ("example", "xbl.example", "bl.example.org", "a.bl.example.org")
+        for name in (*names, *others):
+            cache.put((name, 1), NODATA, 10)
+            cache.put((name, 16), NODATA, 10)
+        cache.forget("bl.example")
+        known = [name for name in (*names, *others) if cache.get((name, 16), 0)]
+        self.assertEqual(known, list(others))
+        self.assertEqual(len(cache), 2 * len(others))
+        for name in others:
+            cache.forget(name)
+        self.assertEqual(cache.size, 0)
+
     def test_too_large(self):
         """
         What is larger than all of the memory drives nothing else out.
