@@ -1,6 +1,7 @@
 """
-What it adds to a message to ask the DNS who sends it, in milliseconds of processor time, where all
-answers are remembered: sixteen look-ups in lists, and the names of client and sender.
+What it adds to a message to look at who sends it, in milliseconds of processor time. The DNS, where
+all answers are remembered: sixteen look-ups in lists, and the names of client and sender. Rates and
+the penalty box, where many others are known: the checks, and what the hub counts of the message.
 
 A message of 4 KiB is judged from its connection to its dot with these checks and without, in this
 process, without sockets; nobody is asked anything.
@@ -10,7 +11,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from ipaddress import ip_address
+from itertools import count
 from pathlib import Path
 from statistics import median
 from time import process_time
@@ -25,15 +28,23 @@ from twisted.internet.defer import Deferred
 
 from bench.messages import Mailbag
 from mailgate.checks.known import Known
+from mailgate.config.checks import RateOf
 from mailgate.config.model import Settings
+from mailgate.interfaces import Deed
 from mailgate.judging import make_pipeline
 from mailgate.knowledge.dnslists import DnsLists, reversed_address
+from mailgate.knowledge.excess import Amount, Excess
+from mailgate.knowledge.penalty_box import PenaltyBox
+from mailgate.knowledge.rates import Rates
 from mailgate.message.envelope import Envelope, Session
 from mailgate.message.message import MemoryMessage
+from mailgate.message.record import Copy, Record
 from mailgate.net.dns.flight import Flight
 from mailgate.net.dns.resolver import Resolver
 from mailgate.pipeline.engine import Pipeline
+from mailgate.store.database import Database
 from mailgate.store.threads import ImmediateThreads
+from mailgate.verdict import Action, Verdict
 from mailgate.wire.address import Address
 from mailgate.wire.dns.answer import MX, NXDOMAIN, PTR, A, Answer, MailExchange, Records, RecordType
 from mailgate.wire.dns.name import normal_text
@@ -46,6 +57,34 @@ _ADDRESSES, _DOMAINS = 10, 2
 _ROUNDS = 9
 _NOW = 1_800_000_000.0
 
+_COUNTING = ("rates", "subjects", "penalty")
+_OTHERS = 10_000
+"""How many have sent too much, and are in the penalty box."""
+
+_SESSION = Session(
+    id="0000-0000-0000",
+    listener="mx",
+    role="mx",
+    client=str(_CLIENT),
+    port=40001,
+    started=_NOW,
+    helo=_HELO,
+    is_esmtp=True,
+    local="198.51.100.25",
+)
+_RECORD = Record(
+    trace="7q4m-x2vd-90kt",
+    session=_SESSION,
+    started=_NOW,
+    seconds=0.1,
+    reply="250 2.0.0 done",
+    sender=f"ada@{_DOMAIN}",
+    size=4096,
+    subject="About the meeting of Thursday the 14th",
+    copies=(Copy("user@example.com", "delivered", "250 2.0.0 taken", "inbox"),),
+    verdicts=(Verdict(Action.ACCEPT, (), 0.0),),
+)
+
 
 def main() -> int:
     """
@@ -56,19 +95,26 @@ def main() -> int:
     number = parser.parse_args().number
     message = Mailbag(4096).message(1)
     rows = {
-        "without": _make(lists=False, names=False),
-        "with lists": _make(lists=True, names=False),
-        "with lists and names": _make(lists=True, names=True),
+        "without": _make(lists=False, names=False, rates=False),
+        "with lists": _make(lists=True, names=False, rates=False),
+        "with lists and names": _make(lists=True, names=True, rates=False),
+        "with rates and box": _make(lists=False, names=False, rates=True),
+        "with all": _make(lists=True, names=True, rates=True),
     }
     figures: dict[str, list[float]] = {name: [] for name in rows}
     for _ in range(_ROUNDS):
-        for name, (pipeline, _) in rows.items():  # by turns, so that all have the same weather
+        for name, (
+            pipeline,
+            _,
+            tally,
+        ) in rows.items():  # by turns, so that all have the same weather
             began = process_time()
             for _ in range(number):
                 _judge(pipeline, message)
+                tally(_RECORD)
             figures[name].append((process_time() - began) / number * 1e3)
     without = figures["without"]
-    for name, (_, resolver) in rows.items():
+    for name, (_, resolver, _) in rows.items():
         added = median(one - other for one, other in zip(figures[name], without, strict=True))
         look_ups = resolver.remembered / (number * _ROUNDS)
         print(
@@ -91,9 +137,11 @@ class _NothingElse(Resolver):
         return NXDOMAIN
 
 
-def _make(lists: bool, names: bool) -> tuple[Pipeline, Resolver]:
+def _make(
+    lists: bool, names: bool, rates: bool
+) -> tuple[Pipeline, Resolver, Callable[[Record], None]]:
     """
-    Make a pipeline, and a resolver that remembers all that is asked.
+    Make a pipeline, a resolver that remembers all that is asked, and what counts a message.
     """
     codes = {"127.0.0.2": {"words": "sends spam", "score": 4.0}}
     tables: dict[str, Any] = {
@@ -112,9 +160,11 @@ def _make(lists: bool, names: bool) -> tuple[Pipeline, Resolver]:
                 "dnslists": {"mode": "score" if lists else "off", "lists": tables},
                 "author": {"mode": "score" if lists else "off"},
                 "names": {"mode": "score" if names else "off"},
+                **({} if rates else {name: {"mode": "off"} for name in _COUNTING}),
             },
         }
     )
+    threads = ImmediateThreads()
     resolver = _NothingElse(settings.dns, reactor)
     until = float("inf")
     pointer = f"{reversed_address(_CLIENT)}.in-addr.arpa"
@@ -123,35 +173,47 @@ def _make(lists: bool, names: bool) -> tuple[Pipeline, Resolver]:
     resolver.cache.put((_DOMAIN, MX.code), Records((MailExchange(10, _HELO),)), until)
     known = DnsLists.of_sections(settings.checks.dnslists.lists)
     known.take_up(evolve(one.state, trouble=None, reason="") for one in known.lists)
+    times = count(_NOW, 60.0)
+    counted = Rates(lambda: next(times), settings.checks)
+    box = PenaltyBox(
+        Database(Path("/nowhere"), threads, threads), lambda: _NOW, settings.checks.penalty
+    )
+    for each in range(_OTHERS):
+        client = f"10.{each // 256}.{each % 256}.1"
+        counted.excesses.add(
+            Excess(RateOf.ADDRESS, client, Amount.MESSAGES, 1000, 1000, 60, _NOW + 600)
+        )
+        box.mark(client, Deed.TRAP)
+    box.tell()
+
+    def tally(record: Record) -> None:
+        if rates:
+            counted.count(record)
+            box.count(record)
+
     pipeline = make_pipeline(
         settings,
-        Known(resolvers=resolver, dns_lists=known),
-        ImmediateThreads(),
+        Known(
+            resolvers=resolver,
+            dns_lists=known,
+            excesses=counted.excesses,
+            penalties=box.penalties,
+        ),
+        threads,
         reactor,
         lambda: _NOW,
     )
-    return pipeline, resolver
+    return pipeline, resolver, tally
 
 
 def _judge(pipeline: Pipeline, data: bytes) -> None:
     """
     Judge a message from its connection to its dot.
     """
-    session = Session(
-        id="0000-0000-0000",
-        listener="mx",
-        role="mx",
-        client=str(_CLIENT),
-        port=40001,
-        started=_NOW,
-        helo=_HELO,
-        is_esmtp=True,
-        local="198.51.100.25",
-    )
-    judge = pipeline.open(session)
+    judge = pipeline.open(_SESSION)
     _result(judge.connected())
-    _result(judge.greeted(session))
-    transaction = judge.begin(Envelope(session, "7q4m-x2vd-90kt", Address("ada", _DOMAIN), _NOW))
+    _result(judge.greeted(_SESSION))
+    transaction = judge.begin(Envelope(_SESSION, "7q4m-x2vd-90kt", Address("ada", _DOMAIN), _NOW))
     _result(transaction.mail())
     _result(transaction.rcpt(Address("user", "example.com")))
     _result(transaction.message(MemoryMessage((data,))))

@@ -23,6 +23,7 @@ from twisted.python.threadpool import ThreadPool
 from zope.interface import provider
 
 from mailgate import sandboxed
+from mailgate.checks.known import Known
 from mailgate.delivery.deadline import ends_within
 from mailgate.delivery.routes import make_deliveries
 from mailgate.edge.files import raise_file_limit
@@ -32,9 +33,11 @@ from mailgate.hub.orders import (
     COUNTED,
     DNS_LIST_FAILED,
     DNS_LISTS,
+    EXCEEDED,
     FIRST_SOCKET,
     LINK,
     MEASURED,
+    PENALIZED,
     PING,
     RELISTED,
     RETIRE,
@@ -51,7 +54,6 @@ from mailgate.hub.orders import (
 )
 from mailgate.interfaces import IDelivery
 from mailgate.knowledge.dnslists import ListState
-from mailgate.knowledge.lists import Lists
 from mailgate.net.sandbox import Sandbox
 from mailgate.parts import FILE_THREADS, Parts, keep_steady, spare_collector
 from mailgate.pipeline.suspects import Suspects
@@ -72,7 +74,7 @@ class Child:
         self._reactor = reactor
         self._pool = ThreadPool(0, FILE_THREADS, "mailgate files")
         self._hub = RemoteHub()
-        self._lists = Lists()
+        self._known = Known()
         self._deliveries: Mapping[str, IDelivery] = {}
         self._worker: Worker | None = None
         self._sandbox = Sandbox(reactor, sandboxed.PROGRAM, jobs=1)
@@ -90,6 +92,8 @@ class Child:
                 RELISTED: self._relisted,
                 COUNTED: self._counted,
                 DNS_LISTS: self._dns_lists,
+                EXCEEDED: self._known.excesses.add,
+                PENALIZED: self._known.penalties.take,
                 SUSPECTS: self._suspected,
                 PING: lambda _: self._is_open,
                 RETIRE: lambda seconds: Deferred.fromCoroutine(self._retire(seconds)),
@@ -123,7 +127,10 @@ class Child:
         settings, parts = beginning.settings, Parts()
         threads = Threads(self._reactor, self._pool)
         self._hub.room = beginning.has_room
-        self._lists.index = self._lists.index.changed(added=beginning.entries)
+        known = self._known
+        known.lists.index = known.lists.index.changed(added=beginning.entries)
+        known.excesses.keep(beginning.excesses)
+        known.penalties.take(beginning.penalties)
         self._deliveries = make_deliveries(
             settings, self._reactor, parts.files, threads, parts.wall_clock
         )
@@ -137,7 +144,7 @@ class Child:
             parts,
             threads,
             self._hub,
-            self._lists,
+            known,
             self._deliveries,
             raise_file_limit(),
             lambda what, client, name: self._hub.link.tell(COUNTED, Count(what, client, name)),
@@ -169,7 +176,8 @@ class Child:
             self._suspects.hashes = frozenset(hashes)
 
     def _relisted(self, change: Relisted) -> None:
-        self._lists.index = self._lists.index.changed(change.added, change.removed)
+        lists = self._known.lists
+        lists.index = lists.index.changed(change.added, change.removed)
 
     async def _retire(self, seconds: float) -> None:
         """

@@ -239,6 +239,11 @@ class ITransactionJudge(Interface):
     The judge of one transaction; each method is called once its predecessor has answered.
     """
 
+    origin: str = Attribute(
+        "The IP address of the stranger from whom a relay of ours has brought the message, once"
+        " that is known; else an empty string."
+    )
+
     def mail() -> MaybeDeferred[Verdict]:
         """
         Judge the sender.
@@ -672,6 +677,30 @@ class Standing:
     """
     Seconds since the first attempt; 0 where this is the first, and where the network was known.
     """
+
+
+class Deed(StrEnum):
+    """
+    What was seen of somebody.
+    """
+
+    SPAM = "spam"
+    """A message of it was held as spam, phishing, forged or malware, or refused at its end."""
+
+    REFUSED = "refused"
+    """It was refused before."""
+
+    UNKNOWN = "unknown"
+    """It wrote to a recipient that does not exist."""
+
+    LOGIN = "login"
+    """It has failed to log in."""
+
+    TRAP = "trap"
+    """It wrote to an address that nobody uses."""
+
+    GOOD = "good"
+    """A message of it was delivered."""
 
 
 @frozen

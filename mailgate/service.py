@@ -28,6 +28,7 @@ from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
 from mailgate import __version__, sandboxed
+from mailgate.checks.known import Known
 from mailgate.config.delivery import ANY_DOMAIN, MaildirUpstream, SmtpUpstream
 from mailgate.config.model import Settings
 from mailgate.config.problem import ConfigurationError
@@ -52,6 +53,8 @@ from mailgate.hub.lock import InUse
 from mailgate.hub.orders import (
     DNS_LIST_FAILED,
     DNS_LISTS,
+    EXCEEDED,
+    PENALIZED,
     RELISTED,
     ROOM,
     Beginning,
@@ -62,6 +65,7 @@ from mailgate.hub.reading import SandboxReader
 from mailgate.hub.storage import Storage, open_for_command
 from mailgate.hub.supervisor import Watchdog
 from mailgate.interfaces import IDelivery, SandboxUnavailable
+from mailgate.knowledge.rates import excesses_under
 from mailgate.net.confinement import bequeath_nothing
 from mailgate.net.dns.resolver import Resolver
 from mailgate.net.sandbox import Sandbox
@@ -211,7 +215,11 @@ class Gateway(Service):
                 parts,
                 threads,
                 self._hub,
-                storage.lists.lists,
+                Known(
+                    storage.lists.lists,
+                    excesses=self._hub.rates.excesses,
+                    penalties=storage.penalty_box.penalties,
+                ),
                 self._deliveries,
                 self._possible,
                 list_failed=self._list_watch.failed,
@@ -268,6 +276,8 @@ class Gateway(Service):
                 notes,
                 fleet.clients(),
                 self._list_watch.states(),
+                tuple(excesses_under(hub.rates.excesses, settings.checks)),
+                tuple(hub.penalty_box.penalties),
             )
 
         fleet = Fleet(
@@ -286,6 +296,8 @@ class Gateway(Service):
         storage.lists.changed = lambda added, removed: fleet.ask(
             RELISTED, Relisted(tuple(added), tuple(removed))
         )
+        hub.rates.changed = lambda excess: fleet.tell(EXCEEDED, excess)
+        hub.penalty_box.changed = lambda changes: fleet.tell(PENALIZED, tuple(changes))
         return fleet
 
     def _worker_died(self) -> None:

@@ -46,7 +46,6 @@ from mailgate.interfaces import (
 )
 from mailgate.judging import make_pipeline
 from mailgate.knowledge.dnslists import DnsLists, ListState
-from mailgate.knowledge.lists import Lists
 from mailgate.knowledge.standing import Standings
 from mailgate.message.spool import Spool
 from mailgate.net.dns.resolver import Resolver
@@ -97,7 +96,7 @@ class Worker:
         parts: Parts,
         threads: IThreads,
         hub: IHub,
-        lists: Lists,
+        known: Known,
         deliveries: Mapping[str, IDelivery],
         possible: int,
         share: Share = share_with_nobody,
@@ -106,7 +105,7 @@ class Worker:
     ) -> None:
         """
         @param threads: where files are read and written.
-        @param lists: what people allow and block, as it is at any moment.
+        @param known: what the hub lets the checks know, as it is at any moment.
         @param deliveries: the upstreams by their names.
         @param possible: how many sessions the machine allows.
         @param suspects: the messages that have killed a process, and the sandbox for them.
@@ -140,10 +139,10 @@ class Worker:
             limits=settings.limits,
             pipeline=make_pipeline(
                 settings,
-                Known(
-                    lists,
-                    classifier,
-                    self._resolver,
+                evolve(
+                    known,
+                    classifier=classifier,
+                    resolvers=self._resolver,
                     dns_lists=self._dns_lists,
                     hub=hub,
                     standings=Standings(hub, reactor.seconds),

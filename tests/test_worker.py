@@ -11,10 +11,10 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
+from mailgate.checks.known import Known
 from mailgate.edge.tls import make_self_signed
 from mailgate.interfaces import Load
 from mailgate.knowledge.dnslists import ListTrouble
-from mailgate.knowledge.lists import Lists
 from mailgate.parts import Parts
 from mailgate.reporting.status import DnsServerStatus
 from mailgate.store.threads import ImmediateThreads
@@ -61,7 +61,7 @@ class DnsTests(SynchronousTestCase):
             Parts(resolv_conf=self.file),
             ImmediateThreads(),
             object(),
-            Lists(),
+            Known(),
             {"inbox": Inbox()},
             100,
         )

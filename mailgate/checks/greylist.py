@@ -60,7 +60,7 @@ class GreylistCheck:
     name = "greylist"
     phase = Phase.RCPT
     scope = Scope.RECIPIENT
-    after = ("helo", "spf", "dnslists", "names")
+    after = ("helo", "spf", "dnslists", "names", "rates", "penalty")
     """All that look at a client or a sender."""
 
     needs = ()

@@ -9,7 +9,9 @@ from attrs import field, frozen
 from mailgate.classify.classifier import Classifier
 from mailgate.interfaces import IHub, IResolvers, IThreads
 from mailgate.knowledge.dnslists import DnsLists
+from mailgate.knowledge.excess import Excesses
 from mailgate.knowledge.lists import Lists
+from mailgate.knowledge.penalty import Penalties
 from mailgate.knowledge.standing import Standings
 from mailgate.net.dns.nowhere import Nowhere
 
@@ -34,6 +36,12 @@ class Known:
 
     dns_lists: DnsLists = field(factory=DnsLists)
     """The lists in the DNS, and how they are."""
+
+    excesses: Excesses = field(factory=Excesses)
+    """Who has sent too much."""
+
+    penalties: Penalties = field(factory=Penalties)
+    """Who is in the penalty box."""
 
     hub: IHub | None = None
     """Who remembers those that have come before; C{None} where nobody does, as for stored mail."""

@@ -19,8 +19,11 @@ from mailgate.checks.helo import HeloCheck
 from mailgate.checks.known import Known
 from mailgate.checks.lists import ListsCheck
 from mailgate.checks.names import NamesCheck
+from mailgate.checks.penalty import PenaltyCheck
+from mailgate.checks.rates import RatesCheck
 from mailgate.checks.reputation import ReputationCheck
 from mailgate.checks.spf import SpfCheck
+from mailgate.checks.subjects import SubjectsCheck
 from mailgate.config.checks import CheckMode
 from mailgate.config.model import Settings
 from mailgate.interfaces import ICheck
@@ -44,6 +47,9 @@ CHECKS: Mapping[str, Callable[[Settings, Known], ICheck]] = {
         settings, known.dns_lists, known.resolvers
     ),
     "names": lambda settings, known: NamesCheck.from_settings(settings, known.resolvers),
+    "rates": lambda settings, known: RatesCheck.from_settings(settings, known.excesses),
+    "subjects": lambda settings, known: SubjectsCheck.from_settings(settings, known.excesses),
+    "penalty": lambda settings, known: PenaltyCheck.from_settings(settings, known.penalties),
 }
 """What makes each check, by the name of its table C{[checks.NAME]} in the configuration."""
 

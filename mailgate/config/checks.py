@@ -356,6 +356,108 @@ class GreylistCheck(Check):
     passed_score: Annotated[float, Field(le=0, strict=True)] = 0
 
 
+class RateOf(StrEnum):
+    """
+    Of what it is counted how much it sends.
+    """
+
+    ADDRESS = "address"
+    NETWORK = "network"
+    DOMAIN = "domain"
+    """That of the envelope sender."""
+
+    ACCOUNT = "account"
+
+
+Most = Annotated[int, Field(ge=0, strict=True)]
+Points = Annotated[float, Field(ge=1, strict=True)]
+Given = Annotated[float, Field(ge=0, le=100, strict=True)]
+Distinct = Annotated[int, Field(ge=0, le=10_000, strict=True)]
+Minutes = Annotated[int, Field(ge=1, le=1440, strict=True)]
+
+
+class RatesCheck(Check):
+    """
+    C{[checks.rates]}: who sends more than is usual.
+    """
+
+    mode: CheckMode = CheckMode.ENFORCE
+    action: EnforcedAction = EnforcedAction.DEFER
+    enforce_for: tuple[RateOf, ...] = (RateOf.ACCOUNT,)
+    """Whose excess is reason enough for the action; that of the others only counts."""
+
+    exempt_networks: tuple[Network, ...] = ("127.0.0.0/8", "::1/128")
+    exempt_accounts: tuple[str, ...] = ()
+    address_score: Score = 0.5
+    network_score: Score = 0.5
+    domain_score: Score = 0.5
+    account_score: Score = 3
+    window_minutes: Minutes = 60
+    address_messages: Most = 1000
+    """How much is too much within the window; 0 is never."""
+
+    address_recipients: Most = 0
+    address_distinct: Distinct = 0
+    """Of different recipients."""
+
+    address_bytes: Most = 0
+    network_messages: Most = 3000
+    network_recipients: Most = 0
+    network_distinct: Distinct = 0
+    network_bytes: Most = 0
+    domain_messages: Most = 0
+    domain_recipients: Most = 0
+    domain_distinct: Distinct = 0
+    domain_bytes: Most = 0
+    account_messages: Most = 500
+    account_recipients: Most = 2000
+    account_distinct: Distinct = 1000
+    account_bytes: Most = 0
+
+
+class SubjectsCheck(Check):
+    """
+    C{[checks.subjects]}: who sends the same subject again and again.
+    """
+
+    mode: CheckMode = CheckMode.OBSERVE
+    action: EnforcedAction = EnforcedAction.QUARANTINE
+    window_minutes: Minutes = 60
+    address: Most = 100
+    """From how many messages with one subject on it is too often; 0 is never."""
+
+    network: Most = 200
+    domain: Most = 0
+    account: Most = 100
+    stranger_score: Score = 0.5
+    account_score: Score = 3
+
+
+class PenaltyCheck(Check):
+    """
+    C{[checks.penalty]}: who has sent bad mail lately, and who good one.
+    """
+
+    exempt_networks: tuple[Network, ...] = ("127.0.0.0/8", "::1/128")
+    half_life_hours: Annotated[float, Field(ge=0.1, le=8760, strict=True)] = 24
+    from_points: Points = 4
+    """From how many bad points on somebody is in the box."""
+
+    from_share: Annotated[float, Field(gt=0, le=1, strict=True)] = 0.5
+    """Which part of all points must be bad."""
+
+    enforce_points: Points = 20
+    export_points: Points = 50
+    address_score: Annotated[float, Field(ge=0, strict=True)] = 3
+    network_score: Annotated[float, Field(ge=0, strict=True)] = 1
+    spam_points: Given = 1
+    refused_points: Given = 1
+    unknown_points: Given = 0.5
+    login_points: Given = 0.5
+    trap_points: Given = 5
+    good_points: Given = 1
+
+
 class ReputationCheck(Check):
     """
     C{[checks.reputation]}: what senders that were authenticated have sent before.
@@ -396,3 +498,6 @@ class Checks(Section):
     dnslists: DnsListsCheck = DnsListsCheck()
     author: AuthorCheck = AuthorCheck()
     names: NamesCheck = NamesCheck()
+    rates: RatesCheck = RatesCheck()
+    subjects: SubjectsCheck = SubjectsCheck()
+    penalty: PenaltyCheck = PenaltyCheck()

@@ -132,6 +132,7 @@ class Transaction:
             started=self.envelope.received,
             seconds=now - self.started,
             reply=str(reply) if reply else "",
+            origin=self.judge.origin,
             sender=str(self.envelope.sender),
             size=self.message.size if self.message else None,
             message_id=headers.text("message-id") if headers else "",

@@ -19,6 +19,7 @@ from twisted.logger import Logger
 
 from mailgate.classify.learning import Learner
 from mailgate.classify.store import Unusable
+from mailgate.config.checks import PenaltyCheck
 from mailgate.config.model import Policy
 from mailgate.delivery.queue import Outcome, Queue
 from mailgate.hub.backup import FOLDER as BACKUP
@@ -28,6 +29,7 @@ from mailgate.hub.selectors import selectors_seen
 from mailgate.hub.storage import Storage
 from mailgate.interfaces import Reputation, SandboxUnavailable
 from mailgate.knowledge.entry import Entry, EntryKind, EntryRefused, ListName, make_entry
+from mailgate.knowledge.penalty import Penalty
 from mailgate.message.header import Headers
 from mailgate.quarantine import rows
 from mailgate.quarantine.deciding import Decisions
@@ -83,6 +85,7 @@ class Commands:
         self._accounts = storage.accounts
         self._lists = storage.lists
         self._greylist = storage.greylist
+        self._penalty_box = storage.penalty_box
         self._reputations = storage.reputations
         self._learning = storage.learning
         self._marks = Marks(storage.threads, storage.traces, storage.reputations)
@@ -104,6 +107,8 @@ class Commands:
             "list.list": self.list_list,
             "greylist.list": self.greylist_list,
             "greylist.clear": self.greylist_clear,
+            "penalty.list": self.penalty_list,
+            "penalty.clear": self.penalty_clear,
             "reputation.list": self.reputation_list,
             "reputation.show": self.reputation_show,
             "reputation.clear": self.reputation_clear,
@@ -360,6 +365,31 @@ class Commands:
         except ValueError as error:
             raise CommandError(str(error)) from None
 
+    # -- penalty box ------------------------------------------------------------------
+
+    async def penalty_list(
+        self, limit: int | None = None, before: int | None = None, all: bool = False
+    ) -> Answer:
+        """
+        Give those in the penalty box as they are now, the newest first.
+
+        @param all: also those of whom anything else is remembered.
+        """
+        box = self._penalty_box
+        found = await box.newest(limit, before, not all)
+        rows = [_penalized(number, penalty, box.section) for number, penalty in found]
+        return {"rows": rows, "total": await box.number(not all)}
+
+    async def penalty_clear(self, by: str, name: str | None = None) -> Answer:
+        """
+        Forget all that is remembered, or that of an address or a network and all in it, and count
+        it.
+        """
+        try:
+            return {"cleared": await self._penalty_box.clear(by, name)}
+        except ValueError as error:
+            raise CommandError(str(error)) from None
+
     # -- reputation -------------------------------------------------------------------
 
     async def reputation_list(self, limit: int | None = None, before: int | None = None) -> Answer:
@@ -566,6 +596,20 @@ def _queued(row: OutboxRow) -> Answer:
 
 def _entry(entry: Entry) -> Answer:
     return asdict(entry) | {"number": entry.id, "unverified": entry.is_unverified}
+
+
+def _penalized(number: int, penalty: Penalty, section: PenaltyCheck) -> Answer:
+    hours = section.half_life_hours
+    is_boxed = penalty.is_boxed(penalty.at, section)
+    return {
+        **asdict(penalty),
+        "number": number,
+        "is_boxed": is_boxed,
+        "is_exported": is_boxed and penalty.bad >= section.export_points,
+        # When it is not any more, unless anything else comes from there.
+        "boxed_until": penalty.ends(section.from_points, hours),
+        "exported_until": penalty.ends(section.export_points, hours),
+    }
 
 
 def _one_of(names: type[E], text: str) -> E:

@@ -34,6 +34,7 @@ from mailgate.interfaces import (
     Reputation,
     Standing,
 )
+from mailgate.knowledge.rates import Rates
 from mailgate.message.envelope import Envelope
 from mailgate.message.record import Record
 from mailgate.quarantine.notices import Notices
@@ -48,6 +49,10 @@ _ROOM_SECONDS = 10.0
 _LEARNING_SECONDS = 5.0
 _REPUTATION_SECONDS = 5.0
 _NOTICES_SECONDS = 60.0
+_TELLING_SECONDS = 1.0
+"""How often the workers are told who is in the penalty box."""
+
+_WRITING_SECONDS = 10.0
 
 
 @implementer(IHub)
@@ -107,12 +112,17 @@ class Hub:
         self.lists = storage.lists
         self.learning = storage.learning
         self._greylist = storage.greylist
+        self.penalty_box = storage.penalty_box
         self._reputations = storage.reputations
         self.commands = Commands(storage, self.quarantine, self.queue)
         self._control = Control(IReactorUNIX(reactor), settings.data / "control", self.commands)
         self.sums = Sums()
         """What was counted since the start."""
 
+        self.rates = Rates(
+            storage.now, settings.checks, settings.relays.networks, self.sums.exceeded
+        )
+        self.penalty_box.counted = self.sums.done
         self._reputations.rated = self.sums.rated
 
         self.room = Room(settings.data, settings.limits.free_bytes, storage.threads)
@@ -125,6 +135,9 @@ class Hub:
                 Job("purge of the history", _HOUR, self._purge_history),
                 Job("purge of the lists", _HOUR, self.lists.purge),
                 Job("purge of the greylist", _HOUR, self._greylist.purge),
+                Job("news of the penalty box", _TELLING_SECONDS, self.penalty_box.tell),
+                Job("writing of the penalty box", _WRITING_SECONDS, self.penalty_box.write),
+                Job("purge of the penalty box", _HOUR, self.penalty_box.purge),
                 Job("purge of the reputation", _HOUR, self._reputations.purge),
                 Job("writing of the reputation", _REPUTATION_SECONDS, self._reputations.flush),
                 Job("writing of what was learned", _LEARNING_SECONDS, self.learning.merge),
@@ -153,6 +166,8 @@ class Hub:
         self.lists.domains = self._domains = settings.domains
         self.commands.policy = settings.policy
         self._greylist.section = settings.checks.greylist
+        self.rates.take_up(settings.checks, settings.relays.networks)
+        self.penalty_box.take_up(settings.checks.penalty, settings.relays.networks)
         self._reputations.section = section = settings.checks.reputation
         self._reputations.names = names_of(section)
         self._reputations.ours = settings.domains
@@ -202,10 +217,12 @@ class Hub:
 
     def record(self, record: Record) -> None:
         """
-        Note how a transaction ended.
+        Note how a transaction ended, and count what it says of who has sent it.
         """
         self._traces.record(record)
         self.sums.count(record)
+        self.rates.count(record)
+        self.penalty_box.count(record)
         self._reputations.record(record)
 
     def look_up(self, attempts: Sequence[Attempt]) -> Deferred[Sequence[Standing]]:
@@ -240,6 +257,7 @@ class Hub:
                     number=recovered,
                 )
             await self.lists.load()
+            await self.penalty_box.load()
             await self.learning.open_at_start()
             await self.room.look()
             self._control.start()
@@ -257,6 +275,7 @@ class Hub:
             ("outbox", lambda: self.outbox.stop(0)),
             ("jobs", self._jobs.stop),
             ("traces", self._traces.stop),
+            ("penalty box", self.penalty_box.write),
             ("reputation", self._reputations.flush),
             ("storage", self._storage.close),
         ):

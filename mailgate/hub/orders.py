@@ -16,6 +16,8 @@ from mailgate.hub.link import Method
 from mailgate.interfaces import Counted
 from mailgate.knowledge.dnslists import ListState
 from mailgate.knowledge.entry import Entry
+from mailgate.knowledge.excess import Excess
+from mailgate.knowledge.penalty import Penalty
 from mailgate.reporting.events import Field, fields_of, text_of, traceback_of
 from mailgate.reporting.measures import Measured
 from mailgate.reporting.status import WorkerStatus
@@ -49,6 +51,11 @@ class Beginning:
 
     dns_lists: tuple[ListState, ...] = ()
     """How the lists in the DNS are."""
+    excesses: tuple[Excess, ...] = ()
+    """Of those who have sent too much."""
+
+    penalties: tuple[Penalty, ...] = ()
+    """Of those in the penalty box."""
 
 
 @frozen
@@ -103,6 +110,12 @@ may tell a worker anything, and it is only that way round."""
 
 ROOM = Method("room", bool)
 RELISTED = Method("relisted", Relisted, None)
+EXCEEDED = Method("exceeded", Excess)
+"""Somebody has sent too much."""
+
+PENALIZED = Method("penalized", tuple[Penalty, ...])
+"""What has changed in the penalty box; whoever is not in it any more has no points."""
+
 PING = Method("ping", None, bool)
 """Are you there, and do you let clients in?"""
 

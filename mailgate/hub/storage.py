@@ -23,6 +23,7 @@ from mailgate.hub.reading import OwnReader
 from mailgate.interfaces import IFiles, IReader, IThreads
 from mailgate.knowledge.greylist import Greylist
 from mailgate.knowledge.list_store import ListStore
+from mailgate.knowledge.penalty_box import PenaltyBox
 from mailgate.knowledge.reputation import Reputations
 from mailgate.knowledge.senders import Names
 from mailgate.message.header import Headers
@@ -83,6 +84,9 @@ class Storage:
         self.accounts = Accounts(self.database, threads, now)
         self.lists = ListStore(self.database, now, settings.domains)
         self.greylist = Greylist(self.database, now, settings.checks.greylist)
+        self.penalty_box = PenaltyBox(
+            self.database, now, settings.checks.penalty, settings.relays.networks
+        )
         section = settings.checks.reputation
         self.reputations = Reputations(
             self.database,

@@ -7,7 +7,6 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Callable, Sequence
-from ipaddress import ip_network
 
 from attrs import evolve, frozen
 from twisted.internet.defer import Deferred
@@ -17,7 +16,7 @@ from mailgate.config.checks import GreylistCheck as Section
 from mailgate.interfaces import Attempt, Standing
 from mailgate.store.database import LAST_NUMBER, Database, select
 from mailgate.wire.address import Address
-from mailgate.wire.network import IPV4_PREFIX, IPV6_PREFIX, address_of
+from mailgate.wire.network import address_of, network_name
 from mailgate.wire.normal import normal_address
 
 MOST = 100_000
@@ -81,10 +80,7 @@ def network_named(client: str) -> str | None:
     Name the /24 or /64 network of an address; C{None} where it is no address.
     """
     address = address_of(client)
-    if address is None:
-        return None
-    prefix = IPV4_PREFIX if address.version == 4 else IPV6_PREFIX
-    return str(ip_network((address, prefix), strict=False))
+    return None if address is None else network_name(address)
 
 
 def untagged(sender: Address) -> str:

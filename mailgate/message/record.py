@@ -49,6 +49,9 @@ class Record:
     reply: str
     """The last reply to the client, or C{""} when it was gone before it."""
 
+    origin: str = ""
+    """The IP address of the stranger from whom a relay of ours has brought it, or C{""}."""
+
     sender: str | None = None
     """The envelope sender; C{None} for a session without MAIL."""
 

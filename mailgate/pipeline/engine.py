@@ -231,6 +231,13 @@ class TransactionJudge(_Judge):
         self._has_client = not is_relay
 
     @property
+    def origin(self) -> str:
+        """
+        Give the IP address of the stranger from whom a relay of ours has brought the message.
+        """
+        return self._envelope.session.client if self._is_relay and self._has_client else ""
+
+    @property
     def reading(self) -> BeginReading | None:
         """
         Give what begins to read the body of the message.

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Sequence
 from typing import Any
 
-from attrs import define, frozen
+from attrs import define
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger, LogLevel
@@ -41,7 +41,7 @@ class Subject:
     """The owner of the recipient it is, or C{""} where it is none."""
 
 
-@frozen(eq=False)
+@define(eq=False)
 class Job:
     """
     One step, to be run on one subject.
@@ -57,9 +57,9 @@ class Job:
         if self.step.is_extractor:
             self.subject.facts[self.step.name] = answer
             return
-        name = self.step.name
-        findings = tuple([finding.seen_by(name) for finding in answer])
-        if findings:
+        if answer:
+            name = self.step.name
+            findings = tuple([finding.seen_by(name) for finding in answer])
             self.subject.results[name] = Result(name, findings)
 
     def write_failure(self, why: str) -> None:
@@ -158,7 +158,7 @@ class Round:
         """
         Begin a job, and give what has to be waited for, if anything.
         """
-        missing = job.missing_fact()
+        missing = job.missing_fact() if job.step.facts else None
         if missing is not None:
             job.write_failure(f"it needs the {missing} of the message, which failed")
             return None

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from attrs import define, field, frozen
 
 from mailgate.config.model import Role
-from mailgate.interfaces import Asked
+from mailgate.interfaces import Asked, Deed
 from mailgate.message.record import Record
 from mailgate.verdict import Action
 
@@ -140,6 +140,12 @@ class Sums:
         self.admitted = 0
         self.turned_away = 0
         self.dns = Counter(dict.fromkeys(Asked, 0))
+        self.excesses: Counter[tuple[str, ...]] = Counter()
+        """Limits that were reached, by of whom and of what."""
+
+        self.deeds = Counter(dict.fromkeys(Deed, 0))
+        """What was counted for the penalty box."""
+
         self.died = 0
         """Workers that have died."""
 
@@ -168,6 +174,18 @@ class Sums:
         for name, seconds in record.durations.items():
             if name in self.parts:
                 self.parts[name].add(seconds)
+
+    def exceeded(self, of: str, amount: str) -> None:
+        """
+        Count that somebody has reached a limit.
+        """
+        self.excesses[of, amount] += 1
+
+    def done(self, deed: Deed, times: int) -> None:
+        """
+        Count what was counted for the penalty box.
+        """
+        self.deeds[deed] += times
 
     def add(self, measured: Measured) -> None:
         """

@@ -21,7 +21,7 @@ from prometheus_client.core import (
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
-from mailgate.interfaces import Asked, Protection
+from mailgate.interfaces import Asked, Deed, Protection
 from mailgate.reporting.measures import BOUNDS, Durations, Sums
 from mailgate.reporting.overview import sandboxes, upstreams
 from mailgate.reporting.status import Status
@@ -96,6 +96,18 @@ def _counted(sums: Sums) -> Iterator[Metric]:
         "Copies for single recipients, by what became of them.",
         {(outcome,): number for outcome, number in sums.copies.items()},
         ("outcome",),
+    )
+    yield _counter(
+        "mailgate_rates_exceeded",
+        "How often a limit of [checks.rates] or [checks.subjects] was reached.",
+        dict(sums.excesses),
+        ("of", "amount"),
+    )
+    yield _counter(
+        "mailgate_penalty_deeds",
+        "What was counted for the penalty box.",
+        {(deed.value,): sums.deeds[deed] for deed in Deed},
+        ("deed",),
     )
     yield _counter("mailgate_received_bytes", "Bytes of messages.", {(): sums.bytes})
     yield _counter(

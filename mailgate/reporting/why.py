@@ -29,8 +29,11 @@ TITLES: Mapping[str, str] = {
     "helo": "Name of the client",
     "lists": "Allowed and blocked",
     "names": "Names in the DNS",
+    "penalty": "What came from there lately",
+    "rates": "How much was sent",
     "reputation": "Name of the sender here",
     "spf": "SPF of the sender",
+    "subjects": "The same subject again",
 }
 """What each check looks at, as people read it."""
 

@@ -4,7 +4,7 @@ What a client is counted by: its address, and the network around it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
@@ -56,6 +56,44 @@ def network_of(address: IPv4Address | IPv6Address) -> bytes:
     """
     prefix = IPV4_PREFIX if address.version == 4 else IPV6_PREFIX
     return address.packed[: prefix // 8]
+
+
+def network_name(address: IPv4Address | IPv6Address) -> str:
+    """
+    Name its /24 or /64 network: C{192.0.2.0/24}, C{2001:db8::/64}.
+    """
+    # Not ip_network(), which takes five times as long, for each message.
+    prefix = IPV4_PREFIX if address.version == 4 else IPV6_PREFIX
+    other = address.max_prefixlen - prefix
+    return f"{type(address)(int(address) >> other << other)}/{prefix}"
+
+
+def has_client(networks: Sequence[Network]) -> Callable[[str], bool]:
+    """
+    Give what tells whether a client lies in one of some networks, and remembers it for those that
+    were asked for last. What is no IP address lies nowhere.
+    """
+
+    @lru_cache(1000)
+    def has(client: str) -> bool:
+        address = address_of(client)
+        return address is not None and is_within(address, networks)
+
+    return has
+
+
+@lru_cache(1000)  # it is asked several times for each message
+def client_names(client: str) -> tuple[str, ...]:
+    """
+    Name by what a client is counted: an IPv4 client by itself and its network, an IPv6 client by
+    its network alone, since whoever has one address there has them all; nothing where C{client} is
+    no IP address.
+    """
+    address = address_of(client)
+    if address is None:
+        return ()
+    network = network_name(address)
+    return (str(address), network) if address.version == 4 else (network,)
 
 
 def is_within(address: IPv4Address | IPv6Address, networks: Iterable[Network]) -> bool:

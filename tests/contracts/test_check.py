@@ -2,8 +2,10 @@
 What every check must keep to, whatever it looks at.
 """
 
+from ipaddress import ip_network
 from pathlib import Path
 
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
@@ -11,9 +13,12 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from mailgate.checks.table import CHECKS
-from mailgate.config.checks import Check
+from mailgate.config.checks import Check, RateOf
 from mailgate.config.model import Policy as Thresholds
 from mailgate.interfaces import ICheck, Phase, Scope
+from mailgate.knowledge.excess import Amount, Excess, Excesses
+from mailgate.knowledge.penalty import Penalties, Penalty
+from mailgate.knowledge.rates import digest_of
 from mailgate.message.envelope import Envelope
 from mailgate.message.message import MemoryMessage
 from mailgate.pipeline.engine import Pipeline
@@ -41,10 +46,21 @@ LINES = st.one_of(
     ),
 )
 MESSAGES = st.lists(LINES, max_size=10).map(b"\r\n".join)
-KNOWN = known(
-    entry("block", "128.0.0.0/1"),
-    entry("allow", ".org", scope="postmaster@example.com", note="x\N{SNOWMAN}" * 100),
-    entry("block", "a@b"),
+KNOWN = evolve(
+    known(
+        entry("block", "128.0.0.0/1"),
+        entry("allow", ".org", scope="postmaster@example.com", note="x\N{SNOWMAN}" * 100),
+        entry("block", "a@b"),
+    ),
+    excesses=Excesses(
+        Excess(RateOf.DOMAIN, "example.org", amount, 10**12, 10**12, 60, NOW + 60, subject)
+        for amount in Amount
+        for subject in ("", *map(digest_of, ("0", "a", "x" * 40)))
+    ),
+    penalties=Penalties(
+        Penalty(str(network), 1e9, 1e9, NOW)
+        for network in ip_network("0.0.0.0/8").subnets(new_prefix=24)
+    ),
 )
 
 

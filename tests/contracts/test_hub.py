@@ -10,12 +10,17 @@ from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from mailgate.checks.known import Known
+from mailgate.config.checks import RateOf
 from mailgate.finding import Finding
 from mailgate.hub.border import RemoteHub, served
 from mailgate.hub.hub import Hub
 from mailgate.hub.link import Link
+from mailgate.hub.orders import EXCEEDED, PENALIZED
 from mailgate.hub.storage import Storage
 from mailgate.interfaces import Attempt, IHub, IRewriter, Outgoing, Reputation, Standing
+from mailgate.knowledge.excess import Amount
+from mailgate.message.record import Copy
 from mailgate.message.spool import FileMessage
 from mailgate.message.stored import envelope_of
 from mailgate.store import outbox
@@ -30,6 +35,7 @@ from tests.storage import (
     ADA,
     BOB,
     ENVELOPE,
+    NOW,
     SESSION,
     TEXT,
     WallClock,
@@ -79,6 +85,11 @@ class Subject:
     """The steps of its file layer and database."""
 
     wall_clock: WallClock
+    clock: MemoryReactorClock
+    """Drives what it does from time to time."""
+
+    known: Known
+    """What those know who judge."""
 
 
 class FullDisk(Files):
@@ -264,6 +275,34 @@ def hub_contract(make):
             found = await self.hub.look_up(attempts)
             self.assertEqual(list(found), [Standing(True, 300.0), Standing(True)])
 
+        async def test_excess(self):
+            """
+            Who has sent too much by what was recorded is known to those who judge.
+            """
+            await self.start()
+            session = evolve(SESSION, role="submission", account="ada")
+            sent = evolve(RECORD, session=session)
+            for _ in range(500):
+                self.hub.record(sent)
+            found = self.subject.known.excesses.find((RateOf.ACCOUNT, "ada"), NOW)
+            self.assertEqual([(e.amount, e.number) for e in found], [(Amount.MESSAGES, 500)])
+
+        async def test_penalty(self):
+            """
+            Who has done something bad by what was recorded is known to those who judge a moment
+            later, and so is that it is forgiven.
+            """
+            await self.start()
+            unknown = Copy("x@example.com", "refused", "550 5.1.1 no such recipient here")
+            self.hub.record(evolve(RECORD, size=None, copies=(unknown,) * 10, verdicts=()))
+            self.assertEqual(list(self.subject.known.penalties), [])
+            self.subject.clock.advance(1)
+            names = {penalty.name: penalty.bad for penalty in self.subject.known.penalties}
+            self.assertEqual(names, {"192.0.2.7": 5.0, "192.0.2.0/24": 5.0})
+            await self.subject.storage.penalty_box.clear("ada", "192.0.2.7")
+            names = [penalty.name for penalty in self.subject.known.penalties]
+            self.assertEqual(names, ["192.0.2.0/24"])
+
         async def test_reputations(self):
             """
             From whom mail was delivered is known once it is written, and senders are answered in
@@ -305,9 +344,11 @@ def local_hub(test, journal, files):
         recording_connect(journal),
         company=0,
     )
-    hub = Hub(MemoryReactorClock(), storage, lambda address: None, AsItIs())
+    clock = MemoryReactorClock()
+    hub = Hub(clock, storage, lambda address: None, AsItIs())
     test.addCleanup(hub.stop)
-    return hub.start().addCallback(lambda _: Subject(hub, storage, journal, now))
+    known = Known(excesses=hub.rates.excesses, penalties=hub.penalty_box.penalties)
+    return hub.start().addCallback(lambda _: Subject(hub, storage, journal, now, clock, known))
 
 
 class LocalHubTests(hub_contract(local_hub)):
@@ -324,11 +365,15 @@ def remote_hub(test, journal, files):
     def joined(subject):
         storage = subject.storage
         remote = RemoteHub()
-        here, there = Link({}), Link(served(subject.hub, storage.spool, storage.threads))
+        known = Known()
+        here = Link({EXCEEDED: known.excesses.add, PENALIZED: known.penalties.take})
+        there = Link(served(subject.hub, storage.spool, storage.threads))
         join(here, there)
+        subject.hub.rates.changed = lambda excess: there.tell(EXCEEDED, excess)
+        subject.hub.penalty_box.changed = lambda changes: there.tell(PENALIZED, tuple(changes))
         remote.link = here
         test.addCleanup(here.lose)
-        return evolve(subject, hub=remote)
+        return evolve(subject, hub=remote, known=known)
 
     return local_hub(test, journal, files).addCallback(joined)
 

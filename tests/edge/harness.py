@@ -125,6 +125,7 @@ class ScriptedPipeline:
     A pipeline that accepts, unless a step has been given another answer.
     """
 
+    origin: str = ""
     answers: dict = field(factory=dict)
     """
     Verdicts, Deferreds of them or functions that give one, by method name; for C{rcpt} also by

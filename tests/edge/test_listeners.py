@@ -217,6 +217,19 @@ class LogInTests(ListenerCase):
         self.assertNotEqual(record.trace, record.session.id)
         self.assertEqual(from_json(to_json(record))["account"], "ada")
 
+    def test_origin(self):
+        """
+        From whom a relay has brought a message stands in its record, as the judge has found it.
+        """
+        edge = self.people()
+        self.secure(edge)
+        login = b64encode(b"\0ada\0secret").decode()
+        edge.say(f"AUTH PLAIN {login}\n")
+        edge.pipeline.origin = "203.0.113.9"
+        edge.say("MAIL FROM:<ada@example.com>\nRSET\n")
+        (record,) = edge.hub.records
+        self.assertEqual(record.origin, "203.0.113.9")
+
     def test_date_and_message_id(self):
         """
         What a person's program leaves out is added, and nothing else (RFC 6409 section 8).

@@ -9,11 +9,12 @@ from twisted.internet.defer import fail, succeed
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
+from mailgate.config.checks import Checks
 from mailgate.hub.hub import Hub
 from mailgate.hub.jobs import Job
 from mailgate.hub.lock import InUse
 from mailgate.hub.storage import Storage
-from mailgate.interfaces import Capabilities, Outgoing
+from mailgate.interfaces import Capabilities, Deed, Outgoing
 from mailgate.knowledge.entry import ListName, make_entry
 from mailgate.reply import Reply
 from mailgate.store import history
@@ -266,6 +267,36 @@ class HubTests(SynchronousTestCase):
         self.assertIs(hub.outbox.rewriter, rewriter)
         self.assertEqual(hub.commands.policy.tag, 4.0)
         self.assertEqual(hub.lists.domains, {"other.example"})
+
+    def test_take_up_senders(self):
+        """
+        Other limits and another penalty box count from then on as well.
+        """
+        hub = self.make(checks={"rates": {"address_messages": 1}})
+        self.start(hub)
+        hub.record(RECORD)
+        self.assertEqual(len(hub.rates.excesses), 1)
+        hub.penalty_box.mark("192.0.2.7", Deed.TRAP)
+        self.reactor.advance(1)
+        self.assertEqual(len(hub.penalty_box.penalties), 2)
+        checks = Checks(rates={"address_messages": 2}, penalty={"from_points": 6.0})
+        hub.take_up(hub._storage.settings.model_copy(update={"checks": checks}), AsItIs())
+        self.reactor.advance(1)
+        self.assertEqual((len(hub.rates.excesses), len(hub.penalty_box.penalties)), (0, 0))
+        self.assertEqual(hub.sums.excesses, {("address", "messages"): 1})
+        self.assertEqual(hub.sums.deeds[Deed.TRAP], 1)
+
+    def test_penalty_box_at_the_end(self):
+        """
+        What was counted last is in the penalty box after a restart.
+        """
+        hub = self.make()
+        self.successResultOf(hub.start())
+        hub.penalty_box.mark("192.0.2.7", Deed.TRAP)
+        self.successResultOf(hub.stop())
+        hub = self.make()
+        self.start(hub)
+        self.assertIsNotNone(hub.penalty_box.penalties.find("192.0.2.7"))
 
     def test_jobs(self):
         """

@@ -54,7 +54,8 @@ class RelayTests(SynchronousTestCase):
         relays = Relays(Trust((ip_network(SESSION.client),)), may_refuse)
         judge = evolve(made.pipeline, relays=relays).open(SESSION)
         before = [judge.connected(), judge.greeted(SESSION)]
-        transaction = judge.begin(ENVELOPE)
+        transaction = self.transaction = judge.begin(ENVELOPE)
+        self.assertEqual(transaction.origin, "")
         before += [transaction.mail(), *map(transaction.rcpt, recipients)]
         verdicts = transaction.message(message)
         if isinstance(verdicts, Deferred):
@@ -80,6 +81,7 @@ class RelayTests(SynchronousTestCase):
         told = next(f.detail for f in verdict.findings if f.symbol == SYMBOL)
         self.assertIn(f"{SESSION.client} has brought this message from {STRANGER}", told)
         self.assertIn("mail.example.net", told)
+        self.assertEqual(self.transaction.origin, STRANGER)
 
     def test_nobody(self):
         """
@@ -90,6 +92,7 @@ class RelayTests(SynchronousTestCase):
         message = MemoryMessage((b"From: sender@example.org\r\n\r\nHello\r\n",))
         _, (verdict,) = self.judge(*checks, message=message)
         self.assertEqual([len(each.views) for each in checks], [0, 0, 0, 0, 1])
+        self.assertEqual(self.transaction.origin, "")
         self.assertIn("name no stranger", verdict.findings[0].detail)
 
     def test_private_stranger(self):

@@ -8,7 +8,7 @@ from attrs import evolve
 from prometheus_client.parser import text_string_to_metric_families
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailgate.interfaces import Protection
+from mailgate.interfaces import Deed, Protection
 from mailgate.reporting.measures import Measured, Stopwatch, Sums
 from mailgate.reporting.metrics import expose
 from mailgate.reporting.status import (
@@ -25,15 +25,18 @@ from tests.storage import NOW
 
 LABELS = {
     "action",
+    "amount",
     "answer",
     "check",
     "class",
     "database",
+    "deed",
     "extractor",
     "kind",
     "le",
     "list",
     "mode",
+    "of",
     "outcome",
     "part",
     "process",
@@ -67,6 +70,8 @@ class ExposeTests(SynchronousTestCase):
         self.sums.add(Measured(watch.take(), 5, 1, dns))
         self.sums.count(RECORD)
         self.sums.count(REFUSED)
+        self.sums.exceeded("account", "messages")
+        self.sums.done(Deed.TRAP, 2)
 
     def families(self, status=STATUS):
         """
@@ -96,6 +101,9 @@ class ExposeTests(SynchronousTestCase):
             ("mailgate_messages_total", "quarantine", "phishing"): 1,
             ("mailgate_transactions_total", "5xx", "mx"): 1,
             ("mailgate_copies_total", "held"): 1,
+            ("mailgate_rates_exceeded_total", "messages", "account"): 1,
+            ("mailgate_penalty_deeds_total", "trap"): 2,
+            ("mailgate_penalty_deeds_total", "login"): 0,
             ("mailgate_copies_total", "discarded"): 0,
             ("mailgate_check_seconds_count", "helo"): 1,
             ("mailgate_check_seconds_bucket", "helo", "0.001"): 0,

@@ -4,9 +4,19 @@ Tests of L{mailgate.wire.network}.
 
 from ipaddress import IPv4Address, IPv6Address, ip_network
 
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailgate.wire.network import address_of, canonical_ipv6, is_within, network_of
+from mailgate.wire.network import (
+    address_of,
+    canonical_ipv6,
+    client_names,
+    has_client,
+    is_within,
+    network_name,
+    network_of,
+)
 
 
 def network(client):
@@ -40,6 +50,32 @@ class NetworkTests(SynchronousTestCase):
         self.assertEqual(network("2001:db8::7"), network("2001:db8::1:2:3:4"))
         self.assertNotEqual(network("2001:db8::7"), network("2001:db8:0:1::7"))
         self.assertNotEqual(network("0.0.0.0"), network("::"))
+
+    @given(st.ip_addresses())
+    def test_network_name(self, address):
+        """
+        A network is named as Python names it.
+        """
+        prefix = 24 if address.version == 4 else 64
+        self.assertEqual(network_name(address), str(ip_network((address, prefix), strict=False)))
+
+    def test_client_names(self):
+        """
+        An IPv4 client counts for itself and its network, an IPv6 client as its network.
+        """
+        self.assertEqual(client_names("192.0.2.7"), ("192.0.2.7", "192.0.2.0/24"))
+        self.assertEqual(client_names("::ffff:192.0.2.7"), ("192.0.2.7", "192.0.2.0/24"))
+        self.assertEqual(client_names("2001:DB8::7"), ("2001:db8::/64",))
+        self.assertEqual(client_names("nobody"), ())
+
+    def test_has_client(self):
+        """
+        What is remembered of a client is what was found; what is no address lies nowhere.
+        """
+        has = has_client((ip_network("192.0.2.0/28"), ip_network("2001:db8::/32")))
+        for _ in range(2):
+            self.assertTrue(has("192.0.2.7") and has("::ffff:192.0.2.7") and has("2001:db8::7"))
+            self.assertFalse(has("192.0.2.16") or has("nobody") or has(""))
 
     def test_within(self):
         """
