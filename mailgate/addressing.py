@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from attrs import frozen
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.python.threadpool import ThreadPool
@@ -35,6 +36,7 @@ from mailgate.delivery.tls import verified_tls
 from mailgate.interfaces import IDelivery, IRecipientSource, IThreads
 from mailgate.knowledge.recipient_asking import AskedRecipients
 from mailgate.knowledge.recipient_cache import Remembered, Times
+from mailgate.knowledge.recipient_presumption import Presumed
 from mailgate.knowledge.recipient_sql import Pool, PostgresqlDatabase, SqliteDatabase
 from mailgate.knowledge.recipient_table import ListedRecipients, RecipientFile
 from mailgate.knowledge.recipients import Directory
@@ -48,6 +50,31 @@ LDAP_AT_A_TIME = 10
 """Questions to a directory, over one connection."""
 
 MakeTls = Callable[[str, Path | None], IOpenSSLClientConnectionCreator]
+
+
+@frozen
+class _Sources:
+    """
+    Those that are asked for an address, in their order.
+    """
+
+    asked: tuple[IRecipientSource, ...]
+    of_queued: tuple[IRecipientSource, ...]
+    """The same for mail that is queued."""
+
+    @classmethod
+    def of(cls, sources: tuple[IRecipientSource, ...], upstream: IDelivery) -> _Sources:
+        """
+        Let nobody whose mail is queued wait for an upstream that fails.
+        """
+
+        def is_failing() -> bool:
+            return bool(upstream.failures)
+
+        return cls(sources, tuple(Presumed(each, is_failing) for each in sources))
+
+
+_NO_SOURCES = _Sources((), ())
 
 
 class Addressing:
@@ -94,25 +121,30 @@ class Addressing:
             name: self._make(name, source) for name, source in settings.recipients.items()
         }
         # Of as many domains as the routes have.
-        self._of_domains: dict[tuple[str, IDelivery], tuple[IRecipientSource, ...]] = {}
+        self._of_domains: dict[tuple[str, IDelivery], _Sources] = {}
         self._upstreams: dict[IDelivery, IRecipientSource] = {}
-        self.directory = Directory(
-            self.sources_of,
-            settings.verification.separator,
-            lambda address: routes.route_for(address) is not None,
-        )
         self.recipients = Recipients(
-            routes, self.directory, settings.verification.aliases is Aliases.REWRITE
+            routes,
+            self._directory(lambda address: self._sources_of(address).asked),
+            self._directory(lambda address: self._sources_of(address).of_queued),
+            settings.verification.aliases is Aliases.REWRITE,
         )
 
-    def sources_of(self, address: Address) -> Sequence[IRecipientSource]:
+    def _directory(self, sources: Callable[[Address], Sequence[IRecipientSource]]) -> Directory:
+        return Directory(
+            sources,
+            self._settings.verification.separator,
+            lambda address: self._routes.route_for(address) is not None,
+        )
+
+    def _sources_of(self, address: Address) -> _Sources:
         """
         Give the sources that know the recipients of a domain: those of the configuration, or the
         upstream where there are none.
         """
         delivery = self._routes.route_for(address)
         if delivery is None:
-            return ()  # whether somebody elsewhere exists is not asked
+            return _NO_SOURCES  # whether somebody elsewhere exists is not asked
         found = self._of_domains.get((address.host, delivery))
         if found is None:
             upstream = self._upstream(delivery)
@@ -121,7 +153,8 @@ class Addressing:
                 for name, source in self._settings.recipients.items()
                 if not source.domains or address.host in source.domains
             ]
-            found = self._of_domains[address.host, delivery] = tuple(own) or (upstream,)
+            found = _Sources.of(tuple(own) or (upstream,), delivery)
+            self._of_domains[address.host, delivery] = found
         return found
 
     def start(self) -> None:

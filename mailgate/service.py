@@ -90,7 +90,7 @@ MARGIN = 20.0
 """How long the process may take beyond that, in seconds."""
 
 _NAMED = 10
-"""How many domains are named at the start."""
+"""How many domains and upstreams are named at the start."""
 
 SANDBOX_SECONDS = 60.0
 """How often it is looked whether the sandbox starts, where it did not."""
@@ -99,8 +99,6 @@ AT_START_ONLY = (
     "hostname",
     "data",
     "quarantine",
-    "outbox",
-    "notices",
     "trace",
     "log",
     "health",
@@ -321,6 +319,7 @@ class Gateway(Service):
         return make_site(
             web=web,
             policy=settings.policy,
+            outbox=settings.outbox,
             certain=settings.checks.bayes.highest_score,
             keep_days=settings.quarantine.keep_days,
             quarantine=self._hub.quarantine,
@@ -520,12 +519,12 @@ class Gateway(Service):
             for route in settings.route
             for domain in route.domains
         ] or sorted(settings.domains)
-        if len(domains) > _NAMED:
-            domains[_NAMED:] = [f"{len(domains) - _NAMED} more domains"]
+        domains = _shortened(domains, "domains")
         yield f"Mail comes in by SMTP at {places}, for {', '.join(domains)}."
         first = f" To make the first account, open within 15 minutes: {link}" if link else ""
         yield f"The review pages are at {settings.web.base_url}.{first}"
-        yield f"Mail goes to {', '.join(map(_describe, settings.upstream.values()))}."
+        upstreams = list(dict.fromkeys(map(_describe, settings.upstream.values())))
+        yield f"Mail goes to {', '.join(_shortened(upstreams, 'servers'))}."
 
     # -- reload ----------------------------------------------------------------------
 
@@ -714,6 +713,14 @@ class Gateway(Service):
         seconds = max(MOMENT, over - self._reactor.seconds())
         if not await ends_within(self._reactor, ending, seconds):
             self.log.error("{event} waited for {what}", event="gateway.cut", what=what)
+
+
+def _shortened(names: list[str], what: str) -> list[str]:
+    """
+    Name the first of many, and count the others.
+    """
+    rest = len(names) - _NAMED
+    return names if rest <= 0 else [*names[:_NAMED], f"{rest} more {what}"]
 
 
 def _describe(upstream: MaildirUpstream | SmtpUpstream) -> str:

@@ -139,10 +139,8 @@ def content(test, kept):
     )
 
 
-def sending(route_for, postmaster=Address("postmaster", "example.com")):
+def sending(route_for, postmaster=Address("postmaster", "example.com"), **more):
     """
     Give what the outbox needs to tell somebody something.
     """
-    return Sending(
-        "mail.example.com", postmaster, lambda address: address.host == "example.com", route_for
-    )
+    return Sending("mail.example.com", postmaster, route_for, **more)

@@ -4,7 +4,9 @@ Tests that the pages for operators say the same as the code: replies, limits, lo
 
 import ast
 import json
+import os
 import re
+import sqlite3
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -19,12 +21,14 @@ from mailgate.config.load import check
 from mailgate.config.model import AccountUpstream, ClientLimits, Limits, Settings
 from mailgate.config.recipients import LdapSource
 from mailgate.reporting.record import to_json
+from tests.certificates import issue
 from tests.reporting.records import record
 
 TOP = Path(__file__).parent.parent
 SOURCE = TOP / "mailgate"
 PAGE = TOP / "docs" / "operations.rst"
 EDGE = TOP / "docs" / "edge.rst"
+RECIPES = TOP / "docs" / "recipes" / "index.rst"
 
 COMMAND = re.compile(
     r"(?:^ +(?:\$ )?|``|bin/|-- )mailgate ([a-z][a-z-]{2,}(?: [a-z]{3,})?)\b([^`\n|#]*)",
@@ -67,6 +71,28 @@ def refusals():
                 enhanced = literals(call.args[1]) or VARIABLE[code]
                 found |= {f"{code} {each}" for each in enhanced if code >= "400"}
     return found
+
+
+def of_page(path):
+    """
+    Give the text of a page, and how expressions are to look at it.
+    """
+    return path.read_text("utf-8"), re.MULTILINE
+
+
+def whole(part):
+    """
+    Make a whole configuration of a part of one.
+    """
+    text = 'hostname = "mail.example.com"\ndata = "data"\n[[listener]]\naddress = "0.0.0.0:25"\n'
+    text += part
+    if "example.com" not in part.partition("[[route]]")[2]:
+        text += '[[route]]\ndomains = ["example.com", "example.net"]\nupstream = "mailserver"\n'
+    named = re.findall(r'^upstream = "(\w+)"', text, re.MULTILINE)
+    for name in named:
+        if f"[upstream.{name}]" not in text:
+            text += f'[upstream.{name}]\nkind = "maildir"\npath = "inbox"\n'
+    return text
 
 
 def defaults(kind):
@@ -157,14 +183,61 @@ class OperationsTests(SynchronousTestCase):
 
     def test_recipes(self):
         """
-        The configuration of each recipe, and that of all kinds of listeners, is a right one,
+        Each configuration of each recipe, and that of all kinds of listeners, is a right one,
         without a warning.
         """
-        recipes = {*(TOP / "docs" / "recipes").glob("*.rst"), EDGE}
-        file = Path(self.mktemp())
-        for recipe in recipes - {TOP / "docs" / "recipes" / "index.rst"}:
-            _, _, block = recipe.read_text("utf-8").partition(".. code-block:: toml\n\n")
-            text = re.split(r"^(?=\S)", block, maxsplit=1, flags=re.MULTILINE)[0]
-            self.assertNotEqual(text, "", recipe.name)
-            file.write_text(dedent(text), "utf-8")
-            self.assertEqual(check(file), ([], []), recipe.name)
+        number = 0
+        for page in {*(TOP / "docs" / "recipes").glob("*.rst"), EDGE} - {RECIPES}:
+            blocks = re.findall(r"^\.\. code-block:: toml\n\n((?:    .*\n|\n)+)", *of_page(page))
+            self.assertNotEqual(blocks, [], page.name)
+            for block in blocks:
+                number += 1
+                self.assertEqual(check(self.ready(dedent(block))), ([], []), (page.name, block))
+        self.assertGreater(number, 8)
+
+    def test_examples(self):
+        """
+        What the pages on delivery, the outbox and recipients show of the configuration is right
+        too, as a part of one.
+        """
+        number = 0
+        for page in (TOP / "docs" / f"{name}.rst" for name in ("delivery", "outbox", "recipients")):
+            for block in re.findall(r"::\n\n((?:    .*\n|\n)+)", *of_page(page)):
+                text = dedent(block)
+                if not re.match(r"\[+[a-z_.-]+\]+\n", text):
+                    continue
+                number += 1
+                mistakes, _ = check(self.ready(whole(text)))
+                self.assertEqual(mistakes, [], (page.name, text))
+        self.assertGreater(number, 8)
+
+    def ready(self, text):
+        """
+        Write a configuration, and the files that it names; give its path.
+        """
+        folder = Path(self.mktemp()).absolute()
+        folder.mkdir(parents=True)
+        authority = issue("Test authority", is_authority=True).pem
+
+        def write(name):
+            file = folder / Path(name[1]).name
+            if file.suffix == ".pem":
+                file.write_bytes(authority)
+            elif file.suffix == ".db":
+                with sqlite3.connect(file) as connection:
+                    connection.execute("CREATE TABLE addresses (address, destination, active)")
+                connection.close()
+            else:
+                words = "correct horse" if "password" in file.name else "bob@example.com"
+                file.write_text(f"{words}\n", "utf-8")
+            file.chmod(0o600)
+            return f'"{file}"'
+
+        named = re.compile(r'"(/(?:etc/mailgate|var/lib/accounts)/[^"]+)"')
+        text = named.sub(write, text)
+        self.patch(os, "environ", {**os.environ, "CREDENTIALS_DIRECTORY": str(folder)})
+        for name in re.findall(r'"credential:([^"]+)"', text):
+            (folder / name).write_text("correct horse\n", "utf-8")
+        file = folder / "mailgate.toml"
+        file.write_text(text, "utf-8")
+        return file

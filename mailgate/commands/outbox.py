@@ -87,7 +87,7 @@ def retry(arguments: Arguments) -> int:
 
 def hold(arguments: Arguments) -> int:
     """
-    Stop copies: they are tried no more until C{retry} names them.
+    Stop copies: they are tried no more until retry names them.
     """
     with gateway(arguments) as ask:
         return for_each(arguments.id, lambda identity: _hold(ask, identity))

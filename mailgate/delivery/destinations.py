@@ -57,8 +57,8 @@ class Destinations:
         @param total: how many deliveries there may be to those that can be reached.
         @param each: how many to one of them.
         """
-        self._total = total
-        self._each = each
+        self.total = total
+        self.each = each
         self._known: dict[str, _Destination] = {}
 
     def places(self, names: Sequence[str]) -> Sequence[str]:
@@ -66,7 +66,7 @@ class Destinations:
         Give the names of those for which a delivery may begin, once for each that may, fairly: one
         for each name in their order, then a second one for each.
         """
-        left = self._total - sum(each.busy for each in self._known.values() if each.trouble is None)
+        left = self.total - sum(each.busy for each in self._known.values() if each.trouble is None)
         places = []
         rooms = {name: self._room(name) for name in names}
         while rooms:
@@ -99,7 +99,7 @@ class Destinations:
         known = self._get(name)
         is_new = not known.is_proven
         known.is_proven, known.trouble = True, None
-        known.most = min(self._each, _AT_FIRST if is_new else known.most + 1)
+        known.most = min(self.each, _AT_FIRST if is_new else known.most + 1)
         return Change.REACHED_AGAIN if is_new else Change.NONE
 
     def not_reached(self, name: str, reply: Reply, now: float) -> Change:
@@ -113,6 +113,19 @@ class Destinations:
         known.trouble, known.since = reply, now
         return Change.NOT_REACHED
 
+    def is_proven(self, name: str) -> bool:
+        """
+        Tell whether the last delivery has reached a destination.
+        """
+        return name in self._known and self._known[name].is_proven
+
+    def is_in_doubt(self, name: str) -> bool:
+        """
+        Tell whether the last delivery has not, and none is on its way.
+        """
+        known = self._known.get(name)
+        return known is None or not (known.is_proven or known.busy)
+
     def trouble(self, name: str, since: float) -> Reply | None:
         """
         Say why a destination cannot be reached, if that was seen after C{since}.
@@ -122,10 +135,12 @@ class Destinations:
 
     def _room(self, name: str) -> int:
         known = self._known.get(name)
-        return min(self._each, _AT_FIRST) if known is None else known.most - known.busy
+        if known is None:
+            return min(self.each, _AT_FIRST)
+        return min(self.each, known.most) - known.busy
 
     def _get(self, name: str) -> _Destination:
         known = self._known.get(name)
         if known is None:
-            known = self._known[name] = _Destination(min(self._each, _AT_FIRST))
+            known = self._known[name] = _Destination(min(self.each, _AT_FIRST))
         return known

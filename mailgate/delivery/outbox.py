@@ -20,6 +20,7 @@ from mailgate.config.model import Outbox as Settings
 from mailgate.delivery.answer import NO_ROUTE, NOT_READ, is_unreached
 from mailgate.delivery.deadline import ends_within
 from mailgate.delivery.destinations import Change, Destinations
+from mailgate.delivery.lookout import Lookout
 from mailgate.delivery.results import Fail, Results
 from mailgate.delivery.telling import Sending
 from mailgate.interfaces import IDelivery, IMessage, IRewriter, IThreads, Outgoing
@@ -103,6 +104,9 @@ class Outbox:
 
         self._results = Results(now, messages, threads, settings, sending, fail)
         self._destinations = Destinations(settings.deliveries, settings.deliveries_per_upstream)
+        self._lookout = Lookout(
+            clock, now, self._database, self._destinations, sending.route_for, self.kick
+        )
         self._is_running = False
         self._timer: IDelayedCall | None = None
         self._looking: Deferred[None] | None = None
@@ -129,10 +133,18 @@ class Outbox:
         self._is_running = True
         self.kick()
 
-    def reroute(self) -> Deferred[None]:
+    def take_up(self, settings: Settings, sending: Sending, rewriter: IRewriter) -> Deferred[None]:
         """
-        Take up that the routes have changed. Never fails; what goes wrong is an event.
+        Take up what has changed in the configuration, as far as copies have not been begun with.
+
+        @return: fires when the routes have been asked anew. Never fails; what goes wrong is an
+            event.
         """
+        self._settings = settings
+        self.rewriter = rewriter
+        self._results.take_up(settings, sending)
+        self._destinations.total = settings.deliveries
+        self._destinations.each = settings.deliveries_per_upstream
         rerouting = Deferred.fromCoroutine(self._reroute())
         return rerouting.addErrback(self._not_rerouted).addCallback(lambda _: self.kick())
 
@@ -267,6 +279,7 @@ class Outbox:
             is_more = await self._results.tell_late()
             self._look_again |= is_more
             self._late_at = self._clock.seconds() + (0 if is_more else _LONGEST_PAUSE)
+        self._lookout.look()
         if next_due is not None:
             self._wait(next_due - self._now())
 
@@ -312,6 +325,7 @@ class Outbox:
         if not self._is_running:
             return
         self._is_running = False
+        self._lookout.stop()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -13,7 +13,7 @@ from twisted.logger import Logger
 
 from mailgate.store import outbox
 from mailgate.store.messages import Messages
-from mailgate.store.outbox import OutboxRow
+from mailgate.store.outbox import Backlog, OutboxRow
 
 
 class Outcome(StrEnum):
@@ -77,6 +77,12 @@ class Queue:
         Count what waits.
         """
         return self._database.read(outbox.count)
+
+    def backlog(self) -> Deferred[Backlog]:
+        """
+        Find out how much waits, and since when.
+        """
+        return self._database.read(outbox.backlog)
 
     def retry_all(self) -> Deferred[int]:
         """

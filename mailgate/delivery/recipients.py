@@ -8,7 +8,7 @@ import re
 from typing import TYPE_CHECKING
 
 from attrs import evolve
-from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
 from mailgate.delivery.routes import Routes
@@ -42,20 +42,25 @@ class Recipients:
     Admits the recipients that exist.
     """
 
-    def __init__(self, routes: Routes, directory: Directory, rewrites: bool = False) -> None:
+    def __init__(
+        self, routes: Routes, directory: Directory, of_queued: Directory, rewrites: bool = False
+    ) -> None:
         """
+        @param directory: knows who exists.
+        @param of_queued: the same for mail of people and machines of ours, which is queued.
         @param rewrites: whether an alias decides where its copy goes.
         """
         self._routes = routes
         self._directory = directory
+        self._of_queued = of_queued
         self._rewrites = rewrites
 
     def ask(self, envelope: Envelope, recipient: Address) -> MaybeDeferred[Admission]:
         """
         Say whether a recipient exists.
 
-        What is sent from here is queued, so for that only a lasting refusal counts, nobody waits
-        for an upstream that fails, and whether somebody elsewhere exists is not asked.
+        Whether somebody elsewhere exists, to whom only people and machines of ours may write, is
+        not asked.
         """
         routes, sender = self._routes, envelope.sender
         delivery = routes.route_for(recipient)
@@ -68,33 +73,21 @@ class Recipients:
             return Admission(NO_RELAY, recipient)
         if delivery is None:
             return Admission(EXISTS, recipient)
-        found = self._resolve(full, sender)
+        directory = self._of_queued if is_sent_from_here else self._directory
+        found = _resolve(directory, full, sender)
         # Where a copy for them goes says nothing of who they are: they stay what they are.
         rewrites = self._rewrites and not is_always
-        admission: MaybeDeferred[Admission]
         if isinstance(found, Deferred):
-            admission = found.addCallback(_admit, recipient, rewrites, envelope.utf8)
-        else:
-            admission = _admit(found, recipient, rewrites, envelope.utf8)
-        if not is_sent_from_here:
-            return admission
-        is_in_vain = bool(delivery.failures) and self._directory.asks_upstream(full)
-        return _of_queued(admission, recipient, is_in_vain)
+            return found.addCallback(_admit, recipient, rewrites, envelope.utf8)
+        return _admit(found, recipient, rewrites, envelope.utf8)
 
     def explain(self, recipient: Address, sender: Address) -> Deferred[Resolution]:
         """
         Find out how L{ask} has come to its answer for somebody in a domain of the routes.
         """
         full = self._routes.full_address(recipient)
-        found = self._resolve(full, sender, in_full=True)
+        found = _resolve(self._directory, full, sender, in_full=True)
         return found if isinstance(found, Deferred) else succeed(found)
-
-    def _resolve(
-        self, address: Address, sender: Address, in_full: bool = False
-    ) -> MaybeDeferred[Resolution]:
-        if address.local.lower() in ALWAYS:
-            return self._directory.resolve_always(address, sender)
-        return self._directory.resolve(address, sender, in_full)
 
     def offers(self) -> Capabilities:
         """
@@ -103,25 +96,12 @@ class Recipients:
         return combined([delivery.capabilities for delivery in self._routes.deliveries()])
 
 
-def _of_queued(
-    admission: MaybeDeferred[Admission], recipient: Address, is_in_vain: bool
-) -> MaybeDeferred[Admission]:
-    """
-    Give what counts for mail that is queued.
-
-    @param is_in_vain: whether an upstream is asked that has just failed.
-    """
-    if not isinstance(admission, Deferred):
-        return _unless_unsure(admission, recipient)
-    if is_in_vain:
-        admission.addErrback(lambda failure: failure.trap(CancelledError))
-        admission.cancel()
-        return Admission(EXISTS, recipient)
-    return admission.addCallback(_unless_unsure, recipient)
-
-
-def _unless_unsure(admission: Admission, recipient: Address) -> Admission:
-    return Admission(EXISTS, recipient) if admission.reply.is_transient else admission
+def _resolve(
+    directory: Directory, address: Address, sender: Address, in_full: bool = False
+) -> MaybeDeferred[Resolution]:
+    if address.local.lower() in ALWAYS:
+        return directory.resolve_always(address, sender)
+    return directory.resolve(address, sender, in_full)
 
 
 def _admit(found: Resolution, recipient: Address, rewrites: bool, utf8: bool) -> Admission:

@@ -76,11 +76,18 @@ class Results:
         """
         self._now = now
         self._messages = messages
-        self._settings = settings
-        self._telling = Telling(messages, threads, settings, sending)
+        self._threads = threads
         self._fail = fail
         self._late_hour = 0
         self._late_told: Counter[Address] = Counter()
+        self.take_up(settings, sending)
+
+    def take_up(self, settings: Settings, sending: Sending) -> None:
+        """
+        Take up what has changed in the configuration.
+        """
+        self._settings = settings
+        self._telling = Telling(self._messages, self._threads, settings, sending)
 
     async def settle(
         self,

@@ -29,6 +29,7 @@ from mailgate.delivery.transaction import UNCLEAN, Transaction
 from mailgate.interfaces import Capabilities
 from mailgate.reply import Reply
 from mailgate.wire import xclient
+from mailgate.wire.replies import fit_together, is_taken
 
 RSET = "RSET\r\n"
 DOT = ".\r\n"
@@ -177,6 +178,13 @@ class SmtpClient(UpstreamLine):
         else:
             self._break(why_lost(reason) or "connection lost", repeat=True)
 
+    @property
+    def _is_old(self) -> bool:
+        """
+        Tell whether it has served or waited before.
+        """
+        return self.transactions > 1 or self.idle_since < inf
+
     # -- from the greeting to the first transaction -------------------------------------
 
     def _opened(self, opened: Opened) -> None:
@@ -269,7 +277,7 @@ class SmtpClient(UpstreamLine):
             self._on_refused_mail(said[0], RSET)
         elif len(said) == len(commands):
             self._on_envelope(said)
-        elif len(said) == len(commands) - 1 and not is_question and not _is_taken(said[1:]):
+        elif len(said) == len(commands) - 1 and not is_question and not is_taken(said[1:]):
             self._settle(said[1:], RSET)
         else:
             self._send(commands[len(said)], 1, self._on_command)
@@ -283,6 +291,9 @@ class SmtpClient(UpstreamLine):
         if self._before:
             replies = replies[self._before :]
         mail, results, last = replies[0], replies[1:-1], replies[-1]
+        if self._is_old and not fit_together(mail, results, last, transaction.is_question):
+            self._break("its replies do not fit what was asked", repeat=True)
+            return
         if transaction.is_question:
             leave = None if last.is_positive else QUIT
         else:
@@ -294,7 +305,7 @@ class SmtpClient(UpstreamLine):
             self._on_refused_mail(mail, leave)
         elif any(300 <= reply.code < 400 for reply in results):
             self._break("it answered RCPT with nonsense")
-        elif transaction.is_question or not _is_taken(results):
+        elif transaction.is_question or not is_taken(results):
             # RFC 2920 section 3.1: where 354 came all the same, only the dot is sent.
             self._settle(results, leave)
         elif last.code == 354:
@@ -459,8 +470,7 @@ class SmtpClient(UpstreamLine):
             return
         self._is_closed = True
         self._deadline.stop()
-        is_old = self.transactions > 1 or self.idle_since < inf
-        may_repeat = repeat and is_old and self._body is None
+        may_repeat = repeat and self._is_old and self._body is None
         if self._body is not None:
             self._body.stopProducing()
         if is_orderly:
@@ -472,7 +482,3 @@ class SmtpClient(UpstreamLine):
             transaction.end([passed_on(r) for r in self._after_dot(self._replies, reply)])
         self._owner.client_closed(self, reply, transaction, may_repeat or anew)
         self._leave()
-
-
-def _is_taken(replies: list[Reply]) -> bool:
-    return any(reply.is_positive for reply in replies)

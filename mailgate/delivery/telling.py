@@ -11,6 +11,7 @@ from attrs import field, frozen
 from twisted.logger import Logger
 
 from mailgate.config.model import Outbox as Settings
+from mailgate.config.values import parse_mailbox
 from mailgate.delivery import report
 from mailgate.delivery.report import Fate, Original, Told
 from mailgate.interfaces import IDelivery, IMessage, IThreads
@@ -24,7 +25,7 @@ from mailgate.store import history, outbox
 from mailgate.store.messages import Messages, StoredMessage
 from mailgate.store.outbox import OutboxRow
 from mailgate.wire.address import Address
-from mailgate.wire.smtp import Refused, parse_mail
+from mailgate.wire.normal import normal_address
 
 
 @frozen
@@ -39,11 +40,13 @@ class Sending:
     postmaster: Address
     """Whom notices are from."""
 
-    is_ours: Callable[[Address], bool]
-    """Tells whether mail for an address is taken from anybody."""
-
     route_for: Callable[[Address], IDelivery | None]
     """Gives the upstream for a recipient."""
+
+    suffix: str = ""
+    """
+    What is put behind the name of an account that is no address, to make it one: C{@} and a domain.
+    """
 
     keeps: frozenset[str] = frozenset()
     """The names of the upstreams that put mail into mailboxes themselves."""
@@ -83,16 +86,23 @@ class Telling:
         Give who is told what becomes of a message, or C{None} where nobody is: only who has sent
         it from here, and never the null sender.
 
-        An account may be allowed to send as anybody. So where the sender is none of our addresses
-        and the account has one, it is told to the account.
+        An account may be allowed to send as others. What it sends as somebody else than itself is
+        told to the account, as nobody else has sent anything.
         """
         if stored.role not in TRUSTED_ROLES or stored.sender.is_null:
             return None
-        is_ours = self._sending.is_ours
-        if is_ours(stored.sender):
-            return stored.sender
-        account = _address(stored.account)
-        return account if account is not None and is_ours(account) else stored.sender
+        account = self._address_of(stored.account)
+        return stored.sender if account is None or _is(stored.sender, account) else account
+
+    def _address_of(self, account: str) -> Address | None:
+        """
+        Give an account's own address: its name, if need be with the domain behind it; or C{None}
+        where it has none.
+        """
+        try:
+            return parse_mailbox(account if "@" in account else f"{account}{self._sending.suffix}")
+        except ValueError:
+            return None
 
     def success(self, upstream: IDelivery | None) -> Told | None:
         """
@@ -197,13 +207,10 @@ class Telling:
                 history.note(connection, row.message.trace, now, "outbox.told", text)
 
 
-def _address(account: str) -> Address | None:
+def _is(sender: Address, account: Address) -> bool:
     """
-    Give the address that the name of an account is, if it is one.
+    Tell whether a sender is an account itself, whatever stands behind a C{+}.
     """
-    if "@" not in account or not account.isprintable() or " " in account:
-        return None
-    try:
-        return parse_mail(f"FROM:<{account}>").address
-    except Refused:
-        return None
+    own = normal_address(account)
+    local, _, domain = normal_address(sender).rpartition("@")
+    return own in (f"{local}@{domain}", f"{local.partition('+')[0]}@{domain}")

@@ -4,7 +4,6 @@ Whether mail piles up in the outbox, and who is told.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
 
 from twisted.internet.defer import Deferred
@@ -40,14 +39,21 @@ class Backlog:
     ) -> None:
         """
         @param now: the time in seconds since the epoch.
-        @param base_url: where the review pages are.
         """
         self._database = database
         self._now = now
-        self._settings = settings
         self._notices = notices
-        self._base_url = base_url
         self._told: float | None = None
+        self.take_up(settings, base_url)
+
+    def take_up(self, settings: Settings, base_url: str) -> None:
+        """
+        Take up what has changed in the configuration.
+
+        @param base_url: where the review pages are.
+        """
+        self._settings = settings
+        self._base_url = base_url
 
     def look(self) -> Deferred[None]:
         """
@@ -56,14 +62,11 @@ class Backlog:
         return Deferred.fromCoroutine(self._look())
 
     async def _look(self) -> None:
-        def work(connection: sqlite3.Connection) -> tuple[int, float | None, list[tuple[str, int]]]:
-            waiting, trying, _, oldest = outbox.survey(connection)
-            return waiting + trying, oldest, outbox.count_by_destination(connection)
-
-        number, oldest, by_destination = await self._database.read(work)
+        settings = self._settings
+        found = await self._database.read(outbox.backlog)
         now = self._now()
-        age = 0.0 if oldest is None else max(0.0, now - oldest)
-        if age < self._settings.alert_seconds and number < self._settings.alert_copies:
+        number, age = found.copies, found.age(now)
+        if not found.is_large(now, settings.alert_seconds, settings.alert_copies):
             if self._told is not None:
                 self._told = None
                 self.log.info("{event}", event="outbox.backlog_over")
@@ -83,7 +86,7 @@ class Backlog:
             "",
             *(
                 f"  {count:,} for {f'the upstream {name}' if name else 'no known upstream'}"
-                for name, count in by_destination
+                for name, count in found.by_destination
             ),
             "",
             "Each is tried again by itself. What the upstreams have said:",

@@ -78,6 +78,7 @@ class Hub:
         settings = storage.settings
         self._clock = reactor
         self._storage = storage
+        self._route_for = route_for
         self._traces = storage.traces
         self.outbox = Outbox(
             reactor,
@@ -85,21 +86,14 @@ class Hub:
             storage.messages,
             storage.threads,
             settings.outbox,
-            Sending(
-                settings.hostname,
-                settings.postmaster,
-                lambda address: address.host in self._domains,
-                route_for,
-                settings.mailbox_upstreams,
-            ),
+            self._sending(settings),
             rewriter,
             add_undeliverable,
         )
-        self._domains = settings.domains
         self.queue = Queue(storage.messages, storage.now, self.outbox.kick)
         self.quarantine = storage.quarantine(self.outbox.kick)
         base_url = settings.web.base_url
-        notices = Notices(
+        self._notices = Notices(
             storage.messages,
             storage.now,
             settings.notices,
@@ -108,7 +102,9 @@ class Hub:
             base_url,
             self.outbox.kick,
         )
-        backlog = Backlog(storage.database, storage.now, settings.outbox, notices, base_url)
+        self._backlog = Backlog(
+            storage.database, storage.now, settings.outbox, self._notices, base_url
+        )
         self.lists = storage.lists
         self.learning = storage.learning
         self._greylist = storage.greylist
@@ -141,8 +137,8 @@ class Hub:
                 Job("purge of the reputation", _HOUR, self._reputations.purge),
                 Job("writing of the reputation", _REPUTATION_SECONDS, self._reputations.flush),
                 Job("writing of what was learned", _LEARNING_SECONDS, self.learning.merge),
-                Job("look at the outbox", BACKLOG_SECONDS, backlog.look),
-                Job("notices", _NOTICES_SECONDS, notices.look),
+                Job("look at the outbox", BACKLOG_SECONDS, self._backlog.look),
+                Job("notices", _NOTICES_SECONDS, self._notices.look),
                 *jobs,
             ),
         )
@@ -162,8 +158,7 @@ class Hub:
         Take up what has changed in the configuration, as far as the hub can while it runs.
         """
         self.room.minimum = settings.limits.free_bytes
-        self.outbox.rewriter = rewriter
-        self.lists.domains = self._domains = settings.domains
+        self.lists.domains = settings.domains
         self.commands.policy = settings.policy
         self._greylist.section = settings.checks.greylist
         self.rates.take_up(settings.checks, settings.relays.networks)
@@ -171,7 +166,21 @@ class Hub:
         self._reputations.section = section = settings.checks.reputation
         self._reputations.names = names_of(section)
         self._reputations.ours = settings.domains
-        self.outbox.reroute()
+        base_url = settings.web.base_url
+        self._notices.take_up(settings.notices, settings.postmaster, base_url)
+        self._backlog.take_up(settings.outbox, base_url)
+        self.outbox.take_up(settings.outbox, self._sending(settings), rewriter)
+
+    def _sending(self, settings: Settings) -> Sending:
+        upstream = settings.accounts.upstream
+        return Sending(
+            # The name is that of the start.
+            self._storage.settings.hostname,
+            settings.postmaster,
+            self._route_for,
+            f"@{upstream.domain}" if upstream is not None and upstream.domain else "",
+            settings.mailbox_upstreams,
+        )
 
     def finish(self, seconds: float) -> Deferred[None]:
         """

@@ -126,12 +126,6 @@ class Directory:
             return AS_IT_IS
         return _run(self._resolve(address, sender, first))
 
-    def asks_upstream(self, address: Address) -> bool:
-        """
-        Tell whether a mail server is among those that are asked for an address.
-        """
-        return any(source.is_upstream for source in self._sources(address))
-
     def resolve_always(self, address: Address, sender: Address) -> MaybeDeferred[Resolution]:
         """
         Find out who an address is that exists in any case, whatever the sources say of it. No mail

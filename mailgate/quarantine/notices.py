@@ -53,17 +53,25 @@ class Notices:
         """
         @param now: the time in seconds since the epoch.
         @param hostname: what we call ourselves.
-        @param base_url: where the review pages are.
         @param queued: called when the outbox has something new.
         """
         self._messages = messages
         self._database = messages.database
         self._now = now
-        self._settings = settings
         self._hostname = hostname
+        self._queued = queued
+        self.take_up(settings, postmaster, base_url)
+
+    def take_up(self, settings: Settings, postmaster: Address, base_url: str) -> None:
+        """
+        Take up what has changed in the configuration.
+
+        @param postmaster: whom notices are from, and who is told what nobody else can mend.
+        @param base_url: where the review pages are.
+        """
+        self._settings = settings
         self._postmaster = postmaster
         self._base_url = base_url
-        self._queued = queued
 
     def look(self) -> Deferred[None]:
         """

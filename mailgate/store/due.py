@@ -7,6 +7,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Sequence
 
+from attrs import frozen
+
 from mailgate.store import findings, outbox
 from mailgate.store.database import select
 from mailgate.store.outbox import OutboxRow
@@ -140,6 +142,52 @@ def release_unreached(connection: sqlite3.Connection, destination: str, now: flo
         {"now": now, "name": destination},
     )
     return changed.rowcount
+
+
+@frozen
+class Unreached:
+    """
+    A copy that waits for a destination to be reached again.
+    """
+
+    id: str
+    destination: str
+    recipient: Address
+
+
+def unreached(
+    connection: sqlite3.Connection, names: Iterable[str], now: float
+) -> Sequence[Unreached]:
+    """
+    Give the next copy for each of some destinations that has not reached it, where there is one
+    that is not due anyway.
+    """
+    found = []
+    for name in names:
+        copies = connection.execute(
+            "SELECT id, recipient_local, recipient_domain FROM outbox WHERE destination = ?"
+            " AND is_unreached AND next_try > ? AND NOT is_trying AND NOT is_suspended"
+            " ORDER BY next_try LIMIT 1",
+            (name, now),
+        )
+        found += [
+            Unreached(identity, name, Address(local, domain)) for identity, local, domain in copies
+        ]
+    return found
+
+
+def hasten(connection: sqlite3.Connection, identity: str, now: float) -> bool:
+    """
+    Let a copy be tried now that waits for a destination to be reached again, and with it those of
+    the same message that do so too; tell whether there are any.
+    """
+    changed = connection.execute(
+        "UPDATE outbox SET next_try = :now WHERE is_unreached AND next_try > :now"
+        " AND NOT is_trying AND NOT is_suspended AND (message, destination) ="
+        " (SELECT message, destination FROM outbox WHERE id = :id)",
+        {"now": now, "id": identity},
+    )
+    return changed.rowcount > 0
 
 
 def late(

@@ -165,15 +165,42 @@ def count(connection: sqlite3.Connection) -> int:
     return int(number)
 
 
-def count_by_destination(connection: sqlite3.Connection) -> list[tuple[str, int]]:
+@frozen
+class Backlog:
     """
-    Count what waits for no person, by the name of the upstream; most first, and 20 names at most.
+    All that waits in the outbox, but for a person.
     """
+
+    copies: int
+    oldest: float | None
+    """Since when the oldest of them is there."""
+
+    by_destination: Sequence[tuple[str, int]]
+    """How many for which upstream; most first, and 20 names at most."""
+
+    def age(self, now: float) -> float:
+        """
+        Give how long the oldest has waited, in seconds.
+        """
+        return 0.0 if self.oldest is None else max(0.0, now - self.oldest)
+
+    def is_large(self, now: float, seconds: float, copies: int) -> bool:
+        """
+        Tell whether one has waited for so many seconds, or so many copies wait.
+        """
+        return self.copies >= copies or (self.oldest is not None and self.age(now) >= seconds)
+
+
+def backlog(connection: sqlite3.Connection) -> Backlog:
+    """
+    Find out what waits.
+    """
+    waiting, trying, _, oldest = survey(connection)
     found = connection.execute(
         "SELECT destination, count(*) FROM outbox WHERE NOT is_suspended"
         " GROUP BY destination ORDER BY count(*) DESC, destination LIMIT 20"
     )
-    return [(name, number) for name, number in found]
+    return Backlog(waiting + trying, oldest, [(name, number) for name, number in found])
 
 
 def survey(connection: sqlite3.Connection) -> tuple[int, int, int, float | None]:

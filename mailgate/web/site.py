@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-from mailgate.config.model import Policy, Web
+from mailgate.config.model import Outbox, Policy, Web
 from mailgate.interfaces import ILearner, IRater, IReader
 from mailgate.quarantine.deciding import Decisions
 from mailgate.web.channel import LimitedRequest, LimitedSite
@@ -48,6 +48,7 @@ def make_site(
     *,
     web: Web,
     policy: Policy,
+    outbox: Outbox,
     certain: float,
     keep_days: int,
     quarantine: Quarantine,
@@ -93,7 +94,7 @@ def make_site(
             quarantine, decisions, lists, policy, certain, keep_days, reader, times, templates
         ),
         ListsPage(lists, times, templates),
-        OutboxPage(queue, quarantine, times, templates),
+        OutboxPage(queue, quarantine, outbox, times, templates),
         TracePage(traces, database, policy, times, templates),
         AccountPages(accounts, log_ins, sign_in.tries_of_names, times, templates),
     )

@@ -8,6 +8,7 @@ text is printable ASCII.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from mailgate.interfaces import Capabilities
 from mailgate.reply import Reply
@@ -36,6 +37,32 @@ def read_ehlo(reply: Reply) -> Capabilities:
             # RFC 1870 section 4: zero means that there is no fixed limit.
             size = int(parameter) or None
     return Capabilities(frozenset(extensions), size)
+
+
+def fit_together(mail: Reply, results: Sequence[Reply], last: Reply, is_question: bool) -> bool:
+    """
+    Tell whether replies can be those to MAIL, to each RCPT, and to DATA or RSET.
+
+    An upstream that has answered something before twice is one reply behind from then on: what
+    comes for RCPT says what it thinks of MAIL, and what comes for DATA what it thinks of RCPT.
+    """
+    if last.code == 421:
+        return True
+    if mail.is_positive and any(reply.code == 503 for reply in results):
+        return False  # "bad sequence of commands" is what follows a MAIL that was refused
+    if is_question:
+        # Whatever was said before, there is no reason to refuse RSET.
+        return last.is_positive and (mail.is_positive or not is_taken(results))
+    if mail.is_positive and is_taken(results):
+        return last.code == 354
+    return not (is_taken(results) or last.is_positive)
+
+
+def is_taken(results: Sequence[Reply]) -> bool:
+    """
+    Tell whether some recipient is taken, by the replies to RCPT.
+    """
+    return any(reply.is_positive for reply in results)
 
 
 class ReplyParser:

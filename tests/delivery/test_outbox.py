@@ -68,6 +68,7 @@ class ScriptedDelivery:
     name: str = "inbox"
     capabilities: Capabilities = field(factory=Capabilities)
     failures: int = 0
+    is_open: bool = False
     asked: list[Asked] = field(factory=list)
     has_begun: bool = False
     """Whether it takes no notice of being cancelled any more."""
@@ -171,12 +172,19 @@ class OutboxCase(SynchronousTestCase):
             self.storage.messages,
             self.storage.threads,
             self.settings,
-            evolve(
-                sending(lambda who: self.routes.get(who.host) or self.routes.get("*")),
-                keeps=frozenset(("mailbox",)),
-            ),
+            self.sending(),
             Rewriter(),
             add_undeliverable,
+        )
+
+    def sending(self, **more):
+        """
+        Give what it needs to tell somebody something.
+        """
+        return sending(
+            lambda who: self.routes.get(who.host) or self.routes.get("*"),
+            keeps=frozenset(("mailbox",)),
+            **more,
         )
 
     def enqueue(self, *recipients, reason=""):
@@ -582,6 +590,7 @@ class DeliveryTests(OutboxCase):
         """
         What has waited for five days for a dead upstream is given up without a try for each.
         """
+        self.upstream.failures = 1
         self.start()
         for number in range(30):
             self.enqueue(Address(f"p{number}", "example.com"))
@@ -602,7 +611,7 @@ class DeliveryTests(OutboxCase):
         self.enqueue(ADA)
         self.upstream.answer(LATER)
         self.routes["example.com"] = other = ScriptedDelivery("other")
-        self.successResultOf(self.outbox.reroute())
+        self.successResultOf(self.outbox.take_up(self.settings, self.sending(), Rewriter()))
         self.assertEqual([row.destination for row in self.rows()], ["other"])
         self.successResultOf(self.queue.retry_all())
         self.assertEqual((len(self.upstream.asked), len(other.asked)), (0, 1))

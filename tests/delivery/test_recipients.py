@@ -13,6 +13,8 @@ from mailgate.delivery.recipients import Recipients
 from mailgate.delivery.routes import Routes
 from mailgate.interfaces import Admission, Capabilities, Listed
 from mailgate.knowledge.recipient_cache import Remembered, Times
+from mailgate.knowledge.recipient_presumption import Presumed
+from mailgate.knowledge.recipient_table import ListedRecipients
 from mailgate.knowledge.recipients import Directory
 from mailgate.reply import Reply
 from mailgate.wire.address import NULL_SENDER, Address
@@ -20,6 +22,7 @@ from tests.storage import ENVELOPE, SESSION
 
 SENDER = Address("sender", "example.org")
 ADA = Address("ada", "example.com")
+INFO = Address("info", "example.com")
 GOOD = Reply(250, "2.1.5", "ok")
 UNKNOWN = Reply(550, "5.1.1", "nobody of this name")
 UNREACHABLE = Reply(451, "4.4.1", "destination not reached: refused")
@@ -50,6 +53,24 @@ class Upstream:
         return answer
 
 
+class Slow:
+    """
+    A source whose answers come when a test lets them.
+    """
+
+    name, is_upstream = "directory", False
+
+    def __init__(self):
+        self.answers = []
+
+    def find(self, address, sender):
+        """
+        Let the answer wait.
+        """
+        self.answers.append(Deferred())
+        return self.answers[-1]
+
+
 class RecipientTests(SynchronousTestCase):
     """
     Tests with two domains and an upstream each.
@@ -74,8 +95,24 @@ class RecipientTests(SynchronousTestCase):
             each: Remembered(CallForward(each), times, self.clock.seconds)
             for each in (self.one, self.two)
         }
-        directory = Directory(lambda address: [asked[routes.route_for(address)]])
-        self.recipients = Recipients(routes, directory)
+        self.routes = routes
+        self.recipients = self.asking(lambda address: [asked[routes.route_for(address)]])
+
+    def asking(self, sources, separator="", rewrites=False):
+        """
+        Make what asks the sources that are given for an address.
+        """
+
+        def of_queued(address):
+            upstream = self.routes.route_for(address)
+            return [Presumed(each, lambda: bool(upstream.failures)) for each in sources(address)]
+
+        return Recipients(
+            self.routes,
+            Directory(sources, separator),
+            Directory(of_queued, separator),
+            rewrites,
+        )
 
     def ask(self, recipient=ADA, sender=SENDER, role="mx"):
         """
@@ -132,28 +169,62 @@ class RecipientTests(SynchronousTestCase):
         Where a directory knows who exists its word counts, also while the server for the mail
         cannot be reached.
         """
-        answers = []
-
-        class Source:
-            name, is_upstream = "directory", False
-
-            def find(self, address, sender):
-                """
-                Let the answer wait.
-                """
-                answers.append(Deferred())
-                return answers[-1]
-
-        routes = Routes(
-            (Route(domains=("example.com",), upstream="one"),), {"one": self.one}, self.clock
-        )
-        self.recipients = Recipients(routes, Directory(lambda address: [Source()]))
+        slow = Slow()
+        self.recipients = self.asking(lambda address: [slow])
         self.one.failures = 1
-        envelope = evolve(ENVELOPE, session=evolve(SESSION, role="submission"))
-        asked = self.recipients.ask(envelope, ADA)
-        answers[0].callback(Listed(UNKNOWN))
-        answers[1].callback(Listed(UNKNOWN))
+        asked = self.recipients.ask(self.submitted(), ADA)
+        slow.answers.pop(0).callback(Listed(UNKNOWN))
+        slow.answers.pop(0).callback(Listed(UNKNOWN))
         self.assertEqual(self.successResultOf(asked).reply, UNKNOWN)
+
+    def test_owner_of_what_is_sent_from_here(self):
+        """
+        Of mail that is queued a copy belongs to whom a directory says, also while the server fails
+        that is asked for those whom the directory does not know: it is waited for the one and not
+        for the other.
+        """
+        slow = Slow()
+        self.one.failures = 1
+        self.one.reply = []
+        self.recipients = self.asking(self.both(slow))
+        asked = self.recipients.ask(self.submitted(), INFO)
+        self.assertNoResult(asked)
+        slow.answers.pop(0).callback(Listed(GOOD, (ADA,)))
+        self.assertNoResult(asked)
+        slow.answers.pop(0).callback(Listed(UNKNOWN))
+        admission = self.successResultOf(asked)
+        self.assertEqual(admission.reply.code, 250)
+        self.assertEqual((admission.recipient, admission.recipient.owner), (INFO, str(ADA)))
+
+    def test_owner_where_nobody_can_be_asked(self):
+        """
+        Where an alias leads, it leads of mail that is queued, whether or not it can be asked who
+        that is; for others the sender has to come again.
+        """
+        table = ListedRecipients("table", ["info@example.com ada@example.com"])
+        self.one.reply = UNREACHABLE
+        for address in ("info", "info+news"):
+            self.recipients = self.asking(self.both(table), "+")
+            asked = self.recipients.ask(self.submitted(), Address(address, "example.com"))
+            self.assertEqual(self.successResultOf(asked).recipient.owner, str(ADA), address)
+            self.assertEqual(self.ask(INFO), (451, "4.4.1"))
+        self.recipients = self.asking(self.both(table), rewrites=True)
+        asked = self.recipients.ask(self.submitted(), INFO)
+        self.assertEqual(self.successResultOf(asked).recipient, ADA)
+
+    def both(self, source):
+        """
+        Give a source, and then the upstream.
+        """
+        times = Times(good_seconds=1000, bad_seconds=100, entries=3)
+        upstream = Remembered(CallForward(self.one), times, self.clock.seconds)
+        return lambda address: [source, upstream]
+
+    def submitted(self):
+        """
+        Give an envelope of mail that is queued.
+        """
+        return evolve(ENVELOPE, session=evolve(SESSION, role="submission"))
 
     def test_sent_elsewhere(self):
         """
@@ -162,7 +233,8 @@ class RecipientTests(SynchronousTestCase):
         elsewhere = Address("eve", "elsewhere.example")
         self.assertEqual(self.ask(elsewhere, role="submission"), (550, "5.7.1"))
         routes = Routes((Route(domains=("*",), upstream="one"),), {"one": self.one}, self.clock)
-        self.recipients = Recipients(routes, Directory(lambda address: ()))
+        self.routes = routes
+        self.recipients = self.asking(lambda address: ())
         self.assertEqual(self.ask(elsewhere, role="submission"), (250, "2.1.5"))
         self.assertEqual(self.ask(elsewhere), (550, "5.7.1"))
         self.assertEqual(self.one.journal, [])

@@ -290,33 +290,56 @@ class ReturnAddressTests(ResultsCase):
     Tests of who is told.
     """
 
-    def test_sender_of_ours(self):
+    def to_whom(self, sender, account="", role="submission"):
         """
-        The envelope sender is told where it is one of our addresses.
+        Let mail fail, and give who is told.
         """
-        self.send(envelope=evolve(OURS, sender=BOB))
+        session = evolve(SESSION, role=role, account=account)
+        self.send(envelope=evolve(OURS, session=session, sender=sender))
         self.smarthost.answer(NEVER)
-        self.assertEqual(self.report()[0], [BOB])
+        (row,) = self.rows()
+        way = self.upstream if row.recipient.host == "example.com" else self.smarthost
+        way.answer(TAKEN)
+        return str(row.recipient)
 
-    def test_sender_elsewhere(self):
+    def test_own_address(self):
         """
-        Where it is none, the account is told if that is an address of ours: it may have been
-        allowed to send as anybody. Else there is nobody but the envelope sender.
+        Who has logged in and sends as itself is told at the address that it has given.
         """
-        for account, role, to in (
-            ("ada@example.com", "submission", Address("ada", "example.com")),
-            ("ada", "submission", FAY),
-            ("ada@elsewhere.example", "submissions", FAY),
-            ("ada@@example.com", "submission", FAY),
-            ("", "internal", FAY),
+        plus = Address("ada+invoice=7", "example.com")
+        for sender, account in (
+            (ADA, "ada@example.com"),
+            (ADA, "ADA@EXAMPLE.COM"),
+            (plus, "ada@example.com"),
         ):
-            session = evolve(SESSION, role=role, account=account)
-            self.send(envelope=evolve(OURS, session=session, sender=FAY))
-            self.smarthost.answer(NEVER)
-            (row,) = self.rows()
-            self.assertEqual(row.recipient, to)
-            way = self.upstream if to.host == "example.com" else self.smarthost
-            way.answer(TAKEN)
+            self.assertEqual(self.to_whom(sender, account), str(sender))
+
+    def test_as_somebody_else(self):
+        """
+        An account that sends as somebody else is told itself, be that a colleague or a stranger:
+        neither has sent anything.
+        """
+        for sender in (BOB, FAY, Address("adam", "example.com"), Address("ada", "example.org")):
+            self.assertEqual(self.to_whom(sender, "ada@example.com"), "ada@example.com")
+            self.assertEqual(self.to_whom(sender, "x@elsewhere.example"), "x@elsewhere.example")
+
+    def test_name_without_a_domain(self):
+        """
+        An account whose name is no address has the one that a mail server gives it; in a file it
+        has none, and there is nobody to be told but the sender that it may use.
+        """
+        for name in ("ada", "ada@@example.com", "", "ada lovelace@example.com"):
+            self.assertEqual(self.to_whom(FAY, name), str(FAY), name)
+        known = self.sending(suffix="@example.com")
+        self.successResultOf(self.outbox.take_up(self.settings, known, self.outbox.rewriter))
+        self.assertEqual(self.to_whom(FAY, "ada"), "ada@example.com")
+
+    def test_machines(self):
+        """
+        Machines do not log in: of theirs the envelope sender is told.
+        """
+        for sender in (BOB, FAY):
+            self.assertEqual(self.to_whom(sender, "", "internal"), str(sender))
 
 
 class SuccessTests(ResultsCase):

@@ -40,13 +40,14 @@ class EndToEndTestCase(SynchronousTestCase):
         self.addCleanup(gateway.stop)
         return gateway
 
-    def eventually(self, condition, message):
+    def eventually(self, condition, message, seconds=PATIENCE):
         """
         Wait until a condition holds, and give what it gave.
 
         @param message: what to say where it never does, or what gives it.
+        @param seconds: how long to wait.
         """
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + seconds
         while time.monotonic() < until:
             found = condition()
             if found:

@@ -7,6 +7,7 @@ import sqlite3
 
 from tests.end_to_end.case import EndToEndTestCase
 from tests.end_to_end.client import ask_for, make_message, send
+from tests.end_to_end.ports import free_port
 
 GOOD, BAD, UNKNOWN = (250, "2.1.5"), (550, "5.1.1"), (451, "4.4.3")
 
@@ -97,6 +98,32 @@ class RecipientTests(EndToEndTestCase):
             lambda: path.exists() and path.read_text().splitlines(), "no trace"
         )
         self.assertIn("info@example.com is delivered to ada@example.com", line)
+
+    def test_queued_while_the_upstream_is_down(self):
+        """
+        Mail of a machine of ours is taken while the server for it is down that is asked for
+        recipients, and belongs to whom the file says.
+        """
+        machines = free_port()
+        gateway = self.gateway(
+            free_port(),
+            tables=(
+                '[[listener]]\nname = "machines"\nrole = "internal"\n'
+                f'address = "127.0.0.1:{machines}"\nnetworks = ["127.0.0.0/8"]\n'
+                '[recipients.table]\nkind = "file"\nfile = "recipients"\n'
+                '[recipients.server]\nkind = "upstream"\n'
+            ),
+        )
+        (gateway.folder / "recipients").write_text("info@example.com ada@example.com\n")
+        gateway.start()
+        names = ["info@example.com", "bob@example.com"]
+        self.assertEqual(ask_for(gateway.smtp_port, *names), [(451, "4.4.1")] * 2)
+        self.assertTrue(send(machines, make_message()[1], names))
+        self.assertEqual(sorted(row["recipient"] for row in gateway.outbox()), sorted(names))
+        path = gateway.data / "transactions.jsonl"
+        self.eventually(
+            lambda: "info@example.com belongs to ada@example.com" in path.read_text(), "no trace"
+        )
 
     def test_command(self):
         """

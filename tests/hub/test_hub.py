@@ -10,6 +10,8 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailgate.config.checks import Checks
+from mailgate.config.delivery import SmtpUpstream
+from mailgate.config.model import AccountFile, AccountUpstream
 from mailgate.hub.hub import Hub
 from mailgate.hub.jobs import Job
 from mailgate.hub.lock import InUse
@@ -22,7 +24,10 @@ from mailgate.store.database import StoreError
 from mailgate.store.files import Files
 from mailgate.store.threads import ImmediateThreads
 from mailgate.verdict import Action, Kind
+from mailgate.wire.address import Address
+from mailgate.wire.parameters import RcptParameters
 from tests.contracts.test_hub import AsItIs
+from tests.delivery.test_results import read_now
 from tests.pipeline.events import events
 from tests.reporting.records import RECORD
 from tests.storage import (
@@ -49,15 +54,27 @@ class Upstream:
     name = "inbox"
     capabilities = Capabilities()
 
+    failures = 0
+    is_open = False
+
     def __init__(self):
         self.taken = []
+        self.messages = []
+        self.reply = Reply(250, "2.0.0", "taken")
 
     def deliver(self, envelope, recipients, message):
         """
-        Take it.
+        Take it, or answer what a test wants.
         """
         self.taken += recipients
-        return succeed([Reply(250, "2.0.0", "taken") for _ in recipients])
+        self.messages.append(message.prepended + b"".join(map(read_now, message.chunks())))
+        return succeed([self.reply for _ in recipients])
+
+    def probe(self):
+        """
+        Be there.
+        """
+        return succeed(None)
 
 
 class HubTests(SynchronousTestCase):
@@ -297,6 +314,103 @@ class HubTests(SynchronousTestCase):
         hub = self.make()
         self.start(hub)
         self.assertIsNotNone(hub.penalty_box.penalties.find("192.0.2.7"))
+
+    def reloaded(self, hub, **sections):
+        """
+        Let a hub take up a configuration in which some sections have changed.
+        """
+        given = hub._storage.settings
+        changed = {
+            name: getattr(given, name).model_copy(update=update)
+            for name, update in sections.items()
+        }
+        hub.take_up(given.model_copy(update=changed), AsItIs())
+
+    def test_take_up_outbox(self):
+        """
+        Times, numbers and what is told of the outbox are taken up, for what waits already too.
+        """
+        hub = self.make()
+        self.start(hub)
+        self.upstream.reply = Reply(451, "4.3.0", "later")
+        self.send(hub)
+        self.reloaded(hub, outbox={"retry_seconds": (7.0,), "deliveries": 3})
+        self.assertEqual(len(self.upstream.taken), 2)
+        self.reactor.advance(6)
+        self.assertEqual(len(self.upstream.taken), 2)
+        self.reactor.advance(2)
+        self.assertEqual(len(self.upstream.taken), 3)
+
+    def test_take_up_postmaster(self):
+        """
+        Another postmaster is told of what fails from then on, and is whom notices are from; so are
+        other pauses and whether recipients are told at all, and where the pages are.
+        """
+        hub = self.make()
+        self.start(hub)
+        self.reloaded(
+            hub,
+            notices={"postmaster": "ops@example.com", "tell_recipients": False},
+            web={"base_url": "https://mail.example.com"},
+        )
+        self.upstream.reply = Reply(550, "5.7.1", "no")
+        self.send(hub)
+        self.upstream.reply = Reply(250, "2.0.0", "taken")
+        self.reactor.advance(61)
+        self.assertEqual([str(who) for who in self.upstream.taken[1:]], ["ops@example.com"])
+        notice = self.upstream.messages[-1]
+        self.assertIn(b"ops@example.com", notice.partition(b"\r\n\r\n")[0])
+        self.assertIn(b"https://mail.example.com/quarantine", notice)
+
+    def test_take_up_backlog(self):
+        """
+        From when on somebody is told that mail piles up is taken up, by the alert and by the status
+        alike.
+        """
+        hub = self.make()
+        self.start(hub)
+        self.upstream.reply = Reply(451, "4.3.0", "later")
+        self.send(hub)
+        with events() as said:
+            self.reactor.advance(120)
+            self.reloaded(hub, outbox={"alert_seconds": 60.0})
+            self.reactor.advance(60)
+        self.assertIn("outbox.backlog", [each["event"] for each in said])
+
+    def test_take_up_told(self):
+        """
+        Whether an upstream has put mail into a mailbox, and what address an account has, is taken
+        up as well.
+        """
+        hub = self.make()
+        self.start(hub)
+        given = hub._storage.settings
+        changed = {
+            "upstream": {"inbox": SmtpUpstream(kind="smtp", host="inbox.example.com")},
+            "accounts": AccountFile(
+                upstream=AccountUpstream(host="imap.example.com", domain="example.com")
+            ),
+        }
+        for settings, told, action in (
+            (given, "carol@example.com", "delivered"),
+            (given.model_copy(update=changed), "ada@example.com", "relayed"),
+        ):
+            hub.take_up(settings, AsItIs())
+            session = evolve(ENVELOPE.session, role="submission", account="ada")
+            wishes = {BOB.owner: RcptParameters("SUCCESS")}
+            carol = Address("carol", "example.com")
+            envelope = evolve(ENVELOPE, session=session, sender=carol, wishes=wishes)
+            self.upstream.taken.clear()
+            self.send(hub, envelope, BOB)
+            self.assertEqual([str(who) for who in self.upstream.taken], [str(BOB), told])
+            self.assertIn(f"Action: {action}".encode(), self.upstream.messages[-1])
+
+    def send(self, hub, envelope=ENVELOPE, who=ADA):
+        """
+        Queue a copy.
+        """
+        copies = [Outgoing(who, Action.ACCEPT, 0.0)]
+        self.successResultOf(hub.enqueue(envelope, message(), copies))
 
     def test_jobs(self):
         """

@@ -121,6 +121,7 @@ class World:
         self.site = make_site(
             web=self.settings,
             policy=Policy(),
+            outbox=OutboxSettings(alert_seconds=600.0, alert_copies=50),
             certain=10.0,
             keep_days=30,
             quarantine=self.quarantine,

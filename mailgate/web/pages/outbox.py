@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from mailgate.config.model import Outbox as Settings
 from mailgate.verdict import Kind
 from mailgate.web.answer import Answer, Refused, Route, Visit, own_path, redirect, say
 from mailgate.web.pages import words
@@ -17,6 +18,7 @@ from mailgate.web.templates import Templates
 if TYPE_CHECKING:
     from mailgate.delivery.queue import Queue
     from mailgate.quarantine.held import Quarantine
+    from mailgate.store.outbox import Backlog
 
 PAGE = 100
 """How many copies one page shows."""
@@ -31,9 +33,15 @@ class OutboxPage:
     """
 
     def __init__(
-        self, queue: Queue, quarantine: Quarantine, times: Times, templates: Templates
+        self,
+        queue: Queue,
+        quarantine: Quarantine,
+        settings: Settings,
+        times: Times,
+        templates: Templates,
     ) -> None:
         self._queue = queue
+        self._settings = settings
         self._deeds = {"retry": queue.retry, "hold": queue.hold, "remove": queue.delete}
         self._quarantine = quarantine
         self._times = times
@@ -48,6 +56,7 @@ class OutboxPage:
     async def _show(self, visit: Visit) -> Answer:
         before = cursor(visit.query.get("before", ""))
         waiting = await self._queue.list(limit=PAGE + 1, before=before)
+        backlog = await self._queue.backlog()
         total = await self._queue.count()
         failures = await self._quarantine.list(limit=_FAILURES, kind=Kind.UNDELIVERABLE)
         counts = await self._quarantine.count()
@@ -60,6 +69,7 @@ class OutboxPage:
             times=self._times,
             waiting=waiting[:PAGE],
             total=total,
+            alert=self._alert(backlog),
             failures=failures,
             all_failures=counts.get(Kind.UNDELIVERABLE, 0),
             newest="/outbox" if before is not None else None,
@@ -69,6 +79,16 @@ class OutboxPage:
             notice=words.notice(visit.notice),
         )
         return Answer(body=body)
+
+    def _alert(self, backlog: Backlog) -> words.Notice | None:
+        """
+        Say that too much waits, or for too long, where it does.
+        """
+        now = self._times.now()
+        settings = self._settings
+        if not backlog.is_large(now, settings.alert_seconds, settings.alert_copies):
+            return None
+        return words.backlog(backlog.copies, backlog.age(now), backlog.by_destination)
 
     async def _act(self, visit: Visit) -> Answer:
         back = own_path(visit.value("back"), "/outbox")

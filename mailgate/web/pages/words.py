@@ -12,6 +12,7 @@ from attrs import frozen
 from mailgate.config.model import Policy
 from mailgate.finding import Finding
 from mailgate.quarantine.rows import HeldMessage
+from mailgate.reporting.overview import span
 from mailgate.verdict import Kind
 
 
@@ -227,6 +228,22 @@ class Notice:
     style: str
     icon: str
     text: str
+
+
+def backlog(number: int, age: float, by_destination: Sequence[tuple[str, int]]) -> Notice:
+    """
+    Say that mail piles up.
+
+    @param age: seconds for which the oldest copy has waited.
+    @param by_destination: how many wait for which upstream.
+    """
+    copies = "One copy waits, for" if number == 1 else f"{number:,} copies wait, the oldest for"
+    named = [
+        f"{count:,} for {f'the upstream {name}' if name else 'no known upstream'}"
+        for name, count in by_destination
+    ]
+    text = f"Mail piles up. {copies} {span(age)}: {', '.join(named)}."
+    return Notice("warn", "warn", text)
 
 
 def notice(code: str) -> Notice | None:

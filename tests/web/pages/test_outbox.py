@@ -88,6 +88,24 @@ class OutboxTests(SynchronousTestCase):
         self.assertEqual(older.count("<bdi>café</bdi>"), 3)
         self.assertNotIn('rel="next"', older)
 
+    def test_piles_up(self):
+        """
+        What has waited for too long, or is too much, is told on top, by upstream; what somebody has
+        stopped does not count.
+        """
+        self.assertNotIn("piles up", self.browser.get("/outbox").text)
+        self.queue()
+        self.assertNotIn("piles up", self.browser.get("/outbox").text)
+        self.world.clock.advance(1200)
+        page = self.browser.get("/outbox").text
+        self.assertIn("Mail piles up. One copy waits, for 20 min: 1 for no known upstream.", page)
+        (row,) = self.rows()
+        self.do("hold", row.id)
+        self.assertNotIn("piles up", self.browser.get("/outbox").text)
+        for _ in range(50):
+            self.queue()
+        self.assertIn("50 copies wait, the oldest for 0 s", self.browser.get("/outbox").text)
+
     def rows(self):
         """
         Read the outbox.
