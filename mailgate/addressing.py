@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.python.threadpool import ThreadPool
 
+from mailgate.config.checks import CheckMode
 from mailgate.config.model import Settings
 from mailgate.config.recipients import (
     Aliases,
@@ -40,6 +41,7 @@ from mailgate.knowledge.recipient_presumption import Presumed
 from mailgate.knowledge.recipient_sql import Pool, PostgresqlDatabase, SqliteDatabase
 from mailgate.knowledge.recipient_table import ListedRecipients, RecipientFile
 from mailgate.knowledge.recipients import Directory
+from mailgate.knowledge.traps import TrapRule, Traps
 from mailgate.store.threads import Threads
 from mailgate.wire.address import Address
 
@@ -90,6 +92,7 @@ class Addressing:
         threads: IThreads,
         queries: IThreads | None = None,
         make_tls: MakeTls = verified_tls,
+        traps: Traps | None = None,
     ) -> None:
         """
         Read what is written down. Blocks.
@@ -97,6 +100,7 @@ class Addressing:
         @param threads: where files are read.
         @param queries: where databases are asked, if not in threads of our own.
         @param make_tls: makes what begins TLS with a host, by the file of authorities.
+        @param traps: those that were made, beside those of the configuration.
         @raise SystemExit: a file of authorities cannot be used; the message says why.
         """
         self._settings = settings
@@ -128,6 +132,7 @@ class Addressing:
             self._directory(lambda address: self._sources_of(address).asked),
             self._directory(lambda address: self._sources_of(address).of_queued),
             settings.verification.aliases is Aliases.REWRITE,
+            self._trap_rule(settings, traps or Traps()),
         )
 
     def _directory(self, sources: Callable[[Address], Sequence[IRecipientSource]]) -> Directory:
@@ -178,6 +183,11 @@ class Addressing:
             close()
         if self._pool is not None and self._pool.started:
             self._pool.stop()
+
+    def _trap_rule(self, settings: Settings, traps: Traps) -> TrapRule | None:
+        if settings.checks.traps.mode is CheckMode.OFF:
+            return None
+        return TrapRule.from_settings(settings, traps)
 
     # -- making them -------------------------------------------------------------------
 

@@ -47,6 +47,8 @@ from mailgate.hub.orders import (
     STATUS,
     STOP,
     SUSPECTS,
+    TRAPPED,
+    TRAPS,
     Beginning,
     Count,
     Relisted,
@@ -94,6 +96,8 @@ class Child:
                 DNS_LISTS: self._dns_lists,
                 EXCEEDED: self._known.excesses.add,
                 PENALIZED: self._known.penalties.take,
+                TRAPPED: self._known.trapped.take,
+                TRAPS: self._known.traps.take,
                 SUSPECTS: self._suspected,
                 PING: lambda _: self._is_open,
                 RETIRE: lambda seconds: Deferred.fromCoroutine(self._retire(seconds)),
@@ -131,6 +135,8 @@ class Child:
         known.lists.index = known.lists.index.changed(added=beginning.entries)
         known.excesses.keep(beginning.excesses)
         known.penalties.take(beginning.penalties)
+        known.traps.take(beginning.traps)
+        known.trapped.take(beginning.trapped)
         self._deliveries = make_deliveries(
             settings, self._reactor, parts.files, threads, parts.wall_clock
         )

@@ -25,6 +25,7 @@ from mailgate.commands import (
     scan,
     status,
     trace,
+    traps,
     users,
 )
 from mailgate.commands.asking import FAILED
@@ -46,6 +47,7 @@ COMMANDS: Sequence[Callable[[Parsers], None]] = (
     lists.add_to,
     greylist.add_to,
     penalty.add_to,
+    traps.add_to,
     reputation.add_to,
     recipients.add_to,
     learn.add_to,

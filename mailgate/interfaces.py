@@ -703,6 +703,10 @@ class Deed(StrEnum):
     """A message of it was delivered."""
 
 
+Mark = Callable[[str, str], None]
+"""Marks a client as bad: takes its IP address, and why, in words."""
+
+
 @frozen
 class Reputation:
     """

@@ -31,6 +31,7 @@ def make_pipeline(
     now: Callable[[], float],
     measure: Measure | None = None,
     suspects: Suspects | None = None,
+    relays: Relays | None = None,
 ) -> Pipeline:
     """
     Join the checks that are on, what they need, and the policy.
@@ -42,6 +43,7 @@ def make_pipeline(
     @param measure: told how long each check and extractor took.
     @param suspects: the messages that have killed a process; without, the content of every message
         is judged here.
+    @param relays: servers of ours that bring the mail of strangers; without, those of C{settings}.
     @raise ConfigurationError: the checks cannot be brought into an order.
     """
     plan = make_plan(
@@ -59,6 +61,6 @@ def make_pipeline(
         settings.limits.check_seconds,
         measure,
         suspects,
-        Relays.from_settings(settings),
+        relays or Relays.from_settings(settings),
         None if readings is None else readings.begin,
     )

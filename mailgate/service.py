@@ -57,6 +57,8 @@ from mailgate.hub.orders import (
     PENALIZED,
     RELISTED,
     ROOM,
+    TRAPPED,
+    TRAPS,
     Beginning,
     Relisted,
 )
@@ -217,6 +219,8 @@ class Gateway(Service):
                     storage.lists.lists,
                     excesses=self._hub.rates.excesses,
                     penalties=storage.penalty_box.penalties,
+                    traps=storage.traps.traps,
+                    trapped=storage.traps.trapped,
                 ),
                 self._deliveries,
                 self._possible,
@@ -276,6 +280,8 @@ class Gateway(Service):
                 self._list_watch.states(),
                 tuple(excesses_under(hub.rates.excesses, settings.checks)),
                 tuple(hub.penalty_box.penalties),
+                traps=tuple(storage.traps.traps),
+                trapped=tuple(storage.traps.trapped),
             )
 
         fleet = Fleet(
@@ -296,6 +302,8 @@ class Gateway(Service):
         )
         hub.rates.changed = lambda excess: fleet.tell(EXCEEDED, excess)
         hub.penalty_box.changed = lambda changes: fleet.tell(PENALIZED, tuple(changes))
+        storage.traps.changed = lambda traps: fleet.ask(TRAPS, tuple(traps))
+        storage.traps.was_trapped = lambda trapped: fleet.tell(TRAPPED, (trapped,))
         return fleet
 
     def _worker_died(self) -> None:

@@ -16,7 +16,6 @@ from twisted.internet.interfaces import IListeningPort
 from mailgate.addressing import Addressing
 from mailgate.checks.known import Known
 from mailgate.classify.classifier import Classifier, Reader
-from mailgate.config.checks import CheckMode
 from mailgate.config.model import PEOPLE, GatewayMode, Settings
 from mailgate.delivery.accounts import UpstreamAccounts
 from mailgate.delivery.deadline import ends_within
@@ -46,6 +45,7 @@ from mailgate.interfaces import (
 )
 from mailgate.judging import make_pipeline
 from mailgate.knowledge.dnslists import DnsLists, ListState
+from mailgate.knowledge.geo import Geo
 from mailgate.knowledge.standing import Standings
 from mailgate.message.spool import Spool
 from mailgate.net.dns.resolver import Resolver
@@ -78,6 +78,9 @@ GROUP_SECONDS = 60.0
 
 SERVERS_SECONDS = 10.0
 """How often it is looked whether the machine has other DNS servers."""
+
+GEO_SECONDS = 60.0
+"""How often it is looked whether the files of places have changed."""
 
 LEARNED_SECONDS = 5.0
 """How often it is looked whether more was learned."""
@@ -121,13 +124,12 @@ class Worker:
         self._possible = possible
         self._threads = threads
         self._resolver = Resolver(settings.dns, reactor)
-        section = settings.checks.dnslists
-        is_used = section.mode is not CheckMode.OFF
-        self._dns_lists = DnsLists.of_sections(section.lists if is_used else {}, list_failed)
+        self._dns_lists = DnsLists.of_check(settings.checks.dnslists, list_failed)
+        self._geo = Geo.of_check(settings.checks.geo)
         classifier = Classifier(threads)
         self._learned = Reader(classifier, settings.data / FOLDER, parts.files, threads)
         routes = make_routes(settings, deliveries, reactor, threads)
-        self._addressing = Addressing(settings, routes, reactor, threads)
+        self._addressing = Addressing(settings, routes, reactor, threads, traps=known.traps)
         rewriter = HeaderRewriter(settings.policy.subject_mark, settings.hostname)
         self._people = self._make_people(threads)
         clients = settings.limits.clients
@@ -144,6 +146,7 @@ class Worker:
                     classifier=classifier,
                     resolvers=self._resolver,
                     dns_lists=self._dns_lists,
+                    geo=self._geo,
                     hub=hub,
                     standings=Standings(hub, reactor.seconds),
                 ),
@@ -179,6 +182,7 @@ class Worker:
                 Job("look for new recipients", RECIPIENT_SECONDS, self._addressing.refresh),
                 Job("look for DNS servers", SERVERS_SECONDS, self._find_servers),
                 Job("look for new certificates", CERTIFICATE_SECONDS, self.certificates.refresh),
+                Job("look for changed files of places", GEO_SECONDS, self._refresh_geo),
                 Job("look for changed groups", GROUP_SECONDS, routes.refresh),
             ),
         )
@@ -191,6 +195,7 @@ class Worker:
         self._addressing.start()
         await self._learned.refresh()
         await self._find_servers()
+        await self._geo.refresh(self._threads)
         if self._people is not None:
             await ends_within(self._reactor, self._people.load(), PATIENCE)
         await ends_within(self._reactor, self._probe(), PATIENCE)
@@ -307,6 +312,9 @@ class Worker:
             find_servers, self._settings.dns.servers, self._parts.resolv_conf
         )
         return finding.addCallback(self._resolver.use)
+
+    def _refresh_geo(self) -> Deferred[None]:
+        return Deferred.fromCoroutine(self._geo.refresh(self._threads))
 
     def _probe(self) -> Deferred[Any]:
         return DeferredList(

@@ -60,7 +60,7 @@ class Identifier:
     """
 
     method: str
-    """C{spf} or C{dkim}."""
+    """C{spf}, C{dkim}, or C{dmarc} where another server has found so and not said by which."""
 
     domain: str
     has_passed: bool

@@ -12,6 +12,8 @@ from zope.interface import implementer
 
 from mailgate.authentication.dkim import Dkim, DkimResult, Verification
 from mailgate.authentication.results import of_dkim, words
+from mailgate.authentication.taken import take_dkim
+from mailgate.checks.brought import Brought
 from mailgate.checks.known import Known
 from mailgate.checks.outside import Outside
 from mailgate.checks.reading import reading_of
@@ -44,6 +46,7 @@ class DkimCheck:
 
     section: Section
     outside: Outside
+    brought: Brought
     resolvers: IResolvers
     threads: IThreads | None
     deadline: float
@@ -62,14 +65,22 @@ class DkimCheck:
         """
         section = settings.checks.dkim
         outside = Outside.from_settings(settings)
-        return cls(section, outside, known.resolvers, known.threads, section.deadline)
+        brought = Brought.from_settings(settings)
+        return cls(section, outside, brought, known.resolvers, known.threads, section.deadline)
 
     def check(self, view: View) -> MaybeDeferred[Sequence[Finding]]:
         """
         Give a finding for each signature that was tried, with its value as fact.
         """
         headers: Headers = view.fact("fields")
-        if not headers.values("DKIM-Signature") or not self.outside.has(view.session):
+        if not self.outside.has(view.session):
+            return ()
+        results = self.brought.results(view)
+        # What a relay has seen may have been changed by it since.
+        taken = None if results is None else take_dkim(results)
+        if taken is not None:
+            return self._findings(taken, 0)
+        if not headers.values("DKIM-Signature"):
             return ()
         return at_once(self._check(view))
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from attrs import evolve, frozen
 from zope.interface import implementer
 
 from mailgate.authentication.arc import Arc, seen_passing, trusted_results
-from mailgate.authentication.author import author_of
+from mailgate.authentication.author import Author, author_of
 from mailgate.authentication.dkim import Dkim
 from mailgate.authentication.dmarc import (
     QUERIES,
@@ -26,7 +26,9 @@ from mailgate.authentication.domain import canonical, is_within
 from mailgate.authentication.results import of_dmarc, words
 from mailgate.authentication.spf import SpfResult
 from mailgate.authentication.suffixes import by_list
+from mailgate.authentication.taken import take_dmarc
 from mailgate.checks.arc import trusted_sealers
+from mailgate.checks.brought import Brought
 from mailgate.checks.dnslists import is_client_listed
 from mailgate.checks.known import Known
 from mailgate.checks.mailing_list import MailingLists
@@ -66,6 +68,7 @@ class DmarcCheck:
 
     section: Section
     outside: Outside
+    brought: Brought
     ours: frozenset[str]
     """Our domains."""
 
@@ -104,6 +107,7 @@ class DmarcCheck:
         return cls(
             section,
             Outside.from_settings(settings),
+            Brought.from_settings(settings),
             ours,
             trusted_sealers(settings),
             MailingLists.from_settings(settings, known.lists),
@@ -124,10 +128,9 @@ class DmarcCheck:
         return at_once(self._check(view))
 
     async def _check(self, view: View) -> Sequence[Finding]:
-        resolver = self.resolvers.for_check(self.name, self.deadline, QUERIES)
         author = view.fact("fields").once(author_of)
         identifiers = tuple(_identifiers(view, author.domain))
-        dmarc = await evaluate(resolver, author, identifiers, self.organization)
+        dmarc = await self._judge(view, author, identifiers)
         arc = _arc_of(view)
         is_forged = self._is_forged(view, dmarc, identifiers)
         if is_forged or dmarc.result is DmarcResult.FAIL:
@@ -143,6 +146,16 @@ class DmarcCheck:
         if dmarc.result is DmarcResult.FAIL and dmarc.policy is Policy.REJECT and not unknown:
             findings += self._confirmed(view, dmarc)
         return findings
+
+    async def _judge(self, view: View, author: Author, identifiers: Sequence[Identifier]) -> Dmarc:
+        results = self.brought.results(view)
+        taken = None if results is None else take_dmarc(results, author.domain)
+        if taken is not None and taken[1]:
+            return taken[0]
+        resolver = self.resolvers.for_check(self.name, self.deadline, QUERIES)
+        dmarc = await evaluate(resolver, author, identifiers, self.organization)
+        # Whoever has found that it fails need not have written down what the owner asks for then.
+        return dmarc if taken is None else evolve(taken[0], policy=dmarc.policy)
 
     def _sealed(self, dmarc: Dmarc, arc: Arc | None) -> Finding | None:
         """

@@ -60,7 +60,7 @@ class GreylistCheck:
     name = "greylist"
     phase = Phase.RCPT
     scope = Scope.RECIPIENT
-    after = ("helo", "spf", "dnslists", "names", "rates", "penalty")
+    after = ("helo", "spf", "dnslists", "names", "rates", "penalty", "geo")
     """All that look at a client or a sender."""
 
     needs = ()

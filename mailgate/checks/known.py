@@ -10,9 +10,11 @@ from mailgate.classify.classifier import Classifier
 from mailgate.interfaces import IHub, IResolvers, IThreads
 from mailgate.knowledge.dnslists import DnsLists
 from mailgate.knowledge.excess import Excesses
+from mailgate.knowledge.geo import Geo
 from mailgate.knowledge.lists import Lists
 from mailgate.knowledge.penalty import Penalties
 from mailgate.knowledge.standing import Standings
+from mailgate.knowledge.traps import TrappedClients, Traps
 from mailgate.net.dns.nowhere import Nowhere
 
 
@@ -42,6 +44,14 @@ class Known:
 
     penalties: Penalties = field(factory=Penalties)
     """Who is in the penalty box."""
+    traps: Traps = field(factory=Traps)
+    """The addresses that were made traps."""
+
+    geo: Geo = field(factory=Geo)
+    """Where addresses are."""
+
+    trapped: TrappedClients = field(factory=TrappedClients)
+    """Who has written to a trap lately."""
 
     hub: IHub | None = None
     """Who remembers those that have come before; C{None} where nobody does, as for stored mail."""

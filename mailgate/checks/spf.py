@@ -12,6 +12,8 @@ from zope.interface import implementer
 
 from mailgate.authentication.results import of_spf, words
 from mailgate.authentication.spf import Identity, Peer, Spf, SpfResult, check_helo, check_sender
+from mailgate.authentication.taken import take_spf
+from mailgate.checks.brought import Brought
 from mailgate.checks.outside import Outside
 from mailgate.checks.waiting import at_once
 from mailgate.checks.words import quote
@@ -48,6 +50,7 @@ class SpfCheck:
 
     section: Section
     outside: Outside
+    brought: Brought
     hostname: str
     resolvers: IResolvers
     deadline: float
@@ -66,7 +69,8 @@ class SpfCheck:
         """
         section = settings.checks.spf
         outside = Outside.from_settings(settings)
-        return cls(section, outside, settings.hostname, resolvers, section.deadline)
+        brought = Brought.from_settings(settings)
+        return cls(section, outside, brought, settings.hostname, resolvers, section.deadline)
 
     def check(self, view: View) -> MaybeDeferred[Sequence[Finding]]:
         """
@@ -74,6 +78,10 @@ class SpfCheck:
         """
         if not self.outside.has(view.session):
             return ()
+        results = self.brought.results(view)
+        taken = None if results is None else take_spf(results)
+        if taken is not None:
+            return (self._finding(taken, view.envelope.sender),)
         return at_once(self._check(view))
 
     async def _check(self, view: View) -> Sequence[Finding]:

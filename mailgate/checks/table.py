@@ -13,6 +13,7 @@ from mailgate.checks.bayes import BayesCheck
 from mailgate.checks.dkim import DkimCheck
 from mailgate.checks.dmarc import DmarcCheck
 from mailgate.checks.dnslists import DnsListsCheck
+from mailgate.checks.geo import GeoCheck
 from mailgate.checks.greylist import GreylistCheck
 from mailgate.checks.headers import HeadersCheck
 from mailgate.checks.helo import HeloCheck
@@ -24,6 +25,7 @@ from mailgate.checks.rates import RatesCheck
 from mailgate.checks.reputation import ReputationCheck
 from mailgate.checks.spf import SpfCheck
 from mailgate.checks.subjects import SubjectsCheck
+from mailgate.checks.traps import TrapsCheck
 from mailgate.config.checks import CheckMode
 from mailgate.config.model import Settings
 from mailgate.interfaces import ICheck
@@ -50,6 +52,8 @@ CHECKS: Mapping[str, Callable[[Settings, Known], ICheck]] = {
     "rates": lambda settings, known: RatesCheck.from_settings(settings, known.excesses),
     "subjects": lambda settings, known: SubjectsCheck.from_settings(settings, known.excesses),
     "penalty": lambda settings, known: PenaltyCheck.from_settings(settings, known.penalties),
+    "traps": lambda settings, known: TrapsCheck.from_settings(settings, known.trapped),
+    "geo": lambda settings, known: GeoCheck.from_settings(settings, known.geo),
 }
 """What makes each check, by the name of its table C{[checks.NAME]} in the configuration."""
 

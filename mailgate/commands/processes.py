@@ -15,7 +15,8 @@ from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from typing import Any
 
-Work = Callable[[str], Any]
+Work = Callable[[Sequence[str]], Sequence[Any]]
+"""Gives the results for some files, in their order."""
 
 _AT_A_TIME = 16
 """Files that a process is given at once."""
@@ -29,9 +30,9 @@ class Processes:
     Some processes that all do the same work.
     """
 
-    def __init__(self, work: Work, number: int, crashed: Work) -> None:
+    def __init__(self, work: Work, number: int, crashed: Callable[[str], Any]) -> None:
         """
-        @param work: gives the result for a file. The processes are forked, so each has its own
+        @param work: gives the results for some files. The processes are forked, so each has its own
             copy of it, whatever it holds.
         @param number: how many processes.
         @param crashed: gives the result for a file whose process did not survive it.
@@ -45,10 +46,9 @@ class Processes:
         """
         Give the result for each file, in order.
         """
-        rest = iter(paths)
-        waiting: deque[tuple[Sequence[str], Future[list[Any]]]] = deque()
+        waiting: deque[tuple[Sequence[str], Future[Sequence[Any]]]] = deque()
         try:
-            while portion := tuple(islice(rest, _AT_A_TIME)):
+            for portion in portions(paths):
                 waiting.append((portion, self._submit(portion)))
                 if len(waiting) >= self._number * _AHEAD:
                     yield from self._results(*waiting.popleft())
@@ -57,7 +57,7 @@ class Processes:
         finally:
             self._pool.shutdown(cancel_futures=True)
 
-    def _submit(self, portion: Sequence[str]) -> Future[list[Any]]:
+    def _submit(self, portion: Sequence[str]) -> Future[Sequence[Any]]:
         try:
             return self._pool.submit(_work, portion)
         except BrokenProcessPool:
@@ -65,7 +65,7 @@ class Processes:
             self._pool = self._fork(self._number)
             return self._pool.submit(_work, portion)
 
-    def _results(self, portion: Sequence[str], future: Future[list[Any]]) -> Iterator[Any]:
+    def _results(self, portion: Sequence[str], future: Future[Sequence[Any]]) -> Iterator[Any]:
         try:
             yield from future.result()
         except BrokenProcessPool:
@@ -85,6 +85,15 @@ class Processes:
         )
 
 
+def portions(paths: Iterable[str]) -> Iterator[Sequence[str]]:
+    """
+    Give the files in portions that are worked on together.
+    """
+    rest = iter(paths)
+    while portion := tuple(islice(rest, _AT_A_TIME)):
+        yield portion
+
+
 # What a process of the pool works with: it is handed nothing but the files, so there is no
 # other place to keep it.
 _worker: Work | None = None
@@ -97,7 +106,7 @@ def _begin(work: Work) -> None:
     _worker = work
 
 
-def _work(portion: Sequence[str]) -> list[Any]:
+def _work(portion: Sequence[str]) -> Sequence[Any]:
     if _worker is None:
         raise RuntimeError("the process has not begun")
-    return [_worker(path) for path in portion]
+    return _worker(portion)

@@ -109,6 +109,9 @@ class Explanation:
                 yield f"  It leads no further: {self.resolution.end}."
         if reply.is_positive:
             recipient = self.admission.recipient
+            if recipient.is_trap:
+                yield "  It is a trap: nobody gets what is sent there."
+                return
             yield f"  Held copies belong to {recipient.owner}."
             yield f"  The upstream {self.upstream} gets it for {recipient}."
 

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, ValidationInfo
 
 from mailgate.config.forbidden import FORBIDDEN_EXTENSIONS, FORBIDDEN_TYPES, FileType
 from mailgate.config.types import (
+    CountryCode,
     Days,
     Extension,
     HostName,
@@ -19,8 +20,11 @@ from mailgate.config.types import (
     ListId,
     Name,
     Network,
+    OptionalReadPath,
     Score,
     Section,
+    SystemNumber,
+    TrapAddress,
 )
 
 
@@ -58,6 +62,10 @@ class OnError(StrEnum):
 
 
 # Numbers are strict: a number in quotes is a mistake, and 1.5 recipients are none.
+
+
+PlaceScore = Annotated[float, Field(ge=-20, le=20, strict=True)]
+"""Below zero it speaks for the client."""
 
 
 class Check(Section):
@@ -458,6 +466,69 @@ class PenaltyCheck(Check):
     good_points: Given = 1
 
 
+class GeoCheck(Check):
+    """
+    C{[checks.geo]}: where the client is.
+    """
+
+    exempt_networks: tuple[Network, ...] = ("127.0.0.0/8", "::1/128")
+    countries: Annotated[dict[CountryCode, PlaceScore], Field(max_length=300)] = {}
+    """What some of them count."""
+
+    systems: Annotated[dict[SystemNumber, PlaceScore], Field(max_length=10_000)] = {}
+    """What some autonomous systems count, by their number."""
+
+    country_file: OptionalReadPath = ""
+    """In MaxMind's format; of cities does as well."""
+
+    system_file: OptionalReadPath = ""
+
+    @property
+    def is_used(self) -> bool:
+        """
+        Tell whether the files are of any use.
+        """
+        return self.mode is not CheckMode.OFF
+
+
+def _is_kept_back(action: EnforcedAction) -> EnforcedAction:
+    if action not in (EnforcedAction.QUARANTINE, EnforcedAction.DISCARD):
+        raise ValueError('must be "quarantine" or "discard": mail to a trap is never refused')
+    return action
+
+
+class TrapsCheck(Check):
+    """
+    C{[checks.traps]}: addresses that nobody uses.
+    """
+
+    mode: CheckMode = CheckMode.ENFORCE
+    action: Annotated[EnforcedAction, AfterValidator(_is_kept_back)] = EnforcedAction.QUARANTINE
+    addresses: Annotated[tuple[TrapAddress, ...], Field(max_length=10_000)] = ()
+    """Beside those of C{mailgate trap add}."""
+
+    learn_after_guesses: Annotated[int, Field(ge=0, le=1000, strict=True)] = 0
+    """From how many networks somebody unknown is written to before it becomes a trap; 0: never."""
+
+    guess_days: Days = 14
+    """Within how many days."""
+
+    lessons_per_day: Annotated[int, Field(ge=0, le=10_000, strict=True)] = 100
+    """How many messages are learned as spam in a day."""
+
+    lessons_per_network: Annotated[int, Field(ge=0, le=1000, strict=True)] = 3
+    """How many of them come from one network."""
+
+    sender_hours: Annotated[float, Field(gt=0, le=168, strict=True)] = 6
+    """How long who has written to a trap is remembered."""
+
+    exempt_networks: tuple[Network, ...] = ("127.0.0.0/8", "::1/128")
+    recipient_score: Annotated[float, Field(gt=0, strict=True)] = 10
+    among_score: Score = 8
+    sender_score: Score = 3
+    network_score: Score = 1
+
+
 class ReputationCheck(Check):
     """
     C{[checks.reputation]}: what senders that were authenticated have sent before.
@@ -501,3 +572,5 @@ class Checks(Section):
     rates: RatesCheck = RatesCheck()
     subjects: SubjectsCheck = SubjectsCheck()
     penalty: PenaltyCheck = PenaltyCheck()
+    traps: TrapsCheck = TrapsCheck()
+    geo: GeoCheck = GeoCheck()

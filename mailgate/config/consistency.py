@@ -20,7 +20,8 @@ from typing import Any, TypeVar
 from attrs import frozen
 from pydantic import TypeAdapter, ValidationError
 
-from mailgate.config import certificate, sources, upstreams
+from mailgate.config import certificate, geo, sources, upstreams
+from mailgate.config.checks import GeoCheck, TrapsCheck
 from mailgate.config.delivery import ANY_DOMAIN, Group, Route, SmtpUpstream, Upstream
 from mailgate.config.model import (
     PEOPLE,
@@ -74,6 +75,8 @@ class Parts:
     recipients: dict[str, RecipientSource]
     """By name; one that is wrong in itself is left out."""
     notices: Notices | None
+    traps: TrapsCheck | None
+    geo: GeoCheck | None
 
     @classmethod
     def read(cls, tables: dict[str, Any], folder: Path) -> Parts:
@@ -99,6 +102,7 @@ class Parts:
             return {name: one(kind, value) for name, value in found}
 
         hostname = tables.get("hostname")
+        checks = tables.get("checks", {})
         data = tables.get("data")
         return cls(
             hostname=hostname if isinstance(hostname, str) else None,
@@ -119,6 +123,8 @@ class Parts:
                 if source is not None
             },
             notices=one(Notices, tables.get("notices", {})),
+            geo=one(GeoCheck, checks.get("geo", {}) if isinstance(checks, dict) else {}),
+            traps=one(TrapsCheck, checks.get("traps", {}) if isinstance(checks, dict) else {}),
         )
 
 
@@ -142,6 +148,8 @@ def mistakes(parts: Parts, file: Path) -> Iterator[Problem]:
     if parts.accounts is not None:
         yield from _accounts(parts.accounts, parts, file)
     yield from sources.mistakes(parts.recipients, parts.routes, file)
+    if parts.traps is not None:
+        yield from sources.trap_mistakes(parts.traps, parts.recipients, parts.routes, file)
 
 
 def warnings(parts: Parts, file: Path) -> Iterator[Problem]:
@@ -157,6 +165,8 @@ def warnings(parts: Parts, file: Path) -> Iterator[Problem]:
             why = "nobody can log in: no listener has the role submission or submissions"
             yield Problem(file, ACCOUNT_UPSTREAM, "", "", why)
     yield from sources.warnings(parts.recipients, file)
+    if parts.geo is not None:
+        yield from geo.warnings(parts.geo, file)
     if parts.notices is not None and parts.notices.postmaster is not None:
         shown = parts.notices.postmaster
         domains = {domain for route in parts.routes.values() for domain in route.domains}
@@ -180,6 +190,8 @@ def lapses(parts: Parts, file: Path) -> Iterator[Problem]:
             if why:
                 shown = as_toml(str(files.certificate))
                 yield Problem(file, table, "certificate", shown, f"it {why}")
+    if parts.geo is not None:
+        yield from geo.lapses(parts.geo, file)
 
 
 def _examples(parts: Parts, file: Path) -> Iterator[Problem]:

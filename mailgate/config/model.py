@@ -20,6 +20,7 @@ from mailgate.config.checks import Checks
 from mailgate.config.delivery import ANY_DOMAIN, Group, Route, Upstream
 from mailgate.config.recipients import RecipientSource, Verification
 from mailgate.config.types import (
+    AuthservId,
     BaseUrl,
     Bytes,
     Count,
@@ -275,6 +276,12 @@ class Relays(Section):
 
     names: tuple[RelayName, ...] = ()
     """What they call themselves in Received."""
+
+    authserv_ids: tuple[AuthservId, ...] = ()
+    """
+    What they call themselves in Authentication-Results, where these are believed; C{""}: those in
+    which nobody is named.
+    """
 
     refuse: bool = False
     """Whether what they bring may be refused, so that they have to send a notice."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from stat import S_IROTH
 
 from mailgate.config import certificate
+from mailgate.config.checks import TrapsCheck
 from mailgate.config.credentials import is_unread
 from mailgate.config.delivery import ANY_DOMAIN, Route
 from mailgate.config.problem import Problem, as_key, as_toml, nearest
@@ -44,6 +45,37 @@ def mistakes(
                 why = "is in no [[route]], so no mail for it is taken"
                 yield Problem(file, table, "domains", as_toml(domain), why, nearest(domain, ours))
         yield from _of_kind(source, table, file)
+
+
+def trap_mistakes(
+    section: TrapsCheck,
+    sources: Mapping[str, RecipientSource],
+    routes: Mapping[int, Route],
+    file: Path,
+) -> Iterator[Problem]:
+    """
+    Give the traps that can be none: their domain is not ours, or they are written down as somebody.
+    """
+    table, key = "[checks.traps]", "addresses"
+    ours = {domain for route in routes.values() for domain in route.domains}
+    ours |= {each.rpartition("@")[2] for route in routes.values() for each in route.addresses}
+    has_groups = any(route.groups for route in routes.values())
+    for each in section.addresses:
+        domain = each.rpartition("@")[2]
+        if domain not in ours and ANY_DOMAIN not in ours and not has_groups:
+            why = "is in no [[route]], so no mail for it is taken"
+            yield Problem(file, table, key, as_toml(each), why, nearest(domain, sorted(ours)))
+        for name, source in sources.items():
+            if isinstance(source, ListSource) and each in _written(source):
+                why = f"is a recipient in [recipients.{as_key(name)}], who would get no mail"
+                yield Problem(file, table, key, as_toml(each), why)
+
+
+def _written(source: ListSource) -> Mapping[str, object]:
+    try:
+        return parse_table(source.addresses)
+    except BadLine:
+        return {}
 
 
 def warnings(sources: Mapping[str, RecipientSource], file: Path) -> Iterator[Problem]:

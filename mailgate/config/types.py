@@ -25,6 +25,10 @@ def _readable(path: Path, info: ValidationInfo) -> Path:
     return found if credentials.is_unread(found) else _absolute(found, info)
 
 
+def _readable_or_none(text: str, info: ValidationInfo) -> str:
+    return text and str(_readable(Path(text), info))
+
+
 def _place(text: str, info: ValidationInfo) -> str:
     return values.check_place(text, (info.context or {}).get("folder"))
 
@@ -99,6 +103,14 @@ RelayName = Annotated[
         description="the name of a server in small letters, or *. and a domain for all below it",
     ),
 ]
+AuthservId = Annotated[
+    str,
+    Field(
+        pattern=rf"{RELAY_NAME}|^$",
+        description="the name at the start of Authentication-Results in small letters, or *. and "
+        'a domain for all below it, or "" where there is none',
+    ),
+]
 BaseUrl = Annotated[str, AfterValidator(values.check_base_url), Field(description=values.BASE_URL)]
 Place = Annotated[str, AfterValidator(_place), Field(description=values.PLACE)]
 Extension = Annotated[
@@ -122,6 +134,20 @@ Separator = Annotated[
         description='one of + = _ . # ~ | -, or ""',
     ),
 ]
+OptionalReadPath = Annotated[
+    str, AfterValidator(_readable_or_none), Field(description='a path in quotes, or ""')
+]
+CountryCode = Annotated[
+    str,
+    Field(pattern=r"^[A-Z]{2}$", description="a country's code of two capital letters, as in NO"),
+]
+SystemNumber = Annotated[
+    str,
+    Field(
+        pattern=r"^(0|[1-9][0-9]{0,9})$",
+        description="the number of an autonomous system, as in 64496",
+    ),
+]
 Query = Annotated[str, AfterValidator(queries.check_query), Field(description=queries.QUERY)]
 LdapUrl = Annotated[str, AfterValidator(values.check_ldap_url), Field(description=values.LDAP_URL)]
 LdapFilter = Annotated[str, AfterValidator(queries.check_filter), Field(description=queries.FILTER)]
@@ -129,6 +155,7 @@ DatabaseHost = Annotated[
     str, AfterValidator(values.check_database_host), Field(description=values.DATABASE_HOST)
 ]
 Sender = Annotated[str, AfterValidator(values.check_sender), Field(description=values.SENDER)]
+TrapAddress = Annotated[str, AfterValidator(values.check_trap), Field(description=values.TRAP)]
 Mailbox = Annotated[str, AfterValidator(values.check_mailbox), Field(description=values.MAILBOX)]
 FilePath = Annotated[Path, AfterValidator(_absolute), Field(description="a path in quotes")]
 ReadPath = Annotated[

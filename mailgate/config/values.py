@@ -41,6 +41,7 @@ IP_ADDRESS = "an IP address, as in 192.0.2.7"
 ADDRESS = "an address, as in ada@example.com"
 PINNED_KEY = "the SHA-256 of a public key, in 64 hexadecimal digits or in base64"
 SENDER = "an address, @ and a domain, or *, as in ada@example.com or @example.com"
+TRAP = "an address, or @ and a domain, as in ada@example.com or @example.com"
 LDAP_URL = "ldaps:// or ldap:// with a host, as in ldaps://dc1.example.com"
 DATABASE_HOST = "a host name, an IP address, or the folder of a Unix socket, as in /run/postgresql"
 MAILBOX = "an address, as in postmaster@example.com"
@@ -386,6 +387,24 @@ def check_sender(text: str) -> str:
     if address.is_null or any(map(str.isspace, text)):
         raise ValueError(f"must be {SENDER}")
     return f"{address.local.lower()}@{address.host}"
+
+
+def check_trap(text: str) -> str:
+    """
+    Give an address, or C{@} and a domain, in the form in which it is compared, as L{check_sender}
+    does.
+
+    @raise ValueError: it is neither, or an address that every domain has.
+    """
+    try:
+        found = check_sender(text)
+    except ValueError:
+        found = "*"
+    if found == "*":
+        raise ValueError(f"must be {TRAP}")
+    if Address(found.rpartition("@")[0], "").is_protected:
+        raise ValueError("is never a trap: people complain there (RFC 2142)")
+    return found
 
 
 def check_address(text: str) -> str:

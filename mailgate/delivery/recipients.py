@@ -26,9 +26,11 @@ from mailgate.wire.address import Address
 
 if TYPE_CHECKING:
     from mailgate.knowledge.recipients import Directory, Resolution
+    from mailgate.knowledge.traps import Bait, TrapRule
 
 NOT_OURS = Reply(550, "5.7.1", "no mail for this domain is taken here")
 NO_RELAY = Reply(550, "5.7.1", "no mail is relayed through another address")
+NO_SUCH_RECIPIENT = "5.1.1"
 ALWAYS = frozenset(("postmaster", "abuse"))
 """Local parts that every domain has (RFC 5321 section 4.5.1, RFC 2142)."""
 
@@ -43,13 +45,20 @@ class Recipients:
     """
 
     def __init__(
-        self, routes: Routes, directory: Directory, of_queued: Directory, rewrites: bool = False
+        self,
+        routes: Routes,
+        directory: Directory,
+        of_queued: Directory,
+        rewrites: bool = False,
+        traps: TrapRule | None = None,
     ) -> None:
         """
         @param directory: knows who exists.
         @param of_queued: the same for mail of people and machines of ours, which is queued.
         @param rewrites: whether an alias decides where its copy goes.
+        @param traps: which addresses are traps; without, none is.
         """
+        self._traps = traps
         self._routes = routes
         self._directory = directory
         self._of_queued = of_queued
@@ -73,13 +82,39 @@ class Recipients:
             return Admission(NO_RELAY, recipient)
         if delivery is None:
             return Admission(EXISTS, recipient)
+        bait = None
+        if self._traps is not None and not is_sent_from_here:
+            bait = self._traps.bait(full, envelope.session.client)
+            if bait is not None and bait.is_sure and self._traps.catches:
+                return Admission(EXISTS, evolve(recipient, is_trap=True))
         directory = self._of_queued if is_sent_from_here else self._directory
         found = _resolve(directory, full, sender)
         # Where a copy for them goes says nothing of who they are: they stay what they are.
         rewrites = self._rewrites and not is_always
+        admission: MaybeDeferred[Admission]
         if isinstance(found, Deferred):
-            return found.addCallback(_admit, recipient, rewrites, envelope.utf8)
-        return _admit(found, recipient, rewrites, envelope.utf8)
+            admission = found.addCallback(_admit, recipient, rewrites, envelope.utf8)
+        else:
+            admission = _admit(found, recipient, rewrites, envelope.utf8)
+        return admission if bait is None else self._trap(admission, bait)
+
+    def _trap(self, admission: MaybeDeferred[Admission], bait: Bait) -> MaybeDeferred[Admission]:
+        """
+        Admit a trap of which it had to be asked whether it exists.
+        """
+        if isinstance(admission, Deferred):
+            return admission.addCallback(self._trapped, bait)
+        return self._trapped(admission, bait)
+
+    def _trapped(self, admission: Admission, bait: Bait) -> Admission:
+        recipient = evolve(admission.recipient, is_trap=True)
+        if bait.is_sure:
+            # It is not caught here, so it is a trap only where it exists.
+            return evolve(admission, recipient=recipient)
+        assert self._traps is not None
+        if admission.reply.enhanced == NO_SUCH_RECIPIENT and self._traps.catches:
+            return Admission(EXISTS, recipient)
+        return admission
 
     def explain(self, recipient: Address, sender: Address) -> Deferred[Resolution]:
         """

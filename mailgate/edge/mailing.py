@@ -366,6 +366,7 @@ class Mailing:
         transaction = self._open
         if recipient.key != named.key:
             transaction.notes.append(f"{named} is delivered to {recipient}")
+            transaction.led.append(str(named))
             if not wish.orcpt and named.is_ascii:
                 # RFC 3461 section 5.2.1: who reports of it later says whom the sender meant.
                 wish = evolve(wish, orcpt=f"rfc822;{xtext.encode(str(named))}")

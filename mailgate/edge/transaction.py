@@ -37,6 +37,9 @@ class Transaction:
     named: list[Address] = field(factory=list)
     """The same, repetitions included."""
 
+    led: list[str] = field(factory=list)
+    """What was named and has led to others of these."""
+
     wishes: dict[str, RcptParameters] = field(factory=dict)
     """What was said of notices for single recipients, by their L{Address.key}."""
 
@@ -140,6 +143,7 @@ class Transaction:
             copies=(*self.refused, *copies),
             verdicts=tuple(self.verdicts),
             durations=self.durations,
+            named=tuple(self.led),
             notes=notes,
         )
 

@@ -30,6 +30,7 @@ from mailgate.hub.storage import Storage
 from mailgate.interfaces import Reputation, SandboxUnavailable
 from mailgate.knowledge.entry import Entry, EntryKind, EntryRefused, ListName, make_entry
 from mailgate.knowledge.penalty import Penalty
+from mailgate.knowledge.trap_store import TrapRefused
 from mailgate.message.header import Headers
 from mailgate.quarantine import rows
 from mailgate.quarantine.deciding import Decisions
@@ -86,6 +87,7 @@ class Commands:
         self._lists = storage.lists
         self._greylist = storage.greylist
         self._penalty_box = storage.penalty_box
+        self._traps = storage.traps
         self._reputations = storage.reputations
         self._learning = storage.learning
         self._marks = Marks(storage.threads, storage.traces, storage.reputations)
@@ -109,6 +111,9 @@ class Commands:
             "greylist.clear": self.greylist_clear,
             "penalty.list": self.penalty_list,
             "penalty.clear": self.penalty_clear,
+            "trap.list": self.trap_list,
+            "trap.add": self.trap_add,
+            "trap.delete": self.trap_delete,
             "reputation.list": self.reputation_list,
             "reputation.show": self.reputation_show,
             "reputation.clear": self.reputation_clear,
@@ -389,6 +394,37 @@ class Commands:
             return {"cleared": await self._penalty_box.clear(by, name)}
         except ValueError as error:
             raise CommandError(str(error)) from None
+
+    # -- traps ------------------------------------------------------------------------
+
+    async def trap_list(self, limit: int | None = None, before: int | None = None) -> Answer:
+        """
+        Give the traps that were made, the newest first, and how many there are in all.
+        """
+        found = await self._traps.newest(limit, before)
+        return {"rows": [asdict(trap) for trap in found], "total": await self._traps.count()}
+
+    async def trap_add(self, address: str, by: str, note: str = "") -> Answer:
+        """
+        Make an address a trap, and tell whether it has had mail before.
+        """
+        try:
+            trap, is_real = await self._traps.add(address, by, note)
+        except TrapRefused as error:
+            raise CommandError(str(error)) from None
+        return {"trap": asdict(trap), "was_used": is_real}
+
+    async def trap_delete(self, address: str, by: str) -> Answer:
+        """
+        Let an address be no trap any more, and give it as it was.
+        """
+        try:
+            gone = await self._traps.delete(address, by)
+        except TrapRefused as error:
+            raise CommandError(str(error)) from None
+        if gone is None:
+            raise CommandError(f"{address} is none of the traps that were made")
+        return {"trap": asdict(gone)}
 
     # -- reputation -------------------------------------------------------------------
 

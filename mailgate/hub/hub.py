@@ -23,8 +23,10 @@ from mailgate.hub.control import Control
 from mailgate.hub.jobs import Job, Jobs
 from mailgate.hub.room import Room
 from mailgate.hub.storage import Storage, names_of
+from mailgate.hub.trapping import Trapping
 from mailgate.interfaces import (
     Attempt,
+    Deed,
     Hold,
     IDelivery,
     IHub,
@@ -53,6 +55,7 @@ _TELLING_SECONDS = 1.0
 """How often the workers are told who is in the penalty box."""
 
 _WRITING_SECONDS = 10.0
+_TRAPS_SECONDS = 10.0
 
 
 @implementer(IHub)
@@ -110,8 +113,7 @@ class Hub:
         self._greylist = storage.greylist
         self.penalty_box = storage.penalty_box
         self._reputations = storage.reputations
-        self.commands = Commands(storage, self.quarantine, self.queue)
-        self._control = Control(IReactorUNIX(reactor), settings.data / "control", self.commands)
+        self.traps = storage.traps
         self.sums = Sums()
         """What was counted since the start."""
 
@@ -119,6 +121,20 @@ class Hub:
             storage.now, settings.checks, settings.relays.networks, self.sums.exceeded
         )
         self.penalty_box.counted = self.sums.done
+        self.trapping = Trapping(
+            storage.traps,
+            self.quarantine,
+            storage.learning,
+            settings,
+            (
+                storage.traps.mark,
+                self.sums.marked,
+                lambda client, reason: self.penalty_box.mark(client, Deed.TRAP),
+            ),
+            storage.now,
+        )
+        self.commands = Commands(storage, self.quarantine, self.queue)
+        self._control = Control(IReactorUNIX(reactor), settings.data / "control", self.commands)
         self._reputations.rated = self.sums.rated
 
         self.room = Room(settings.data, settings.limits.free_bytes, storage.threads)
@@ -134,6 +150,8 @@ class Hub:
                 Job("news of the penalty box", _TELLING_SECONDS, self.penalty_box.tell),
                 Job("writing of the penalty box", _WRITING_SECONDS, self.penalty_box.write),
                 Job("purge of the penalty box", _HOUR, self.penalty_box.purge),
+                Job("writing of what traps have seen", _TRAPS_SECONDS, self.trapping.write),
+                Job("purge of the guesses", _HOUR, self.traps.purge),
                 Job("purge of the reputation", _HOUR, self._reputations.purge),
                 Job("writing of the reputation", _REPUTATION_SECONDS, self._reputations.flush),
                 Job("writing of what was learned", _LEARNING_SECONDS, self.learning.merge),
@@ -163,6 +181,9 @@ class Hub:
         self._greylist.section = settings.checks.greylist
         self.rates.take_up(settings.checks, settings.relays.networks)
         self.penalty_box.take_up(settings.checks.penalty, settings.relays.networks)
+        self.traps.section = settings.checks.traps
+        self.traps.domains = settings.domains
+        self.trapping.take_up(settings)
         self._reputations.section = section = settings.checks.reputation
         self._reputations.names = names_of(section)
         self._reputations.ours = settings.domains
@@ -232,6 +253,7 @@ class Hub:
         self.sums.count(record)
         self.rates.count(record)
         self.penalty_box.count(record)
+        self.trapping.concluded(record)
         self._reputations.record(record)
 
     def look_up(self, attempts: Sequence[Attempt]) -> Deferred[Sequence[Standing]]:
@@ -267,6 +289,7 @@ class Hub:
                 )
             await self.lists.load()
             await self.penalty_box.load()
+            await self.traps.load()
             await self.learning.open_at_start()
             await self.room.look()
             self._control.start()
@@ -285,6 +308,7 @@ class Hub:
             ("jobs", self._jobs.stop),
             ("traces", self._traces.stop),
             ("penalty box", self.penalty_box.write),
+            ("traps", self.trapping.write),
             ("reputation", self._reputations.flush),
             ("storage", self._storage.close),
         ):

@@ -18,6 +18,7 @@ from mailgate.knowledge.dnslists import ListState
 from mailgate.knowledge.entry import Entry
 from mailgate.knowledge.excess import Excess
 from mailgate.knowledge.penalty import Penalty
+from mailgate.knowledge.traps import Trap, Trapped
 from mailgate.reporting.events import Field, fields_of, text_of, traceback_of
 from mailgate.reporting.measures import Measured
 from mailgate.reporting.status import WorkerStatus
@@ -51,11 +52,18 @@ class Beginning:
 
     dns_lists: tuple[ListState, ...] = ()
     """How the lists in the DNS are."""
+
     excesses: tuple[Excess, ...] = ()
     """Of those who have sent too much."""
 
     penalties: tuple[Penalty, ...] = ()
     """Of those in the penalty box."""
+
+    traps: tuple[Trap, ...] = ()
+    """All that were made."""
+
+    trapped: tuple[Trapped, ...] = ()
+    """Who has written to one lately."""
 
 
 @frozen
@@ -115,6 +123,12 @@ EXCEEDED = Method("exceeded", Excess)
 
 PENALIZED = Method("penalized", tuple[Penalty, ...])
 """What has changed in the penalty box; whoever is not in it any more has no points."""
+
+TRAPS = Method("traps", tuple[Trap, ...], None)
+"""All traps that were made."""
+
+TRAPPED = Method("trapped", tuple[Trapped, ...])
+"""Those that have written to a trap."""
 
 PING = Method("ping", None, bool)
 """Are you there, and do you let clients in?"""

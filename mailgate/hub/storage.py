@@ -26,6 +26,7 @@ from mailgate.knowledge.list_store import ListStore
 from mailgate.knowledge.penalty_box import PenaltyBox
 from mailgate.knowledge.reputation import Reputations
 from mailgate.knowledge.senders import Names
+from mailgate.knowledge.trap_store import TrapStore
 from mailgate.message.header import Headers
 from mailgate.message.record import Record
 from mailgate.quarantine.held import Quarantine
@@ -87,6 +88,7 @@ class Storage:
         self.penalty_box = PenaltyBox(
             self.database, now, settings.checks.penalty, settings.relays.networks
         )
+        self.traps = TrapStore(self.database, now, settings.checks.traps, settings.domains)
         section = settings.checks.reputation
         self.reputations = Reputations(
             self.database,

@@ -13,7 +13,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from attrs import define, evolve, field, frozen
 
-from mailgate.config.checks import DnsList, DnsListOf
+from mailgate.config.checks import CheckMode, DnsList, DnsListOf, DnsListsCheck
 from mailgate.config.values import parse_list_code
 from mailgate.wire.dns.answer import Answer, Nothing, Trouble, Unknown
 
@@ -189,6 +189,17 @@ class DnsLists:
 
     lists: tuple[ListInDns, ...] = ()
     _failed: Callable[[ListState], None] = field(default=lambda state: None)
+
+    @classmethod
+    def of_check(
+        cls, section: DnsListsCheck, failed: Callable[[ListState], None] = lambda state: None
+    ) -> DnsLists:
+        """
+        Make those that a check asks: none where it is off.
+
+        @param failed: told of a list that is not to be believed any more.
+        """
+        return cls.of_sections({} if section.mode is CheckMode.OFF else section.lists, failed)
 
     @classmethod
     def of_sections(

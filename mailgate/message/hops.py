@@ -18,6 +18,9 @@ from attrs import frozen
 from mailgate.message.section import cut
 from mailgate.wire.network import Network, address_of, is_within
 
+RESULTS = "authentication-results"
+"""The name of the field in which a server says what SPF, DKIM and DMARC were (RFC 8601)."""
+
 HOPS = 50
 """How many Received fields are looked at."""
 
@@ -84,11 +87,7 @@ class Trust:
         """
         Tell whether a server of ours has a name.
         """
-        name = name.lower().rstrip(".")
-        return any(
-            name.endswith(pattern[1:]) if pattern.startswith("*.") else name == pattern
-            for pattern in self.names
-        )
+        return is_named(name, self.names)
 
 
 @frozen
@@ -102,6 +101,24 @@ class Origin:
 
     above: tuple[tuple[str, bytes], ...]
     """The header fields that servers of ours have added since: names in lower case, and values."""
+
+    def added(self, name: str) -> tuple[bytes, ...]:
+        """
+        Give the values that servers of ours have added of a field, whose name is in lower case.
+        """
+        return tuple(value for each, value in self.above if each == name)
+
+
+def is_named(name: str, patterns: Sequence[str]) -> bool:
+    """
+    Tell whether the name of a server is one of some, or below one of those that begin with C{*.},
+    which are in lower case.
+    """
+    name = name.lower().rstrip(".")
+    return any(
+        name.endswith(pattern[1:]) if pattern.startswith("*.") else name == pattern
+        for pattern in patterns
+    )
 
 
 def parse_hop(value: bytes) -> Hop:

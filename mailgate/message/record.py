@@ -65,5 +65,8 @@ class Record:
     durations: dict[str, float] = field(default=Factory(dict))
     """Seconds spent in each part: C{checks}, C{delivery}, C{data} and so on."""
 
+    named: tuple[str, ...] = ()
+    """Addresses that were named and led to other ones, which have got the copies."""
+
     notes: tuple[str, ...] = ()
     """Whatever else happened: C{client gone, outcome delivered}, C{duplicate possible}."""

@@ -4,7 +4,8 @@ Judging a message that nobody is sending: the whole way through the phases, at o
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Generator
+from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
@@ -36,18 +37,53 @@ def judge(
     def result(answer: MaybeDeferred[T]) -> T:
         return result_of(answer, clock, pipeline.seconds)
 
+    steps = _steps(pipeline, envelope, recipient, message)
+    answer = next(steps)
+    try:
+        while True:
+            answer = steps.send(result(answer))
+    except StopIteration as end:
+        return _verdict(end)
+
+
+async def judge_waiting(
+    pipeline: Pipeline, envelope: Envelope, recipient: Address, message: IMessage
+) -> Verdict:
+    """
+    Judge a message as L{judge} does, and wait for what has to be waited for.
+    """
+    steps = _steps(pipeline, envelope, recipient, message)
+    answer = next(steps)
+    try:
+        while True:
+            answer = steps.send((await answer) if isinstance(answer, Deferred) else answer)
+    except StopIteration as end:
+        return _verdict(end)
+
+
+def _steps(
+    pipeline: Pipeline, envelope: Envelope, recipient: Address, message: IMessage
+) -> Generator[MaybeDeferred[Any], Any, Verdict]:
+    """
+    Go through the phases; what is yielded is sent back once it is a value.
+    """
     session = pipeline.open(envelope.session)
-    verdict = result(session.connected())
+    verdict: Verdict = yield session.connected()
     if verdict.reply is None:
-        verdict = result(session.greeted(envelope.session))
+        verdict = yield session.greeted(envelope.session)
     if verdict.reply is not None:
         return verdict
     transaction = session.begin(envelope)
-    verdict = result(transaction.mail())
+    verdict = yield transaction.mail()
     if verdict.reply is None:
-        verdict = result(transaction.rcpt(recipient))
+        verdict = yield transaction.rcpt(recipient)
     if verdict.reply is None:
-        (verdict,) = result(transaction.message(message))
+        (verdict,) = yield transaction.message(message)
+    return verdict
+
+
+def _verdict(end: StopIteration) -> Verdict:
+    verdict: Verdict = end.value
     return verdict
 
 

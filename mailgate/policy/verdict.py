@@ -30,6 +30,9 @@ is no sandbox for it, its sender shall come again.
 RELAY_RULE = Check(mode=CheckMode.SCORE)
 """What is said of a relay of ours is no evidence for or against the message."""
 
+TRAPS = "traps"
+"""The name of the check that finds mail to addresses that nobody uses."""
+
 _STRENGTH = (
     Action.ACCEPT,
     Action.TAG,
@@ -111,9 +114,12 @@ class Policy:
         Before C{END} only a refusal or a deferral is decided; the rest is still C{accept}. The
         total counts from the first RCPT on.
 
+        A trap is never refused either, so that it sees whatever is sent there.
+
         @param may_refuse: where not, what would be refused is held.
         """
-        spare = not may_refuse or (recipient is not None and recipient.is_protected)
+        is_trap = recipient is not None and recipient.is_trap and self._springs
+        spare = not may_refuse or is_trap or (recipient is not None and recipient.is_protected)
         seen: list[Finding] = []
         wishes: list[_Wish] = []
         for result in results:
@@ -122,7 +128,9 @@ class Policy:
                 seen.extend(map(_observed, result.findings))
             else:
                 seen.extend([finding.without_fact() for finding in result.findings])
-                wishes.extend(_wishes(result, rule, spare))
+                # What a trap wants is never a refusal, and is done.
+                is_its_own = is_trap and result.check == TRAPS
+                wishes.extend(_wishes(result, rule, spare and not is_its_own))
         findings = tuple(seen)
         total = total_of(findings)
         if phase >= Phase.RCPT:
@@ -145,6 +153,14 @@ class Policy:
             reply=_reply(action, phase, trace, decisive),
             kind=max((wish.kind for wish in decisive), key=_DOUBT.index),
         )
+
+    @property
+    def _springs(self) -> bool:
+        """
+        Tell whether mail to a trap is kept back, so that all of it can be taken.
+        """
+        rule = self.rules.get(TRAPS)
+        return rule is not None and rule.mode is CheckMode.ENFORCE
 
 
 def total_of(findings: Iterable[Finding]) -> float:

@@ -146,6 +146,9 @@ class Sums:
         self.deeds = Counter(dict.fromkeys(Deed, 0))
         """What was counted for the penalty box."""
 
+        self.trapped = 0
+        """Messages to traps whose sender was marked."""
+
         self.died = 0
         """Workers that have died."""
 
@@ -186,6 +189,12 @@ class Sums:
         Count what was counted for the penalty box.
         """
         self.deeds[deed] += times
+
+    def marked(self, client: str, reason: str) -> None:
+        """
+        Count that somebody has written to a trap (a L{mailgate.interfaces.Mark}).
+        """
+        self.trapped += 1
 
     def add(self, measured: Measured) -> None:
         """

@@ -63,6 +63,11 @@ class _Metrics(Collector):
         yield from _counted(self.sums)
         yield from _processes(self.status)
         yield from _upstreams(self.status)
+        yield _counter(
+            "mailgate_trapped",
+            "Messages to traps whose sender was marked.",
+            {(): self.sums.trapped},
+        )
         yield from _dns(self.status, self.sums)
         yield from _storage(self.status)
         yield from _reloads(self.status, self.sums)

@@ -24,6 +24,7 @@ TITLES: Mapping[str, str] = {
     "dkim": "Signatures",
     "dmarc": "Domain of the author",
     "dnslists": "Lists in the DNS",
+    "geo": "Where the client is",
     "greylist": "Who comes again",
     "headers": "Headers",
     "helo": "Name of the client",
@@ -34,6 +35,7 @@ TITLES: Mapping[str, str] = {
     "reputation": "Name of the sender here",
     "spf": "SPF of the sender",
     "subjects": "The same subject again",
+    "traps": "Traps",
 }
 """What each check looks at, as people read it."""
 

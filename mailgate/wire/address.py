@@ -34,6 +34,9 @@ class Address:
     belongs_to: Address | None = field(default=None, eq=False)
     """Whose it is, where that is another address: that of a person who is known by several."""
 
+    is_trap: bool = field(default=False, eq=False)
+    """Whether it is one that nobody uses, and whoever writes to it gives himself away."""
+
     def __attrs_post_init__(self) -> None:
         host = self.domain.lower()
         object.__setattr__(self, "host", host if host.isascii() else _to_ascii(host))

@@ -25,7 +25,13 @@ class Worker:
     def __init__(self, secret):
         self.secret = secret
 
-    def __call__(self, path):
+    def __call__(self, paths):
+        """
+        Work on files.
+        """
+        return [self.work(path) for path in paths]
+
+    def work(self, path):
         """
         Work on a file.
         """

@@ -2,8 +2,10 @@
 Tests of L{mailgate.commands.scan}.
 """
 
+import contextlib
 import json
 import os
+import socket
 import sys
 from email.utils import formatdate
 from pathlib import Path
@@ -11,15 +13,19 @@ from pathlib import Path
 from mailgate.checks import table
 from mailgate.checks.headers import HeadersCheck
 from mailgate.checks.lists import ListsCheck
-from mailgate.commands import scan
+from mailgate.checks.spf import SpfCheck
+from mailgate.commands import scan, scanning
 from mailgate.finding import Finding
 from mailgate.message.spool import FileMessage
 from tests.commands.case import CONFIG, CommandLineCase, Terminal
+from tests.net.zones import Zones
 from tests.pipeline.events import events
 
 GOOD = f"From: Ada <ada@example.org>\nDate: {formatdate()}\nMessage-ID: <1@example.org>\n\nHi\n"
 FROM = "From x Mon Jan  1 00:00:00 2024\n"
 BAD = "Subject: no From, no Date, no Message-ID\n\nHi\n"
+RELAYED = "Received: from mail.example.org (unknown [8.8.4.4]) by mx.relay.example.net with ESMTP\n"
+ALL_CHECKS = dict(table.CHECKS)
 LARGE = GOOD + "x" * 70 + "\n" + ("y" * 70 + "\n") * 5000
 
 
@@ -216,7 +222,7 @@ class ScanTests(ScanCase):
         """
         What breaks the judging itself costs one message, and is told.
         """
-        self.patch(scan, "judge", lambda *_: 1 / 0)
+        self.patch(scanning, "judge_waiting", lambda *_: 1 / 0)
         with events() as told:
             (answer,) = self.answers(self.good, status=1)
         self.assertEqual(answer["error"], "could not be judged: ZeroDivisionError")
@@ -320,6 +326,7 @@ def arguments_of(config, paths, as_json):
         config=config,
         path=paths,
         json=as_json,
+        offline=True,
         jobs=1,
         client=None,
         helo=None,
@@ -414,3 +421,110 @@ class SituationTests(ScanCase):
         ):
             status, out, complaints = self.call("scan", self.good, *words)
             self.assertEqual((status, out, complaints.count("\n")), (1, "", 1), words)
+
+
+class DnsTests(ScanCase):
+    """
+    Tests of what is asked of the DNS.
+    """
+
+    CHECKS = ("spf", "dkim", "arc", "dmarc", "dnslists", "names")
+
+    def setUp(self):
+        """
+        Have the checks that ask, a DNS server that is silent, and a message with a relay in it.
+        """
+        super().setUp()
+        self.patch(table, "CHECKS", {name: ALL_CHECKS[name] for name in self.CHECKS})
+        self.server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.addCleanup(self.server.close)
+        self.server.bind(("127.0.0.1", 0))
+        self.server.setblocking(False)
+        port = self.server.getsockname()[1]
+        with open(self.config, "a", encoding="utf-8") as file:
+            file.write(
+                f'\n[dns]\nservers = ["127.0.0.1:{port}"]\nreply_seconds = 0.1\ntries = 1\n'
+                '[checks.dnslists.lists.one]\nzone = "list.example"\n'
+                '[checks.dnslists.lists.one.codes]\n"127.0.0.2" = { words = "x", score = 5.0 }\n'
+            )
+        self.brought = self.write("brought", RELAYED + GOOD)
+        self.trust = ("--trust", "mx.relay.example.net")
+
+    def queries(self):
+        """
+        Count the queries that the server has got.
+        """
+        number = 0
+        with contextlib.suppress(BlockingIOError):
+            while self.server.recv(4096):
+                number += 1
+        return number
+
+    def test_offline(self):
+        """
+        With C{--offline} no query is made, and what would be asked for is not known.
+        """
+        found = self.symbols(self.brought, "--offline", *self.trust, "--from", "eve@example.org")
+        self.assertIn("SPF_TEMPERROR", found)
+        self.assertEqual(self.queries(), 0)
+
+    def test_online(self):
+        """
+        Without it the server is asked; its silence is told as that, for all in the same time.
+        """
+        paths = [self.write(f"b{number}", RELAYED + GOOD) for number in range(40)]
+        answers = self.answers(*paths, *self.trust, "--from", "eve@example.org")
+        for answer in answers:
+            self.assertIn("SPF_TEMPERROR", [each["symbol"] for each in answer["findings"]])
+        self.assertGreater(self.queries(), 2)
+
+    def test_as_the_gateway(self):
+        """
+        What the DNS says is judged as in the gateway that runs: SPF, DMARC, lists and names.
+        """
+        zones = Zones(
+            {
+                "example.org": {"TXT": ["v=spf1 -all"], "A": ["192.0.2.1"]},
+                "_dmarc.example.org": {"TXT": ["v=DMARC1; p=reject"]},
+                "2.0.0.127.list.example": {"A": ["127.0.0.2"]},
+                "4.4.8.8.list.example": {"A": ["127.0.0.2"]},
+                "list.example": {"A": ["192.0.2.1"]},
+            }
+        )
+        zones.use = lambda servers: None
+        self.patch(scanning, "Resolver", lambda settings, reactor: zones)
+        found = self.symbols(self.brought, "--jobs", "1", *self.trust, "--from", "eve@example.org")
+        for symbol in ("RELAYED", "SPF_FAIL", "DMARC_REJECT", "DNSBL_CLIENT", "CLIENT_NO_NAME"):
+            self.assertIn(symbol, found)
+
+    def test_results(self):
+        """
+        What a relay that is named has found counts; what it has not written does not.
+        """
+        results = (
+            "Authentication-Results: {}spf=pass smtp.mailfrom=example.org;"
+            " dmarc=pass header.from=example.org\n"
+        )
+        for name, is_taken in (
+            ("mx.relay.example.net; ", True),
+            ("", True),
+            ("x.example; ", False),
+        ):
+            path = self.write("a", results.format(name) + RELAYED + GOOD)
+            found = self.symbols(path, "--offline", *self.trust)
+            self.assertEqual("SPF_PASS" in found, is_taken, name)
+        below = self.write("b", RELAYED + results.format("mx.relay.example.net; ") + GOOD)
+        self.assertNotIn("SPF_PASS", self.symbols(below, "--offline", *self.trust))
+        above = self.write("c", results.format("mx.relay.example.net; ") + RELAYED + GOOD)
+        self.assertNotIn("SPF_PASS", self.symbols(above, "--offline"))
+
+    def test_sender(self):
+        """
+        Whom a relay that is believed has written down as the sender is the sender, and nobody else.
+        """
+        seen = []
+        self.patch(SpfCheck, "check", lambda check, view: seen.append(view.envelope.sender) or ())
+        path = "Return-Path: <eve@example.org>\n"
+        for text in (path + RELAYED + GOOD, RELAYED + path + GOOD):
+            self.symbols(self.write("a", text), "--offline", *self.trust)
+        self.assertEqual([str(each) for each in seen], ["eve@example.org", ""])

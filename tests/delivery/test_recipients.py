@@ -16,8 +16,10 @@ from mailgate.knowledge.recipient_cache import Remembered, Times
 from mailgate.knowledge.recipient_presumption import Presumed
 from mailgate.knowledge.recipient_table import ListedRecipients
 from mailgate.knowledge.recipients import Directory
+from mailgate.knowledge.traps import Trap, TrapRule, Traps
 from mailgate.reply import Reply
 from mailgate.wire.address import NULL_SENDER, Address
+from tests.checks.given import settings
 from tests.storage import ENVELOPE, SESSION
 
 SENDER = Address("sender", "example.org")
@@ -414,3 +416,88 @@ class RecipientTests(SynchronousTestCase):
         asked = len(self.one.journal)
         self.ask(Address("a", "example.com"))
         self.assertEqual(len(self.one.journal), asked)
+
+
+class TrapTests(RecipientTests):
+    """
+    Tests of recipients that are traps; everything else is as without them.
+    """
+
+    def setUp(self):
+        """
+        Have two traps: one that somebody has made, and one that was guessed.
+        """
+        super().setUp()
+        self.made = Traps()
+        self.made.take(
+            (
+                Trap(1, "old@example.com", False, 0.0, "ada"),
+                Trap(2, "eve@example.com", True, 0.0, "mailgate"),
+            )
+        )
+        self.trap("enforce")
+
+    def trap(self, mode):
+        """
+        Have them in a mode of the check.
+        """
+        rule = TrapRule.from_settings(settings(traps={"mode": mode}), self.made)
+        given = self.recipients
+        self.recipients = Recipients(given._routes, given._directory, given._of_queued, traps=rule)
+
+    def admit(self, local, role="mx"):
+        """
+        Give the code, and whether it is a trap.
+        """
+        session = evolve(SESSION, role=role)
+        answer = self.recipients.ask(
+            evolve(ENVELOPE, session=session), Address(local, "example.com")
+        )
+        if isinstance(answer, Deferred):
+            answer = self.successResultOf(answer)
+        return answer.reply.code, answer.recipient.is_trap
+
+    def test_sure(self):
+        """
+        What somebody has made a trap is taken, and nobody is asked whether it exists.
+        """
+        self.one.reply = UNKNOWN
+        self.assertEqual(self.admit("Old"), (250, True))
+        self.assertEqual(self.one.journal, [])
+        self.assertEqual(self.admit("other"), (550, False))
+
+    def test_guessed(self):
+        """
+        What was guessed is a trap as long as nobody has that address; while that is not known, it
+        is as for others.
+        """
+        self.one.reply = UNKNOWN
+        self.assertEqual(self.admit("eve"), (250, True))
+        self.clock.advance(101)
+        self.one.reply = UNREACHABLE
+        self.assertEqual(self.admit("eve")[0], 250)  # by what was said before
+        self.clock.advance(101)
+        self.one.reply = GOOD
+        self.assertEqual(self.admit("eve"), (250, False))
+
+    def test_of_ours(self):
+        """
+        For people and machines of ours there is no trap.
+        """
+        self.one.reply = UNKNOWN
+        for role in ("submission", "internal"):
+            self.assertEqual(self.admit("old", role), (550, False))
+
+    def test_not_enforced(self):
+        """
+        Where traps only count, those are taken that exist.
+        """
+        for mode in ("score", "observe"):
+            self.trap(mode)
+            self.one.reply = UNKNOWN
+            self.assertEqual(self.admit("old")[0], 550)
+            self.assertEqual(self.admit("eve")[0], 550)
+            self.clock.advance(101)
+            self.one.reply = GOOD
+            self.assertEqual(self.admit("old"), (250, True))
+            self.clock.advance(1001)
