@@ -17,8 +17,11 @@ from mailgate.checks.geo import GeoCheck
 from mailgate.checks.greylist import GreylistCheck
 from mailgate.checks.headers import HeadersCheck
 from mailgate.checks.helo import HeloCheck
+from mailgate.checks.html import HtmlCheck
 from mailgate.checks.known import Known
+from mailgate.checks.links import LinksCheck
 from mailgate.checks.lists import ListsCheck
+from mailgate.checks.mime import MimeCheck
 from mailgate.checks.names import NamesCheck
 from mailgate.checks.penalty import PenaltyCheck
 from mailgate.checks.rates import RatesCheck
@@ -40,6 +43,9 @@ CHECKS: Mapping[str, Callable[[Settings, Known], ICheck]] = {
     "dmarc": lambda settings, known: DmarcCheck.from_settings(settings, known),
     "reputation": lambda settings, known: ReputationCheck.from_settings(settings, known),
     "attachments": lambda settings, known: AttachmentsCheck.from_settings(settings),
+    "mime": lambda settings, known: MimeCheck.from_settings(settings),
+    "links": lambda settings, known: LinksCheck.from_settings(settings),
+    "html": lambda settings, known: HtmlCheck.from_settings(settings),
     "lists": lambda settings, known: ListsCheck.from_settings(settings, known.lists),
     "bayes": lambda settings, known: BayesCheck.from_settings(settings, known.classifier),
     "dnslists": lambda settings, known: DnsListsCheck.from_settings(

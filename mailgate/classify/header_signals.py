@@ -14,7 +14,8 @@ from mailgate.classify.known import (
 )
 from mailgate.classify.reading import Mailbox, Reading
 from mailgate.message.header import Headers
-from mailgate.message.urls import are_related, clean_host, organisation, parse_link
+from mailgate.message.host import clean_host
+from mailgate.message.urls import are_related, organisation, parse_link
 
 _MATHEMATICAL = re.compile("[\U0001d400-\U0001d7ff\uff21-\uff3a\uff41-\uff5a]")
 MIXED = re.compile("[A-Za-z][\u0370-\u03bb\u03bd-\u052f]|[\u0370-\u03bb\u03bd-\u052f][A-Za-z]")

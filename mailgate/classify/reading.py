@@ -10,22 +10,18 @@ from attrs import frozen
 
 from mailgate.classify.words import TEXT_LIMIT, Words, normalise, split, without_footers
 from mailgate.message.header import Headers, decode
-from mailgate.message.html import Page, read_html
+from mailgate.message.host import clean_host
+from mailgate.message.html import Page
 from mailgate.message.mime import Parsed
 from mailgate.message.urls import (
     LINK_LIMIT,
     Link,
     are_related,
-    clean_host,
     organisation,
     parse_link,
     spans_of_links,
 )
 
-HTML_LIMIT = 512 * 1024
-"""How many characters of HTML are looked at, in all parts together."""
-
-_PAGES = 10
 _LABEL_OF_LIST = re.compile(r"\[\S{2,25}\]")
 
 
@@ -147,14 +143,13 @@ def read(parsed: Parsed) -> Reading:
     """
     Read a message. Linear in its size; never raises.
     """
-    headers = parsed.headers
-    plain, pages = _texts(parsed)
-    joined = Page.joined(pages)
+    headers, seen = parsed.headers, parsed.seen
+    plain, joined = seen.plain, seen.page
     links: dict[str, Link] = {}
     for anchor in joined.anchors:
         _add(anchor.target, links)
     plain_words, shown_words = _prepared(plain, links), ""
-    for page in pages:
+    for page in seen.pages:
         shown_words += "\n" + _prepared(page.text, links)
         if len(plain_words) + len(shown_words) > TEXT_LIMIT:
             break
@@ -174,7 +169,7 @@ def read(parsed: Parsed) -> Reading:
         subject,
         plain,
         plain != "" and not plain.isspace(),
-        pages != (),
+        seen.pages != (),
         joined,
         words,
         words.between(0, title_words),
@@ -184,22 +179,6 @@ def read(parsed: Parsed) -> Reading:
         tuple([link for link in links.values() if link.is_web and link.host]),
         tuple(sources.values()),
     )
-
-
-def _texts(parsed: Parsed) -> tuple[str, tuple[Page, ...]]:
-    plain: list[str] = []
-    pages: list[Page] = []
-    left, html_left = TEXT_LIMIT, HTML_LIMIT
-    for text in parsed.texts:
-        if text.is_html:
-            html = text.characters[:html_left]
-            if len(pages) < _PAGES and html and not html.isspace():
-                html_left -= len(html)
-                pages.append(read_html(html))
-        elif left > 0:
-            plain.append(text.characters[:left])
-            left -= len(plain[-1])
-    return "\n".join(plain)[:TEXT_LIMIT], tuple(pages)
 
 
 def _add(target: str, links: dict[str, Link]) -> None:

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from mailgate.classify.reading import Reading
 from mailgate.classify.words import Keys, wide_keys
-from mailgate.message.urls import Link, clean_host, organisation
+from mailgate.message.host import clean_host
+from mailgate.message.urls import Link, organisation
 
 VERSION = 1
 """

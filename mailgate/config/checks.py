@@ -185,6 +185,39 @@ class HeadersCheck(Check):
     """What the findings of this check add together at most."""
 
 
+class LinksCheck(Check):
+    """
+    C{[checks.links]}: where a message leads.
+    """
+
+    deadline: Annotated[float, Field(gt=0, le=30, strict=True)] = 10
+    address_score: Score = 1.5
+    disguised_score: Score = 2
+    mixed_letters_score: Score = 2
+    shortener_score: Score = 0.5
+    user_score: Score = 2
+    foreign_score: Score = 0.5
+    many_score: Score = 0.5
+    cap_score: Score = 4
+
+
+class HtmlCheck(Check):
+    """
+    C{[checks.html]}: what a page hides, and does.
+    """
+
+    deadline: Annotated[float, Field(gt=0, le=30, strict=True)] = 10
+    hidden_words: Annotated[int, Field(ge=1, le=1000, strict=True)] = 20
+    """How many hidden words that are shown nowhere are a finding."""
+
+    hidden_text_score: Score = 1
+    split_words_score: Score = 2
+    password_score: Score = 2
+    form_score: Score = 0.5
+    script_score: Score = 0.5
+    cap_score: Score = 3
+
+
 class ListsCheck(Check):
     """
     C{[checks.lists]}: what people allow and block.
@@ -225,6 +258,20 @@ class AttachmentsCheck(Check):
     unpacked_bytes: Annotated[int, Field(ge=1024**2, le=256 * 1024**2, strict=True)] = (
         64 * 1024 * 1024
     )
+
+
+class MimeCheck(Check):
+    """
+    C{[checks.mime]}: whether all mail programs read a message as the same.
+    """
+
+    mode: CheckMode = CheckMode.ENFORCE
+    action: EnforcedAction = EnforcedAction.QUARANTINE
+    on_error: OnError = OnError.QUARANTINE
+    deadline: Annotated[float, Field(gt=0, le=30, strict=True)] = 10
+    ambiguous_score: Score = 2
+    hidden_text_score: Score = 0.5
+    elsewhere_score: Score = 0.25
 
 
 class BayesCheck(Check):
@@ -564,6 +611,9 @@ class Checks(Section):
     dmarc: DmarcCheck = DmarcCheck()
     reputation: ReputationCheck = ReputationCheck()
     attachments: AttachmentsCheck = AttachmentsCheck()
+    mime: MimeCheck = MimeCheck()
+    links: LinksCheck = LinksCheck()
+    html: HtmlCheck = HtmlCheck()
     lists: ListsCheck = ListsCheck()
     bayes: BayesCheck = BayesCheck()
     dnslists: DnsListsCheck = DnsListsCheck()

@@ -16,12 +16,14 @@ from mailgate.config.forbidden import FileType
 from mailgate.message.compound import compound_type
 from mailgate.message.filename import extensions, forms
 from mailgate.message.filetype import DEEP, HEAD, file_type
-from mailgate.message.mime import Limits, Part, decoded, read
+from mailgate.message.mime import Limits, Part
+from mailgate.message.mime.readings import read_all
 from mailgate.message.tar import read_tar
 from mailgate.message.text import characters
+from mailgate.message.tnef import read_tnef
 from mailgate.message.zip import Entry, inflate, read_directory, unpack
 
-_OPENED = frozenset({FileType.ZIP, FileType.OFFICE_OLD, FileType.TAR, FileType.GZIP})
+_OPENED = frozenset({FileType.ZIP, FileType.OFFICE_OLD, FileType.TAR, FileType.GZIP, FileType.TNEF})
 
 _DOCUMENT_NAMES = """
     docx docm dotx dotm xlsx xlsm xltx xltm xlsb xlam pptx pptm potx potm ppsx ppsm ppam vsdx
@@ -175,6 +177,8 @@ class Opener:
             self._open_zip(box)
         elif box.kind is FileType.TAR:
             self._open_tar(box)
+        elif box.kind is FileType.TNEF:
+            self._open_tnef(box)
         elif box.kind is FileType.MESSAGE:
             self._open_message(box)
         else:
@@ -249,16 +253,24 @@ class Opener:
                 self._flaw(box, "It ends in the middle of a file.")
             self._take(content, File(entry.names, self._type(content), box.within))
 
+    def _open_tnef(self, box: _Box) -> None:
+        tnef = read_tnef(box.data, self._files_left)
+        for sentence in tnef.flaws:
+            self._flaw(box, sentence)
+        for each in tnef.files:
+            self._take(each.content, File(each.names, self._type(each.content), box.within))
+
     def _open_message(self, box: _Box) -> None:
         if not self._messages_left:
             self._flaw(box, f"More than {_MESSAGES_OPENED} messages are attached as files.")
             return
         self._messages_left -= 1
-        parsed = read(box.data, _INNER)
-        for sentence in parsed.unread:
+        readings = read_all(box.data, limits=_INNER)
+        for sentence in readings.parsed.unread:
             self._flaw(box, sentence)
-        for part in parsed.attachments[: self._files_left]:
-            content = b"" if is_read(part) else decoded(part, box.data, len(box.data))
+        for each in readings.enclosed[: self._files_left]:
+            part = each.part
+            content = b"" if is_read(part) else each.decoded(len(each.data))
             self._take(content, File(part.names, self._type(content), box.within, part.type))
         if not self._files_left:
             self._flaw(box, "It holds more files than are read.")

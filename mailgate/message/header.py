@@ -8,6 +8,7 @@ import re
 from base64 import b64decode
 from binascii import Error as BinasciiError
 from collections.abc import Callable
+from functools import lru_cache
 from quopri import decodestring
 from typing import Any, TypeVar
 
@@ -34,6 +35,12 @@ class Headers:
     end: int
     """Where the body begins: the offset behind the empty line, or the length of what was read."""
 
+    oddity: str = field(default="", eq=False)
+    """
+    Why programs may read other fields here, in words, or C{""}: the section is then as RFC 5322
+    section 2.2 has it, and every line is a field or goes on with one.
+    """
+
     _made: dict[Any, Any] = field(factory=dict, init=False, eq=False, repr=False)
 
     @classmethod
@@ -51,9 +58,13 @@ class Headers:
         fields: dict[str, list[bytes]] = {}
         values: list[bytes] | None = None
         folded: list[bytes] = []
-        for line in section.split(b"\r\n"):
+        lines = section.split(b"\r\n")
+        oddity = _oddity(section, lines)
+        for line in lines:
             if line[:1] in (b" ", b"\t"):
                 folded.append(line)
+                if line.isspace():
+                    oddity = "a line of white space stands among the header fields"
                 continue
             if folded:
                 # Joined at once: line by line it would take quadratic time.
@@ -63,13 +74,17 @@ class Headers:
             name, colon, value = line.partition(b":")
             if not colon:
                 values = None
+                if line:
+                    oddity = "a line among the header fields is none"
                 continue
-            key = name.rstrip(b" \t").decode("latin-1").lower()
+            key, is_odd = _key_again(name) if len(name) <= _SHORT else _key(name)
+            if is_odd:
+                oddity = "the name of a header field has characters that do not belong there"
             values = fields.setdefault(key, [])
             values.append(value)
         if folded and values is not None:
             values[-1] = b"".join((values[-1], *folded))
-        return cls(fields, end)
+        return cls(fields, end, oddity)
 
     def once(self, make: Callable[[Headers], T]) -> T:
         """
@@ -95,6 +110,27 @@ class Headers:
         """
         values = self.fields.get(name.lower())
         return decode(values[0].strip(b" \t")) if values else ""
+
+
+def _oddity(section: bytes, lines: list[bytes]) -> str:
+    if section.count(b"\n") != len(lines) - 1 or section.count(b"\r") != len(lines) - 1:
+        return "a header section has a CR or LF by itself"
+    if b"\0" in section:
+        return "a header section has a NUL"
+    return "a header section begins with white space" if section[:1] in (b" ", b"\t") else ""
+
+
+def _key(name: bytes) -> tuple[str, bool]:
+    """
+    Give the name of a field in lower case, and whether it is no C{field-name} (section 3.6.8).
+    """
+    return name.rstrip(b" \t").decode("latin-1").lower(), _FIELD_NAME.fullmatch(name) is None
+
+
+# The names of fields are nearly always the same ones.
+_SHORT = 50
+_FIELD_NAME = re.compile(rb"[!-9;-~]+")
+_key_again = lru_cache(maxsize=1024)(_key)
 
 
 def decode(value: bytes, limit: int = _TEXT_LIMIT) -> str:

@@ -89,6 +89,9 @@ class Page:
 
     images: int
     forms: int
+    passwords: int
+    """Fields of forms that ask for one."""
+
     scripts: int
     splits: int
     """Hidden elements that stand between two letters of a word."""
@@ -117,6 +120,7 @@ class Page:
             tuple(each for page in pages for each in page.sources),
             sum(page.images for page in pages),
             sum(page.forms for page in pages),
+            sum(page.passwords for page in pages),
             sum(page.scripts for page in pages),
             sum(page.splits for page in pages),
             any(page.has_white_text for page in pages),
@@ -126,7 +130,7 @@ class Page:
         )
 
 
-_BREAK, _VOID, _LINK, _IMAGE, _FORM, _ROOT, _FONT, _CELL = (1 << bit for bit in range(8))
+_BREAK, _VOID, _LINK, _IMAGE, _FORM, _ROOT, _FONT, _CELL, _INPUT = (1 << bit for bit in range(9))
 _BREAK_NAMES = """
     address article aside blockquote body br center dd div dl dt fieldset figure footer form h1 h2
     h3 h4 h5 h6 header hr html li main nav ol option p pre section table tbody td tfoot th thead
@@ -134,12 +138,13 @@ _BREAK_NAMES = """
 """
 _NAMES = {
     **dict.fromkeys(_BREAK_NAMES.split(), _BREAK),
-    **dict.fromkeys(["area", "base", "col", "embed", "input", "link", "meta", "source"], _VOID),
+    **dict.fromkeys(["area", "base", "col", "embed", "link", "meta", "source"], _VOID),
     "area": _VOID | _LINK,
     "br": _BREAK | _VOID,
     "hr": _BREAK | _VOID,
     "img": _VOID | _IMAGE,
     "form": _BREAK | _FORM,
+    "input": _VOID | _INPUT,
     "a": _LINK,
     "html": _BREAK | _ROOT,
     "font": _FONT,
@@ -148,10 +153,11 @@ _NAMES = {
     "tr": _BREAK | _CELL,
     "table": _BREAK | _CELL,
 }
-_SPECIAL = _LINK | _IMAGE | _FORM | _ROOT | _FONT
+_SPECIAL = _LINK | _IMAGE | _FORM | _ROOT | _FONT | _INPUT
 
 _HREF = re.compile(rf"(?<![^\s\"'/])href\s*{VALUE}", re.IGNORECASE)
 _SRC = re.compile(rf"(?<![^\s\"'/])src\s*{VALUE}", re.IGNORECASE)
+_PASSWORD = re.compile(r"(?<![^\s\"'/])type\s*=\s*[\"']?password\b", re.IGNORECASE)
 _ENDLESS_REFERENCE = re.compile(r"&#(?:[0-9]{20,}|[xX][0-9a-fA-F]{20,});?")
 _BLANK = re.compile(r"[ \t\r\f]+")
 
@@ -190,7 +196,7 @@ class _Walk:
         self._target: str | None = None
         self._link_start = 0
         self._link_images = 0
-        self._images = self._forms = self._scripts = self._ends = 0
+        self._images = self._forms = self._passwords = self._scripts = self._ends = 0
         self._has_root = self._has_white_text = False
         self._styles: dict[str, tuple[Way | None, bool]] = {}
 
@@ -226,6 +232,7 @@ class _Walk:
             tuple(self._sources),
             self._images,
             self._forms,
+            self._passwords,
             self._scripts,
             self._splits,
             self._has_white_text,
@@ -298,6 +305,9 @@ class _Walk:
                     self._sources.append(source)
         elif kind & _FORM:
             self._forms += 1
+        elif kind & _INPUT:
+            if _PASSWORD.search(attributes, 0, _ATTRIBUTE_LIMIT):
+                self._passwords += 1
         elif kind & _ROOT:
             self._has_root = True
 

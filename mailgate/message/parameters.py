@@ -8,7 +8,7 @@ import re
 from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
-from attrs import frozen
+from attrs import field, frozen
 
 from mailgate.message.header import decode
 from mailgate.message.text import characters
@@ -19,9 +19,17 @@ VALUE_LIMIT = 8192
 NAME_LIMIT = 1000
 """How many characters of a file name are kept."""
 
-_PARAMETER = re.compile(rb';\s*([^\s=;"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"?|([^;]*))', re.DOTALL)
+_PARAMETER = re.compile(
+    rb';\s*([^\s=;"]+)\s*=\s*(?:"([^"\\]*+(?:\\.[^"\\]*+)*+)"?|([^;]*))', re.DOTALL
+)
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
 _COMMENT = re.compile(rb"\([^()]*\)")
+_TOKEN = rb"[!#-'*+\-.0-9A-Z^-~]++"
+_REGULAR = re.compile(
+    rb"[ \t]*+%(token)s(?:/%(token)s)?+"
+    rb"(?:[ \t]*+;[ \t]*+%(token)s=(?:%(token)s|\"(?:[^\0\r\n\"\\]++|\\[\"\\])*+\"))*+"
+    rb"[ \t]*+;?[ \t]*+" % {b"token": _TOKEN}
+)
 _CONTINUED = re.compile(r"(.+)\*(\d{1,3})(\*?)", re.ASCII)
 
 
@@ -36,6 +44,18 @@ class Value:
 
     parameters: tuple[tuple[str, bytes], ...]
     """Names in lower case with their raw content, unquoted, in their order."""
+
+    is_regular: bool = field(default=True, eq=False)
+    """
+    Whether it follows the grammar of RFC 2045 section 5.1, without comments, and has each
+    parameter once, so that all programs read it as the same.
+    """
+
+    is_extended: bool = field(default=False, eq=False)
+    """Whether a parameter is written as in RFC 2231."""
+
+    is_named: bool = field(default=True, eq=False)
+    """Whether a parameter may be the name of a file."""
 
     @classmethod
     def parse(cls, value: bytes) -> Value:
@@ -56,17 +76,25 @@ class Value:
         return b""
 
 
-_NOTHING = Value("", ())
+_NOTHING = Value("", (), is_regular=False, is_named=False)
 
 
 def _read(value: bytes) -> Value:
-    word = _COMMENT.sub(b"", value.partition(b";")[0]).strip().lower()
+    word = value.partition(b";")[0]
+    word = (_COMMENT.sub(b"", word) if b"(" in word else word).strip().lower()
     parameters = []
     for match in _PARAMETER.finditer(value):
         name, quoted, token = match.groups()
-        content = token.strip() if quoted is None else _ESCAPE.sub(rb"\1", quoted)
+        content = token.strip() if quoted is None else quoted
+        if quoted is not None and b"\\" in quoted:
+            content = _ESCAPE.sub(rb"\1", quoted)
         parameters.append((characters(name).lower(), content))
-    return Value(characters(word), tuple(parameters))
+    is_regular = _REGULAR.fullmatch(value) is not None
+    names = [name for name, _ in parameters]
+    is_regular = is_regular and len(set(names)) == len(names)
+    is_extended = b"*" in value and any("*" in name for name in names)
+    is_named = any("name" in name for name in names)
+    return Value(characters(word), tuple(parameters), is_regular, is_extended, is_named)
 
 
 # Nearly all messages say one of the same few things: "text/html; charset=utf-8", "base64".
@@ -81,8 +109,10 @@ def file_names(disposition: Value, content_type: Value) -> tuple[str, ...]:
     A name may stand in both fields, plain or as RFC 2231 or RFC 2047 encode it, in pieces, and
     more than once; where two readings differ, both are given.
     """
-    readings = _readings(disposition, "filename") + _readings(content_type, "name")
-    return tuple(dict.fromkeys(_cut(reading) for reading in readings if reading))
+    if not (disposition.is_named or content_type.is_named):
+        return ()
+    found = readings(disposition, "filename") + readings(content_type, "name")
+    return tuple(dict.fromkeys(_cut(reading) for reading in found if reading))
 
 
 def _cut(name: str) -> str:
@@ -94,8 +124,11 @@ def _cut(name: str) -> str:
     return f"{name[: NAME_LIMIT // 2 - 1]}…{name[-NAME_LIMIT // 2 :]}"
 
 
-def _readings(value: Value, parameter: str) -> list[str]:
-    readings = []
+def readings(value: Value, parameter: str) -> list[str]:
+    """
+    Read a parameter in every way: extended, joined of its pieces, decoded, as it stands.
+    """
+    found = []
     pieces: dict[int, tuple[bytes, bool]] = {}
     plain: list[str] = []
     for name, content in value.parameters:
@@ -103,12 +136,12 @@ def _readings(value: Value, parameter: str) -> list[str]:
         if name == parameter:
             plain += [decode(content, VALUE_LIMIT), characters(content)]
         elif name == f"{parameter}*":
-            readings.append(_extended(content))
+            found.append(_extended(content))
         elif continued and continued[1] == parameter:
             pieces.setdefault(int(continued[2]), (content, bool(continued[3])))
     if 0 in pieces:
-        readings.append(_joined(pieces))
-    return readings + plain
+        found.append(_joined(pieces))
+    return found + plain
 
 
 def _extended(content: bytes) -> str:

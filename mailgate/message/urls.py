@@ -7,9 +7,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from urllib.parse import unquote
 
 from attrs import frozen
+
+from mailgate.message.host import clean_host, is_address
 
 LINK_LIMIT = 250
 """How many links of a message are looked at."""
@@ -26,7 +27,6 @@ _WEB = re.compile(
     r"([/\\][^?#]*)?(?:[^?#]*\?([^#]*))?",
     re.DOTALL,
 )
-_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)
 _SECOND_LEVEL_LABELS = """
     ac asn co com edu firm gen go gob gouv gov govt gub idf ind info k12 ltd me mil muni my net ne
     nhs nic nom or org plc police sch school tm web
@@ -54,7 +54,7 @@ class Link:
     """In lower case; C{http} where the link has none but looks like a name of a web server."""
 
     host: str
-    """In lower case, or C{""}: of C{mailto:} that of the (first) address."""
+    """As L{clean_host} gives it, or C{""}: of C{mailto:} that of the (first) address."""
 
     port: int | None
     path: str
@@ -106,29 +106,20 @@ def parse_link(target: str) -> Link | None:
         return None
     name, port, path, query = web.groups()
     host = clean_host(name)
-    is_address = host.startswith("[") or _NUMBER.fullmatch(host.rpartition(".")[2]) is not None
+    is_bare = is_address(host)
     return Link(
         scheme,
         host,
         int(port) if port else None,
         (path or "").replace("\\", "/"),
         _names(query) if query else (),
-        is_address,
-        host if is_address else organisation(host),
+        is_bare,
+        host if is_bare else organisation(host),
     )
 
 
 def _names(query: str) -> tuple[str, ...]:
     return tuple(pair.partition("=")[0][:40] for pair in query.split("&", 20)[:20])
-
-
-def clean_host(name: str) -> str:
-    """
-    Give the name of a host as it is compared: lower case, decoded, without a dot at the end.
-    """
-    if "%" in name:
-        name = unquote(name, errors="replace")
-    return name.strip().strip(".").lower()[:255]
 
 
 @lru_cache(maxsize=4096)

@@ -15,8 +15,10 @@ from mailgate.interfaces import IExtractor, IMessage, IThreads, MaybeDeferred
 from mailgate.message.archive import Caps
 from mailgate.message.attachments import Attachments, Examination
 from mailgate.message.header import Headers
+from mailgate.message.links import Places, places_of
 from mailgate.message.message import HEAD_LIMIT
-from mailgate.message.mime import Parsed, read
+from mailgate.message.mime import Limits, Parsed, read
+from mailgate.message.mime.readings import Enclosed, Readings, is_simple, read_all, simple
 from mailgate.pipeline.plan import FIELDS
 from mailgate.pipeline.view import View
 
@@ -68,8 +70,12 @@ class ContentExtractor:
         Read the message: a small one at once, a larger one from its file and in a thread.
         """
         message, fields = view.message, view.fact(FIELDS)
-        if message.size <= HEAD_LIMIT:
-            return _content([message.head(HEAD_LIMIT)], fields)
+        if message.size <= _AT_ONCE:
+            data = message.head(HEAD_LIMIT)
+            parsed = read(data, _LIMITS_AT_ONCE, fields)
+            if not parsed.unread:
+                return Content(data, parsed)
+            return self.threads.run(_content, [data], fields)
         return Deferred.fromCoroutine(self._collect(message, fields))
 
     async def _collect(self, message: IMessage, fields: Headers) -> Content:
@@ -77,9 +83,67 @@ class ContentExtractor:
         return await self.threads.run(_content, pieces, fields)
 
 
+_AT_ONCE = 128 * 1024
+"""Bytes of a message that is read at once, and not in a thread."""
+
+_LIMITS_AT_ONCE = Limits(parts=200, header_bytes=64 * 1024, lines=5000)
+"""One that needs more was made to take long, and is read in a thread."""
+
+
 def _content(pieces: Sequence[bytes], fields: Headers) -> Content:
     data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
     return Content(data, read(data, headers=fields))
+
+
+@implementer(IExtractor)
+@frozen(eq=False)
+class ReadingsExtractor:
+    """
+    C{readings}: the message as each mail program may read it, as L{Readings}.
+    """
+
+    threads: IThreads
+
+    name = "readings"
+    needs = ("content",)
+    deadline = 20.0
+
+    def extract(self, view: View) -> MaybeDeferred[Readings]:
+        """
+        Read it again where it is not strictly regular: in a thread, as it may have been made to
+        take long.
+        """
+        content: Content = view.fact("content")
+        if is_simple(content.parsed):
+            return simple(content.parsed, content.data)
+        return self.threads.run(read_all, content.data, content.parsed)
+
+
+@implementer(IExtractor)
+@frozen(eq=False)
+class PlacesExtractor:
+    """
+    C{places}: where the message leads, as L{Places}; and its pages are read.
+    """
+
+    threads: IThreads
+
+    name = "places"
+    needs = ("content",)
+    deadline = 20.0
+
+    def extract(self, view: View) -> MaybeDeferred[Places]:
+        """
+        Look at its pages and texts: at once where they are short, else in a thread.
+        """
+        parsed = view.fact("content").parsed
+        if sum([len(text.characters) for text in parsed.texts]) <= _SEEN_AT_ONCE:
+            return places_of(parsed.seen)
+        return self.threads.run(lambda: places_of(parsed.seen))
+
+
+_SEEN_AT_ONCE = 96 * 1024
+"""Characters of text that are looked at at once, which takes about 2 ms."""
 
 
 @implementer(IExtractor)
@@ -93,7 +157,7 @@ class FilesExtractor:
     caps: Caps
 
     name = "files"
-    needs = ("content",)
+    needs = ("content", "readings")
     deadline = 20.0
 
     def extract(self, view: View) -> MaybeDeferred[Attachments]:
@@ -101,17 +165,18 @@ class FilesExtractor:
         Look at the attachments: at once where none has to be opened, else in a thread.
         """
         content: Content = view.fact("content")
-        if not content.parsed.attachments:
+        enclosed = view.fact("readings").enclosed
+        if not enclosed:
             return _NO_ATTACHMENTS
         if len(content.data) > HEAD_LIMIT:
-            return self.threads.run(self._look, content)
-        examination = Examination(content.parsed, content.data, self.caps)
+            return self.threads.run(self._look, enclosed)
+        examination = Examination(enclosed, self.caps)
         if examination.is_done:
             return examination.finish()
         return self.threads.run(examination.finish)
 
-    def _look(self, content: Content) -> Attachments:
-        return Examination(content.parsed, content.data, self.caps).finish()
+    def _look(self, enclosed: tuple[Enclosed, ...]) -> Attachments:
+        return Examination(enclosed, self.caps).finish()
 
 
 _NO_ATTACHMENTS = Attachments()
@@ -126,4 +191,10 @@ def make_extractors(threads: IThreads, checks: Checks | None = None) -> Sequence
     """
     section = (checks or Checks()).attachments
     caps = Caps(section.depth, section.files, section.ratio, section.unpacked_bytes)
-    return (FieldsExtractor(), ContentExtractor(threads), FilesExtractor(threads, caps))
+    return (
+        FieldsExtractor(),
+        ContentExtractor(threads),
+        FilesExtractor(threads, caps),
+        ReadingsExtractor(threads),
+        PlacesExtractor(threads),
+    )

@@ -29,6 +29,7 @@ TITLES: Mapping[str, str] = {
     "headers": "Headers",
     "helo": "Name of the client",
     "lists": "Allowed and blocked",
+    "mime": "Parts of the message",
     "names": "Names in the DNS",
     "penalty": "What came from there lately",
     "rates": "How much was sent",

@@ -8,6 +8,7 @@ from mailgate.knowledge.entry import ListName, make_entry
 from mailgate.knowledge.lists import Lists
 from mailgate.message.envelope import Envelope, Session
 from mailgate.message.header import Headers
+from mailgate.message.links import places_of
 from mailgate.message.message import MemoryMessage
 from mailgate.message.mime import read
 from mailgate.pipeline.extractors import Content
@@ -75,12 +76,17 @@ def view_of_message(data):
     Give what a check of the message sees.
     """
     recipient = Address("ada", "example.com")
+    content = Content(data, read(data))
     envelope = Envelope(session(), "7q4m-x2vd-90kt", Address("sender", "example.org"), NOW)
     return View(
         envelope.session,
         NOW,
         ({}, {}, {}),
-        {"fields": Headers.parse(data), "content": Content(data, read(data))},
+        {
+            "fields": Headers.parse(data),
+            "content": content,
+            "places": places_of(content.parsed.seen),
+        },
         envelope,
         MemoryMessage((data,)),
         (recipient,),

@@ -19,7 +19,7 @@ PAGES = Path(__file__).parents[2] / "docs" / "checks"
 
 SYMBOL = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 
-NO_SCORES = {("headers", "cap_score"), ("attachments", "cap_score")}
+NO_SCORES = {(name, "cap_score") for name in ("attachments", "headers", "html", "links")}
 """Options whose names end like those of a score, though no symbol has it."""
 
 

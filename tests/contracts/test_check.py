@@ -8,6 +8,7 @@ from pathlib import Path
 from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
@@ -94,7 +95,12 @@ def found_by(checks, greeting, client, data):
     judge = of_session.begin(envelope)
     judge.mail()
     judge.rcpt(Address("postmaster", "example.com"))
-    (verdict,) = judge.message(MemoryMessage((data,)))
+    verdicts = judge.message(MemoryMessage((data,)))
+    if isinstance(verdicts, Deferred):
+        answers = []
+        verdicts.addCallback(answers.append)
+        (verdicts,) = answers
+    (verdict,) = verdicts
     return verdict.findings
 
 

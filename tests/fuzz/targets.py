@@ -23,9 +23,13 @@ from mailgate.authentication.tags import TagError
 from mailgate.delivery.answer import passed_on
 from mailgate.delivery.body import LineEnds, Unclean, encode
 from mailgate.message import mime
+from mailgate.message.embedded import embedded
 from mailgate.message.header import Headers, decode
 from mailgate.message.mailbox import list_id, mailboxes
 from mailgate.message.message import MemoryMessage
+from mailgate.message.mime.readings import read_all
+from mailgate.message.mime.stdlib import can_be_read, read_stdlib
+from mailgate.message.tnef import read_tnef
 from mailgate.message.urls import parse_link, spans_of_links
 from mailgate.wire import xtext
 from mailgate.wire.base64 import b64encode, strict_b64decode
@@ -272,6 +276,32 @@ def message(data):
         parse_link(text[begin:end])
 
 
+def readings(data):
+    """
+    No reading of a message raises, each keeps its limits, and a message that is strictly regular
+    is read as the same by Python's own parser. The readers of files in text and in C{winmail.dat}
+    never raise either.
+    """
+    limits = mime.Limits(depth=5, parts=20, text=2000, lines=100, names=50)
+    parsed = mime.read(data, limits)
+    every = read_all(data, parsed, limits)
+    check(len(every.all) == 1 or not parsed.is_regular, parsed.doubts)
+    for each in every.enclosed:
+        content = each.decoded(100)
+        check(len(content) <= 100, each)
+        check(0 <= each.part.begin <= each.part.end <= len(each.data), each)
+    for reading in every.all:
+        check(len(reading.enclosed) <= limits.parts + 1, reading.words)
+    for text in (*every.hidden_texts, *(name for e in every.enclosed for name in e.part.names)):
+        text.encode("utf-8")
+    if parsed.is_regular and can_be_read(data):
+        theirs = read_stdlib(data, limits)
+        ours = [part for part in parsed.attachments if not part.type.startswith("multipart/")]
+        check(len(theirs) == len(ours), theirs, ours)
+    for file in (*read_tnef(data, 10).files, *embedded(data).found):
+        check(file is not None, data)
+
+
 def dns(data):
     """
     A reply of a DNS server is read or refused. What is read can be shown, and names are read back
@@ -398,6 +428,7 @@ def targets(folder):
             replies,
             log_in,
             message,
+            readings,
             dns,
             authentication,
         )

@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mailgate.edge.conversation import Conversation
 from mailgate.edge.smtp import SmtpServer
+from mailgate.message.mime.readings import Enclosed
 from mailgate.message.spool import FileMessage
 from mailgate.wire.data import ChunkReader, DataReader, DotStuffer, LineEndMender
 from mailgate.wire.dns import message as dns_message
@@ -83,6 +84,7 @@ class TargetTests(SynchronousTestCase):
             ("chunks", LineEndMender, "feed", lambda self, data: data),
             ("proxy", ProxyReader, "_complete", lambda self, end: None),
             ("replies", ReplyParser, "is_amid", property(lambda self: True)),
+            ("readings", Enclosed, "decoded", lambda self, limit: bytes(limit + 1)),
             ("dns", dns_message, "unpack_name", lambda name: name.decode("latin-1")),
         ):
             self.assertFalse(self.is_broken(name), name)

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from mailgate.config.forbidden import FileType
 from mailgate.message.archive import Caps, File
 from mailgate.message.attachments import Examination
-from mailgate.message.mime import read
+from mailgate.message.mime.readings import read_all
 from tests.message.samples import (
     PROGRAM,
     attached,
@@ -23,7 +23,7 @@ def examine(data):
     """
     Look at the attachments of a message.
     """
-    return Examination(read(data), data, Caps())
+    return Examination(read_all(data).enclosed, Caps())
 
 
 def files(data):

@@ -3,13 +3,19 @@ Tests for L{mailgate.message.encoding}.
 """
 
 from base64 import b64encode
-from binascii import b2a_qp
+from binascii import a2b_base64, b2a_qp
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailgate.message.encoding import decode_body, decoded_size
+from mailgate.message.encoding import (
+    IN_PIECES,
+    UNTIL_PADDING,
+    decode_body,
+    decoded_size,
+    measure,
+)
 
 
 class EncodingTests(SynchronousTestCase):
@@ -51,7 +57,44 @@ class EncodingTests(SynchronousTestCase):
         self.assertEqual(decode_body(b"!\r\n" * 100_000 + b"TVqQAA", "base64", 4), b"MZ\x90\0")
         self.assertEqual(decode_body(b"=\r\n" * 100_000 + b"=4D", "quoted-printable", 4), b"M")
 
-    @given(st.binary(max_size=100), st.sampled_from(["base64", "quoted-printable", "x"]))
+    def test_a21_padding_within(self):
+        """
+        Base64 with padding within is read in all ways: as ended by it, as several pieces, and as if
+        it were not there.
+        """
+        raw = b"QQ==QkM=REVG"
+        self.assertEqual(decode_body(raw, UNTIL_PADDING, 9), b"A")
+        self.assertEqual(decode_body(raw, IN_PIECES, 9), b"ABCDEF")
+        self.assertEqual(decode_body(raw, IN_PIECES, 2), b"AB")
+        self.assertEqual(decode_body(raw, "base64", 99), a2b_base64(b"QQQkMREV"))
+
+    def test_measure(self):
+        """
+        Base64 is strict where it has letters, line ends and padding at its end; others are.
+        """
+        for raw, expected in (
+            (b"QUJD\r\nQQ==\r\n", (4, True)),
+            (b"QUJD QQ==", (4, False)),
+            (b"QQ==QUJD", (4, False)),
+            (b"QUJDQ", (3, False)),
+        ):
+            self.assertEqual(measure(raw, "base64"), expected, raw)
+        self.assertEqual(measure(b"=41=", "quoted-printable"), (0, True))
+        self.assertEqual(measure(b"====", ""), (4, True))
+
+    def test_uuencode(self):
+        """
+        An encoding that says that it is uuencode is decoded.
+        """
+        self.assertEqual(decode_body(b"begin 644 a\n#0V%T\n`\nend\n", "x-uuencode", 9), b"Cat")
+        self.assertEqual(decode_body(b"words", "x-uuencode", 9), b"")
+
+    @given(
+        st.binary(max_size=100),
+        st.sampled_from(
+            ["base64", "quoted-printable", "x", "x-uuencode", UNTIL_PADDING, IN_PIECES]
+        ),
+    )
     def test_anything(self, raw, encoding):
         """
         Whatever it is given, it gives at most what it was asked for.

@@ -66,6 +66,23 @@ class HeadersTests(SynchronousTestCase):
         headers = Headers.parse(b" lost\r\nA: b\r\nno field\r\n more of it\r\nC: d\r\n\r\n")
         self.assertEqual(headers.fields, {"a": [b" b"], "c": [b" d"]})
 
+    def test_oddity(self):
+        """
+        Whatever may make programs read other fields is told; a usual section has nothing of it.
+        """
+        for section in (b"", b"A: b", b"A: b\r\n c\r\nD:e\r\n\r\nbody\0\n\r", b"\r\nx"):
+            self.assertEqual(Headers.parse(section).oddity, "", section)
+        for section, words in (
+            (b"A : b\r\n\r\n", "the name of a header field"),
+            (b"\xc3\x84: b\r\n\r\n", "the name of a header field"),
+            (b"A: b\r\nwords\r\n\r\n", "a line among the header fields is none"),
+            (b"A: b\r\n\t\r\n c\r\n\r\n", "a line of white space"),
+            (b" A: b\r\n\r\n", "begins with white space"),
+            (b"A: b\nC: d\r\n\r\n", "a CR or LF by itself"),
+            (b"A: b\0\r\n\r\n", "a NUL"),
+        ):
+            self.assertIn(words, Headers.parse(section).oddity, section)
+
     def test_text(self):
         """
         Encoded words are decoded, the space between two of them goes.

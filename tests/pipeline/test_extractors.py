@@ -133,6 +133,39 @@ class ExtractorTests(SynchronousTestCase):
         self.assertTrue(seen[0].parsed.is_cut)
         self.assertEqual(len(self.successResultOf(self.verdicts)), 1)
 
+    def test_content_that_takes_long(self):
+        """
+        A small message with more parts than usual is read in a thread, to its end.
+        """
+        threads = SlowThreads()
+        parts = b"--b\r\n\r\nx\r\n" * 300
+        data = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + parts + b"--b--\r\n"
+        seen = self.fact("content", MemoryMessage((data,)), threads)
+        self.assertEqual((seen, len(threads.waiting)), ([], 1))
+        threads.work()
+        self.assertEqual(len(seen[0].parsed.parts), 301)
+        self.assertEqual(seen[0].parsed.unread, ())
+
+    def test_readings(self):
+        """
+        C{readings} are there at once for a message that is strictly regular. Any other, and one
+        whose text may hold files, is read in a thread.
+        """
+        threads = SlowThreads()
+        data = attached("a.txt", b"words")
+        (readings,) = self.fact("readings", MemoryMessage((data,)), threads)
+        self.assertEqual(len(readings.all), 1)
+        self.assertEqual(threads.waiting, [])
+        odd = b"X : y\r\n" + data
+        text = b"Subject: x\r\n\r\nbegin 644 a.txt\r\n#0V%T\r\n`\r\nend\r\n"
+        for data, is_odd in ((odd, True), (text, False)):
+            seen = self.fact("readings", MemoryMessage((data,)), threads)
+            self.assertEqual((seen, len(threads.waiting)), ([], 1))
+            threads.work()
+            self.assertEqual(len(seen[0].all) > 1, is_odd)
+            self.assertEqual([each.part.name for each in seen[0].enclosed], ["a.txt"])
+            self.assertEqual(len(self.successResultOf(self.verdicts)), 1)
+
     def test_files(self):
         """
         C{files} are what a message brings, at once where nothing has to be opened.

@@ -1,0 +1,105 @@
+"""
+Where a message leads: the links of its pages and of its text, and what these carry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from string import ascii_lowercase, ascii_uppercase
+
+from attrs import frozen
+
+from mailgate.message.redirect import carried
+from mailgate.message.seen import Seen
+from mailgate.message.urls import Link, parse_link, spans_of_links
+
+LIMIT = 200
+"""How many links of a message are looked at."""
+
+
+@frozen
+class Place:
+    """
+    A place to which a message leads.
+    """
+
+    address: str
+    """As it is written."""
+
+    link: Link
+    shown: str
+    """What the page shows in its place; C{""} where it stands in text."""
+
+    is_in_page: bool
+    """Whether it is a link of a page, not only text that looks like one."""
+
+    carried: tuple[Link, ...]
+    """Where it leads on to, as far as its own address tells; the outermost first."""
+
+    @property
+    def all(self) -> tuple[Link, ...]:
+        """
+        Give the link and what it carries.
+        """
+        return (self.link, *self.carried)
+
+
+@frozen
+class Places:
+    """
+    All places to which a message leads.
+    """
+
+    places: tuple[Place, ...] = ()
+    """Each once, in their order, those of pages first; at most L{LIMIT}."""
+
+    is_cut: bool = False
+    """Whether there are more."""
+
+    @property
+    def web(self) -> tuple[Place, ...]:
+        """
+        Give those that a browser opens.
+        """
+        return tuple(place for place in self.places if place.link.is_web and place.link.host)
+
+
+def places_of(seen: Seen) -> Places:
+    """
+    Find where a message leads. Linear in its size; never raises.
+    """
+    places: list[Place] = []
+    known: set[str] = set()
+    for address, shown, is_in_page in _addresses(seen):
+        if address in known:
+            continue
+        known.add(address)
+        link = parse_link(address)
+        if link is None:
+            continue
+        if len(places) == LIMIT:
+            return Places(tuple(places), True)
+        inner = carried(address) if link.is_web else ()
+        links = filter(None, map(parse_link, inner))
+        places.append(Place(address, link, shown, is_in_page, tuple(links)))
+    return Places(tuple(places))
+
+
+def _addresses(seen: Seen) -> Iterator[tuple[str, str, bool]]:
+    for anchor in seen.page.anchors:
+        yield anchor.target, anchor.text, True
+    # Mail programs make links of what looks like one, in the text of a page too.
+    for text in (seen.plain, *(page.text for page in seen.pages)):
+        for start, end in spans_of_links(_lower(text)):
+            yield text[start:end], "", False
+
+
+def _lower(text: str) -> str:
+    """
+    Write a text in lower case, with every character in its place.
+    """
+    lower = text.lower()
+    return lower if len(lower) == len(text) else text.translate(_LOWER)
+
+
+_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)

@@ -1,0 +1,63 @@
+"""
+What a message shows to people: its plain text, and its pages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from attrs import define
+
+from mailgate.message.html import Page, read_html
+
+if TYPE_CHECKING:
+    from mailgate.message.mime.parts import TextPart
+
+PLAIN_LIMIT = 32_000
+"""How many characters of plain text are looked at, in all parts together."""
+
+HTML_LIMIT = 512 * 1024
+"""How many characters of HTML."""
+
+_PAGES = 10
+
+
+@define(eq=False, slots=False)
+class Seen:
+    """
+    What is looked at of a message.
+    """
+
+    plain: str
+    """The plain text, as it came, at most L{PLAIN_LIMIT} characters."""
+
+    pages: tuple[Page, ...]
+    """Those that are not empty, in their order, ten at most."""
+
+    @cached_property
+    def page(self) -> Page:
+        """
+        Give all pages as one; an empty one where there is none.
+        """
+        return Page.joined(self.pages)
+
+
+def seen_of(texts: Sequence[TextPart]) -> Seen:
+    """
+    Look at the texts of a message. Linear in their size; never raises.
+    """
+    plain: list[str] = []
+    pages: list[Page] = []
+    left, html_left = PLAIN_LIMIT, HTML_LIMIT
+    for text in texts:
+        if text.is_html:
+            html = text.characters[:html_left]
+            if len(pages) < _PAGES and html and not html.isspace():
+                html_left -= len(html)
+                pages.append(read_html(html))
+        elif left > 0:
+            plain.append(text.characters[:left])
+            left -= len(plain[-1])
+    return Seen("\n".join(plain)[:PLAIN_LIMIT], tuple(pages))

@@ -1,0 +1,92 @@
+"""
+Tests of L{mailgate.message.host}.
+"""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from mailgate.message.host import clean_host, is_address
+
+DISGUISES = {
+    "EVIL.Test": "evil.test",
+    "evil.test.": "evil.test",
+    " evil.test ": "evil.test",
+    "%65vil.test": "evil.test",
+    "%EF%BD%85vil.test": "evil.test",
+    "\uff45\uff56\uff49\uff4c.test": "evil.test",
+    "evil\u3002test": "evil.test",
+    "ev\u00adil.test": "evil.test",
+    "ev\u200bil.test": "evil.test",
+    "b\u00fccher.example": "xn--bcher-kva.example",
+    "B\u00dcCHER.example": "xn--bcher-kva.example",
+    "stra\u00dfe.example": "xn--strae-oqa.example",
+    "\u0430pple.example": "xn--pple-43d.example",
+    "a_b.example": "a_b.example",
+    "\u24d4vil.test": "evil.test",
+}
+"""What is written, and where a browser goes."""
+
+ADDRESSES = {
+    "192.0.2.7": "192.0.2.7",
+    "3221225991": "192.0.2.7",
+    "0xC0000207": "192.0.2.7",
+    "0300.0.02.07": "192.0.2.7",
+    "192.0.519": "192.0.2.7",
+    "192.519": "192.0.2.7",
+    "192.0.2.7.": "192.0.2.7",
+    "0xc0.0.0x2.0x7": "192.0.2.7",
+    "0x7f.1": "127.0.0.1",
+    "\uff11\uff19\uff12.0.2.7": "192.0.2.7",
+    "[2001:DB8:0:0::1]": "[2001:db8::1]",
+    "[::ffff:192.0.2.7]": "[::ffff:c000:207]",
+}
+"""What is written, and which address it is."""
+
+NO_ADDRESSES = ("256.0.0.1", "1.2.3.4.5", "08.0.0.1", "4294967296", "a.1", "[::g]", "1..2")
+"""What no browser opens, though it ends like an address."""
+
+
+class HostTests(SynchronousTestCase):
+    """
+    Tests of L{clean_host} and L{is_address}.
+    """
+
+    def test_disguised(self):
+        """
+        A name is the one for which a browser asks.
+        """
+        for written, meant in DISGUISES.items():
+            self.assertEqual(clean_host(written), meant, written)
+            self.assertFalse(is_address(clean_host(written)), written)
+
+    def test_addresses(self):
+        """
+        An address is one in every way of writing it.
+        """
+        for written, meant in ADDRESSES.items():
+            self.assertEqual(clean_host(written), meant, written)
+            self.assertTrue(is_address(clean_host(written)), written)
+
+    def test_no_addresses(self):
+        """
+        What would be an address and is none stays as it is.
+        """
+        for written in NO_ADDRESSES:
+            self.assertEqual(clean_host(written), written)
+            self.assertTrue(is_address(written), written)
+
+    @given(st.text())
+    def test_never_raises(self, name):
+        """
+        Whatever the name is, what comes back can be compared: it is in lower case.
+        """
+        host = clean_host(name)
+        self.assertEqual(host, host.lower())
+
+    @given(st.ip_addresses(v=4), st.sampled_from(["{:d}", "{:#x}", "0{:o}"]))
+    def test_whole_numbers(self, address, form):
+        """
+        One number stands for any address of IPv4.
+        """
+        self.assertEqual(clean_host(form.format(int(address))), str(address))
