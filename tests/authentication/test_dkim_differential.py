@@ -137,7 +137,6 @@ class DifferentialTests(SynchronousTestCase):
         @settings(
             max_examples=EXAMPLES,
             database=None,
-            deadline=None,
             phases=(Phase.generate,),
             suppress_health_check=list(HealthCheck),
         )

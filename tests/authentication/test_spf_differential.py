@@ -214,7 +214,6 @@ class DifferentialTests(SynchronousTestCase):
             max_examples=EXAMPLES,
             database=None,
             phases=(Phase.generate,),
-            deadline=None,
             suppress_health_check=list(HealthCheck),
         )
         @given(cases())

@@ -46,7 +46,7 @@ class MailbagTests(SynchronousTestCase):
         """
         self.assertRaises(ValueError, Mailbag, 4095)
 
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=30)
     @given(size=st.integers(4096, 400_000), number=st.integers(0, 10**7))
     def test_lines(self, size, number):
         """

@@ -8,7 +8,6 @@ from unittest.mock import patch
 
 from attrs import evolve
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from twisted.internet.defer import succeed
 from twisted.trial.unittest import SynchronousTestCase
@@ -131,7 +130,6 @@ class ReadingsTests(SynchronousTestCase):
         off = settings(**{name: {"mode": "off"} for name in ("dkim", "arc", "dmarc")})
         self.assertIsNone(Readings.from_settings(off))
 
-    @hypothesis_settings(deadline=None)
     @given(
         BODIES,
         st.lists(st.integers(0, 900), max_size=9),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from twisted.trial.unittest import SynchronousTestCase
@@ -299,7 +299,6 @@ class AnyMistakeTests(SynchronousTestCase):
             self.assertRegex(problem.why, "must be .|is missing|there is no such")
         return problems
 
-    @settings(deadline=None)
     @given(st.sampled_from([*places(every_option())]), _ANYTHING)
     def test_any_value_anywhere(self, place: tuple[str | int, ...], value: Any) -> None:
         """
@@ -312,7 +311,6 @@ class AnyMistakeTests(SynchronousTestCase):
         target[place[-1]] = value
         self.explained(tables)
 
-    @settings(deadline=None)
     @given(st.sampled_from([*places(every_option())]), _WORDS, _ANYTHING)
     def test_any_key_anywhere(self, place: tuple[str | int, ...], key: str, value: Any) -> None:
         """

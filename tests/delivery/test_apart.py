@@ -5,7 +5,7 @@ Tests of L{mailgate.delivery.apart}: a reply for each recipient.
 import errno
 
 from attrs import evolve
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.defer import CancelledError
 from twisted.trial.unittest import SynchronousTestCase
@@ -57,7 +57,6 @@ class SettlementApartTests(SynchronousTestCase):
         replies = [str(reply) for reply in outcome.replies]
         return replies, [copy.outcome for copy in outcome.copies], outcome
 
-    @settings(deadline=None)
     @given(GROUPS, st.integers(1, 3))
     def test_each_alone(self, groups, size):
         """
@@ -78,7 +77,6 @@ class SettlementApartTests(SynchronousTestCase):
         self.assertEqual(scene.queued(), [])
         self.assertEqual(outcome.notes, (DUPLICATE,) if "unknown" in outcomes else ())
 
-    @settings(deadline=None)
     @given(GROUPS)
     def test_last_reply(self, groups):
         """

@@ -121,7 +121,7 @@ class WayInTests(FramingTestCase):
     DATA and BDAT are two ways to say the same.
     """
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=150)
     @given(LINES, SIZES, st.booleans(), CUTS, st.booleans())
     @example(b"", [], False, [1], False)
     @example(b".\r\n", [1, 1, 1, 0], True, [1], False)
@@ -141,7 +141,7 @@ class WayInTests(FramingTestCase):
         self.assertEqual(self.passed(data), content)
         self.assertEqual(self.passed(bdat), content)
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=150)
     @given(PIECES, SIZES, CUTS)
     @example(b"a\r\nb", [2], [1])
     @example(b"a\r", [1], [1])
@@ -174,7 +174,7 @@ class WayInTests(FramingTestCase):
         self.assertEqual(rest, ["503 5.5.1 say MAIL first"] * len(rest))
         self.assertEqual(replies[-len(rest) - 1 :], [first, *rest])
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=150)
     @given(PIECES, SIZES, CUTS, st.booleans())
     @example(b"a\r", [2], [1], False)
     @example(b"\r\r\n\n", [1, 1, 1], [1], True)
@@ -205,7 +205,7 @@ class SplitTests(FramingTestCase):
     How the bytes of a session are cut makes no difference.
     """
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=150)
     @given(
         st.lists(
             st.sampled_from(

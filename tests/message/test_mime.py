@@ -422,7 +422,7 @@ class Hostile(SynchronousTestCase):
         self.assertEqual(parsed.text, "Schö")
         self.assertTrue(parsed.is_cut)
 
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=300)
     @given(
         st.lists(
             st.one_of(

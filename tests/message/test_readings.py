@@ -235,7 +235,7 @@ class HostileTests(SynchronousTestCase):
             self.assertLess(most, 16 * 1024 * 1024, name)
             del every
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=150)
     @given(
         st.lists(
             st.one_of(

@@ -61,7 +61,7 @@ class ReplyParserTests(SynchronousTestCase):
         single = (bytes((byte,)) for byte in CONVERSATION)
         self.assertEqual(parse(*single), (REPLIES, "", False))
 
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=300)
     @given(
         st.lists(
             st.sampled_from(
@@ -80,7 +80,7 @@ class ReplyParserTests(SynchronousTestCase):
         pieces = [data[a:b] for a, b in pairwise(places)]
         self.assertEqual(parse(*pieces), parse(data))
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=200)
     @given(st.binary(max_size=300))
     def test_hostile(self, data):
         """
