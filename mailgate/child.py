@@ -80,6 +80,7 @@ class Child:
         self._deliveries: Mapping[str, IDelivery] = {}
         self._worker: Worker | None = None
         self._sandbox = Sandbox(reactor, sandboxed.PROGRAM, jobs=1)
+        self._documents = Sandbox(reactor, sandboxed.PROGRAM, size=2, jobs=sandboxed.DOCUMENTS)
         self._suspects: Suspects | None = None
         self._is_open = False
 
@@ -156,6 +157,7 @@ class Child:
             lambda what, client, name: self._hub.link.tell(COUNTED, Count(what, client, name)),
             suspects,
             lambda state: self._hub.link.tell(DNS_LIST_FAILED, state),
+            sandbox=self._documents,
         )
         worker.open_elsewhere(beginning.clients)
         worker.take_up_lists(beginning.dns_lists)
@@ -207,6 +209,7 @@ class Child:
         await DeferredList([delivery.close() for delivery in self._deliveries.values()])
         await worker.stop()
         await self._sandbox.close()
+        await self._documents.close()
         self._hub.link.tell(MEASURED, worker.take_measured())
 
     def _status(self) -> WorkerStatus:

@@ -924,6 +924,21 @@ class Protection(StrEnum):
     """It can only compute, read files and answer."""
 
 
+class CheckFailed(Exception):
+    """
+    A check could not be made, or not to its end, for a reason that is known and no mistake of ours:
+    its C{on_error} decides.
+    """
+
+    def __init__(self, why: str, findings: Sequence[Finding] = ()) -> None:
+        """
+        @param why: in words, without a full stop.
+        @param findings: what was seen nevertheless.
+        """
+        super().__init__(why)
+        self.findings = tuple(findings)
+
+
 class SandboxError(Exception):
     """
     A job in the sandbox has no result; the message says why.

@@ -13,7 +13,7 @@ from mailgate.checks.known import Known
 from mailgate.checks.reading import Readings
 from mailgate.checks.table import checks_off, make_checks
 from mailgate.config.model import Settings
-from mailgate.interfaces import IThreads
+from mailgate.interfaces import ISandbox, IThreads
 from mailgate.pipeline.engine import Pipeline
 from mailgate.pipeline.extractors import make_extractors
 from mailgate.pipeline.plan import make_plan
@@ -32,6 +32,7 @@ def make_pipeline(
     measure: Measure | None = None,
     suspects: Suspects | None = None,
     relays: Relays | None = None,
+    sandbox: ISandbox | None = None,
 ) -> Pipeline:
     """
     Join the checks that are on, what they need, and the policy.
@@ -44,11 +45,13 @@ def make_pipeline(
     @param suspects: the messages that have killed a process; without, the content of every message
         is judged here.
     @param relays: servers of ours that bring the mail of strangers; without, those of C{settings}.
+    @param sandbox: where parsers of others look into attachments; without, nobody does, and the
+        checks that ask for it fail.
     @raise ConfigurationError: the checks cannot be brought into an order.
     """
     plan = make_plan(
         make_checks(settings, evolve(known, threads=threads)),
-        make_extractors(threads, settings.checks),
+        make_extractors(threads, settings.checks, sandbox),
         checks_off(settings),
     )
     readings = Readings.from_settings(settings)

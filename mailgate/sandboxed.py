@@ -10,14 +10,19 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
+from attrs import frozen
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.task import Clock
+from zope.interface import implementer
 
 from mailgate.checks.known import Known
 from mailgate.classify.classifier import Classifier, Reader
 from mailgate.config.model import Settings
 from mailgate.hub import reading
 from mailgate.hub.learning import FOLDER
+from mailgate.interfaces import ISandbox, Protection
 from mailgate.judging import make_pipeline
+from mailgate.message.dissect.question import JOB as DISSECT
 from mailgate.net.serving import Work, serve
 from mailgate.pipeline.content import JOB, decode_question, encode_answer
 from mailgate.pipeline.engine import Pipeline
@@ -27,6 +32,12 @@ from mailgate.store.threads import ImmediateThreads, immediate_result
 
 PROGRAM = __name__
 """What L{mailgate.net.sandbox.Sandbox} is told to run."""
+
+DOCUMENTS = 50
+"""
+Of how many messages a process looks into the attachments. One that a file has taken over can only
+keep quiet about the files of those that follow, and what is seen without the sandbox is seen.
+"""
 
 
 def judge(value: bytes) -> bytes:
@@ -48,10 +59,38 @@ def _judge_of(text: str) -> tuple[Pipeline, Reader]:
     classifier = Classifier()
     learned = Reader(classifier, settings.data / FOLDER, Files(), threads)
     known = Known(classifier=classifier)
-    return make_pipeline(settings, known, threads, Clock(), time.time), learned
+    here = Here()
+    return make_pipeline(settings, known, threads, Clock(), time.time, sandbox=here), learned
 
 
-JOBS: Mapping[str, Work] = {JOB: judge, **reading.JOBS}
+def dissect(value: bytes) -> bytes:
+    """
+    Look into files with parsers that others have written.
+    """
+    # Most of these processes never have such a job, and what it needs takes time and memory.
+    from mailgate.message.dissect.work import dissect as dissect_them
+
+    return dissect_them(value)
+
+
+@implementer(ISandbox)
+@frozen(eq=False)
+class Here:
+    """
+    The sandbox for whoever is in it already.
+    """
+
+    protections: frozenset[Protection] | None = None
+    problem: str = ""
+
+    def run(self, job: str, value: bytes, seconds: float) -> Deferred[bytes]:
+        """
+        Do a job at once. If it kills this process, that of the whole message dies.
+        """
+        return maybeDeferred(JOBS[job], value)
+
+
+JOBS: Mapping[str, Work] = {JOB: judge, DISSECT: dissect, **reading.JOBS}
 """All jobs there are, by their names."""
 
 

@@ -147,6 +147,7 @@ class Gateway(Service):
         # Two pages at a time, what decisions teach, and a command.
         self._sandbox = Sandbox(reactor, sandboxed.PROGRAM, size=4, jobs=1000)
         self._sandbox_apart = Sandbox(reactor, sandboxed.PROGRAM, jobs=1)
+        self._documents = Sandbox(reactor, sandboxed.PROGRAM, size=2, jobs=sandboxed.DOCUMENTS)
         self._storage = storage = Storage(
             settings,
             threads,
@@ -224,6 +225,7 @@ class Gateway(Service):
                 ),
                 self._deliveries,
                 self._possible,
+                sandbox=self._documents,
                 list_failed=self._list_watch.failed,
             )
             self._list_watch.changed = self._worker.take_up_lists
@@ -701,7 +703,9 @@ class Gateway(Service):
         return self._sandbox.probe().addErrback(lambda failure: failure.trap(SandboxUnavailable))
 
     def _close_sandboxes(self) -> Deferred[Any]:
-        return DeferredList([self._sandbox.close(), self._sandbox_apart.close()])
+        return DeferredList(
+            [each.close() for each in (self._sandbox, self._sandbox_apart, self._documents)]
+        )
 
     def _close_deliveries(self) -> Deferred[Any]:
         return DeferredList([delivery.close() for delivery in self._deliveries.values()])

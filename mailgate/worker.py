@@ -39,6 +39,7 @@ from mailgate.interfaces import (
     Counted,
     IDelivery,
     IHub,
+    ISandbox,
     IThreads,
     Share,
     share_with_nobody,
@@ -105,6 +106,7 @@ class Worker:
         share: Share = share_with_nobody,
         suspects: Suspects | None = None,
         list_failed: Callable[[ListState], None] = lambda state: None,
+        sandbox: ISandbox | None = None,
     ) -> None:
         """
         @param threads: where files are read and written.
@@ -112,6 +114,7 @@ class Worker:
         @param deliveries: the upstreams by their names.
         @param possible: how many sessions the machine allows.
         @param suspects: the messages that have killed a process, and the sandbox for them.
+        @param sandbox: where parsers of others look into attachments.
         @param share: tells the other workers what is counted of clients.
         @param list_failed: tells the hub of a list in the DNS that is not to be believed.
         @raise ConfigurationError: the checks cannot be brought into an order.
@@ -155,6 +158,7 @@ class Worker:
                 parts.wall_clock,
                 self._stopwatch,
                 suspects,
+                sandbox=sandbox,
             ),
             recipients=self._addressing.recipients,
             dispatcher=Dispatcher(hub, rewriter, routes.upstream_for, reactor, routes.full_address),

@@ -13,6 +13,7 @@ from mailgate.checks.bayes import BayesCheck
 from mailgate.checks.dkim import DkimCheck
 from mailgate.checks.dmarc import DmarcCheck
 from mailgate.checks.dnslists import DnsListsCheck
+from mailgate.checks.documents import DocumentsCheck
 from mailgate.checks.geo import GeoCheck
 from mailgate.checks.greylist import GreylistCheck
 from mailgate.checks.headers import HeadersCheck
@@ -43,6 +44,7 @@ CHECKS: Mapping[str, Callable[[Settings, Known], ICheck]] = {
     "dmarc": lambda settings, known: DmarcCheck.from_settings(settings, known),
     "reputation": lambda settings, known: ReputationCheck.from_settings(settings, known),
     "attachments": lambda settings, known: AttachmentsCheck.from_settings(settings),
+    "documents": lambda settings, known: DocumentsCheck.from_settings(settings),
     "mime": lambda settings, known: MimeCheck.from_settings(settings),
     "links": lambda settings, known: LinksCheck.from_settings(settings),
     "html": lambda settings, known: HtmlCheck.from_settings(settings),

@@ -31,6 +31,7 @@ _ZERO_WIDTH_IN_WORD = re.compile(
     "(?<=[A-Za-z\u00c0-\u052f])[\u200b\u200c\u200d\u2060\ufeff]+(?=[A-Za-z\u00c0-\u052f])"
 )
 _LETTERS = re.compile(r"[A-Za-z]{3,}")
+_WORD = re.compile(r"\w+")
 _CAPITALS = bytes(ord("A") if chr(c) in ascii_uppercase else c for c in range(256))
 _GREEK_OR_CYRILLIC = bytes(range(0xCD, 0xD5))
 _USUAL_PORTS = {None, 80, 443}
@@ -133,7 +134,8 @@ def _hidden_text(hidden: Sequence[Hidden], body: Words, found: list[str]) -> Non
     later = [each for each in hidden if not each.is_first]
     if any(each.way is Way.ZERO_FONT and sum(map(str.isalpha, each.text)) >= 3 for each in later):
         found.append("zero_font_text")
-    if sum(len(each.text.split()) for each in hidden if each.is_first) > 60:
+    # Programs fill it up with spaces and characters of no width, which are no text.
+    if sum(len(_WORD.findall(each.text)) for each in hidden if each.is_first) > 60:
         found.append("long_preheader")
     if later:
         words = split(normalise("\n".join(each.text for each in later)))

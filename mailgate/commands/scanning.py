@@ -35,10 +35,12 @@ from mailgate.message.section import header_section
 from mailgate.message.spool import Spool
 from mailgate.net.dns.resolver import Resolver
 from mailgate.net.dns.servers import find_servers
+from mailgate.net.waiting import WaitingSandbox
 from mailgate.parts import Parts
 from mailgate.pipeline.engine import Pipeline
 from mailgate.pipeline.offline import judge, judge_waiting
 from mailgate.pipeline.relays import Relays
+from mailgate.sandboxed import PROGRAM
 from mailgate.store.files import Files
 from mailgate.store.threads import ImmediateThreads, immediate_result
 from mailgate.verdict import Verdict
@@ -225,7 +227,15 @@ class Scanner:
 
     def _make_pipeline(self, known: Known, clock: IReactorTime) -> Pipeline:
         relays = Relays(self._situation.trust, may_refuse=True, are_stored=True)
-        return make_pipeline(self._settings, known, self._threads, clock, time.time, relays=relays)
+        return make_pipeline(
+            self._settings,
+            known,
+            self._threads,
+            clock,
+            time.time,
+            relays=relays,
+            sandbox=WaitingSandbox(PROGRAM),
+        )
 
     def _envelope(self, message: IMessage) -> Envelope:
         situation, now = self._situation, time.time()

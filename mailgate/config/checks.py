@@ -260,6 +260,35 @@ class AttachmentsCheck(Check):
     )
 
 
+class DocumentsCheck(Check):
+    """
+    C{[checks.documents]}: what attached documents, pages and pictures would do.
+    """
+
+    mode: CheckMode = CheckMode.ENFORCE
+    action: EnforcedAction = EnforcedAction.QUARANTINE
+    on_error: OnError = OnError.DEFER
+    deadline: Annotated[float, Field(gt=0, le=30, strict=True)] = 10
+    macros_score: Score = 4
+    dde_score: Score = 6
+    remote_score: Score = 6
+    embedded_score: Score = 0.5
+    pdf_script_score: Score = 2
+    pdf_launch_score: Score = 6
+    pdf_files_score: Score = 0.5
+    smuggling_score: Score = 6
+    unpacking_score: Score = 3
+    script_score: Score = 0.5
+    password_score: Score = 4
+    redirect_score: Score = 2
+    shortcut_score: Score = 1
+    code_score: Score = 1
+    opened_score: Score = 3
+    unreadable_score: Score = 4
+    cap_score: Score = 8
+    """What the findings of this check add together at most."""
+
+
 class MimeCheck(Check):
     """
     C{[checks.mime]}: whether all mail programs read a message as the same.
@@ -611,6 +640,7 @@ class Checks(Section):
     dmarc: DmarcCheck = DmarcCheck()
     reputation: ReputationCheck = ReputationCheck()
     attachments: AttachmentsCheck = AttachmentsCheck()
+    documents: DocumentsCheck = DocumentsCheck()
     mime: MimeCheck = MimeCheck()
     links: LinksCheck = LinksCheck()
     html: HtmlCheck = HtmlCheck()

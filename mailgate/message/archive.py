@@ -13,13 +13,23 @@ from collections.abc import Callable, Iterable
 from attrs import define, evolve, field, frozen
 
 from mailgate.config.forbidden import FileType
+from mailgate.message.archived import kind_of_zip, named_in_gzip, without_end
 from mailgate.message.compound import compound_type
 from mailgate.message.filename import extensions, forms
 from mailgate.message.filetype import DEEP, HEAD, file_type
+from mailgate.message.inside.inspector import (
+    MEMBER_BYTES,
+    READ_WHOLE,
+    Inspector,
+    Parser,
+    Place,
+    Specimen,
+    way_of,
+)
+from mailgate.message.inside.office import is_looked_at, look_at_member, look_at_names
 from mailgate.message.mime import Limits, Part
 from mailgate.message.mime.readings import read_all
 from mailgate.message.tar import read_tar
-from mailgate.message.text import characters
 from mailgate.message.tnef import read_tnef
 from mailgate.message.zip import Entry, inflate, read_directory, unpack
 
@@ -124,7 +134,7 @@ class _Box:
         """
         Say where what is in it lies.
         """
-        return (*self.file.within, self.file.names[0] if self.file.names else "")
+        return _path_of(self.file)
 
 
 Unpack = Callable[[int], bytes]
@@ -142,6 +152,9 @@ class Opener:
     """All that were found, each archive before what is in it."""
 
     flaws: dict[Flaw, None] = field(factory=dict)
+    inspector: Inspector = field(factory=Inspector)
+    """What has looked into them."""
+
     _bytes_left: int = field(init=False)
     _deep_looks: int = field(init=False, default=_DEEP_LOOKS)
     _messages_left: int = field(init=False, default=_MESSAGES_OPENED)
@@ -167,10 +180,30 @@ class Opener:
         if kind is not None:
             self._boxes.append(_Box(data, file, len(self.files), kind))
         self.files.append(file)
+        self._look_into(data, file)
+
+    def _look_into(self, data: bytes, file: File) -> None:
+        """
+        Look at what the last of the files would do, and take up what lies in it.
+        """
+        within = _path_of(file)
+        place = Place(len(self.files) - 1, within, self._bytes_left)
+        inner = self.inspector.open(data, file.names, file.type, file.claimed, place)
+        if len(within) > self.caps.depth:
+            return
+        for content in inner:
+            self._bytes_left -= len(content)
+            if self._files_left:
+                self._take(content, File((), self._type(content), within))
+
+    def _keep(self, parser: Parser, data: bytes, path: tuple[str, ...], place: int) -> None:
+        self.inspector.keep(Specimen(parser, data, path, place))
 
     def _open(self, box: _Box) -> None:
         if box.kind is FileType.OFFICE_OLD:
             self._refine(box, *compound_type(box.data))
+            if self.files[box.place].type is not FileType.INSTALLER:
+                self._keep(Parser.OFFICE, box.data, box.within, box.place)
         elif len(box.within) > self.caps.depth:
             self._flaw(box, f"Archives lie in each other more than {self.caps.depth} deep.")
         elif box.kind is FileType.ZIP:
@@ -208,8 +241,14 @@ class Opener:
         if directory.overlaps:
             self._flaw(box, "Files in it share their bytes, as only in a bomb.", is_bomb=True)
         entries = [entry for entry in directory.entries if not entry.is_folder]
-        kind = _kind_of_zip({name.lower() for entry in entries for name in entry.names})
-        self._refine(box, kind, any(entry.is_encrypted for entry in entries))
+        all_names = {name.lower() for entry in entries for name in entry.names}
+        kind = kind_of_zip(all_names)
+        is_encrypted = any(entry.is_encrypted for entry in entries)
+        self._refine(box, kind, is_encrypted)
+        if is_encrypted and not directory.overlaps:
+            self._keep(Parser.LOCKED_ZIP, box.data, box.within, box.place)
+        if kind in (FileType.OFFICE, FileType.OFFICE_MACROS):
+            self._look_into_document(box, entries, all_names)
         is_document = kind is not FileType.ZIP and _has_extension(box.file, _DOCUMENTS)
         for entry in entries:
             file = File(entry.names, within=box.within, is_encrypted=entry.is_encrypted)
@@ -221,6 +260,27 @@ class Opener:
                 self.files.append(file)
             else:
                 self._open_entry(box, entry, file)
+
+    def _look_into_document(self, box: _Box, entries: list[Entry], names: set[str]) -> None:
+        """
+        Look at what a document since 2007 loads and starts, and at its pictures.
+        """
+        look_at_names(names, self.inspector.look, box.within)
+        if any(name.endswith("vbaproject.bin") for name in names):
+            self._keep(Parser.OFFICE, box.data, box.within, box.place)
+        for entry in entries:
+            name = entry.names[0].lower().replace("\\", "/").lstrip("/") if entry.names else ""
+            is_picture = "/media/" in name or name.startswith("pictures/")
+            if not (is_picture or is_looked_at(name)) or self._bytes_left <= 0:
+                continue
+            content = unpack(box.data, entry, min(MEMBER_BYTES, self._bytes_left))
+            self._bytes_left -= len(content)
+            if is_picture:
+                place = Place(box.place, box.within, 0)
+                for _ in self.inspector.open(content, (), file_type(content[:HEAD]), "", place):
+                    raise AssertionError("nothing lies in a picture")
+            else:
+                look_at_member(name, content, self.inspector.look, box.within)
 
     def _open_entry(self, box: _Box, entry: Entry, file: File) -> None:
         if entry.size > max(_RATIO_FROM, entry.packed * self.caps.ratio):
@@ -235,7 +295,9 @@ class Opener:
             self._unpack(box, file, lambda limit: unpack(box.data, entry, limit), entry.packed)
 
     def _open_gzip(self, box: _Box) -> None:
-        names = dict.fromkeys(filter(None, (*_named_in_gzip(box.data), *_without_end(box.file))))
+        names = dict.fromkeys(
+            filter(None, (*named_in_gzip(box.data), *without_end(box.file.names)))
+        )
         file = File(tuple(names), within=box.within)
 
         def unpack_it(limit: int) -> bytes:
@@ -289,8 +351,13 @@ class Opener:
         if kind is FileType.UNKNOWN and len(head) == HEAD and self._looks_deep():
             kind = file_type(unpack_it(DEEP))
         file = evolve(file, type=kind)
+        way = way_of(file.names, file.type, file.claimed)
         if opened_as(file) is None:
             self.files.append(file)
+            if way is not None:
+                content = unpack_it(max(0, min(READ_WHOLE[way], self._bytes_left)))
+                self._bytes_left -= len(content)
+                self._look_into(content, file)
             return
         content = unpack_it(self._bytes_left + 1)
         self._bytes_left -= len(content)
@@ -345,43 +412,12 @@ def last_extensions(names: Iterable[str]) -> set[str]:
     return {pieces[-1] for pieces in found if pieces}
 
 
+def _path_of(file: File) -> tuple[str, ...]:
+    """
+    Give the name of a file behind those of the archives in which it lies.
+    """
+    return (*file.within, file.names[0] if file.names else "")
+
+
 def _has_extension(file: File, among: frozenset[str]) -> bool:
     return not among.isdisjoint(last_extensions(file.names))
-
-
-def _kind_of_zip(names: set[str]) -> FileType:
-    if any(name.endswith("vbaproject.bin") or "/macrosheets/" in name for name in names):
-        return FileType.OFFICE_MACROS
-    if "androidmanifest.xml" in names:
-        return FileType.ANDROID_APP
-    if "[content_types].xml" in names or {"mimetype", "meta-inf/manifest.xml"} <= names:
-        return FileType.OFFICE
-    if "meta-inf/manifest.mf" in names:
-        return FileType.JAVA
-    return FileType.ZIP
-
-
-def _named_in_gzip(data: bytes) -> tuple[str, ...]:
-    """
-    Give the name in the header of a gzip file (RFC 1952 section 2.3.1).
-    """
-    flags, at = data[3:4], 10
-    if not flags or not flags[0] & 8:
-        return ()
-    if flags[0] & 4:
-        at += 2 + int.from_bytes(data[10:12], "little")
-    return (characters(data[at : at + 4096].partition(b"\0")[0]),)
-
-
-def _without_end(file: File) -> tuple[str, ...]:
-    """
-    Give the names that programs give to what they unpack from a gzip file.
-    """
-    endings = {".gz": "", ".tgz": ".tar", ".z": ""}
-    return tuple(
-        form[: -len(ending)] + instead
-        for name in file.names
-        for form in forms(name)
-        for ending, instead in endings.items()
-        if form.endswith(ending)
-    )

@@ -8,7 +8,26 @@ from __future__ import annotations
 from attrs import field, frozen
 
 from mailgate.message.archive import Caps, File, Flaw, Opener, is_read, opened_as
+from mailgate.message.inside.inspector import Specimen, way_of
+from mailgate.message.inside.signs import Sign
 from mailgate.message.mime.readings import Enclosed
+
+_AT_ONCE = 32 * 1024
+"""Bytes of a text that is looked at at once."""
+
+
+@frozen
+class Trouble:
+    """
+    A file that could not be looked into.
+    """
+
+    path: tuple[str, ...]
+    """Its name, and before it those of the archives in which it lies."""
+
+    why: str
+    is_grave: bool = False
+    """Whether whoever looked into it died of that, or came to no end."""
 
 
 @frozen
@@ -21,6 +40,20 @@ class Attachments:
     """Those that are attached, each before what lies in it."""
 
     flaws: tuple[Flaw, ...] = ()
+    signs: tuple[Sign, ...] = ()
+    """What they would do."""
+
+    leads: tuple[str, ...] = ()
+    """Where they lead, as it is written in them."""
+
+    specimens: tuple[Specimen, ...] = field(default=(), repr=False)
+    """Those that are still to be looked into, by others."""
+
+    troubles: tuple[Trouble, ...] = ()
+    """Those that the others could not look into."""
+
+    unjudged: str = ""
+    """Why the others could not look at this time, or C{""}."""
 
 
 @frozen(eq=False)
@@ -47,7 +80,10 @@ class Examination:
         """
         Tell whether nothing has to be opened, which may take a while.
         """
-        return not any(map(self._is_opened, self.enclosed, self.files))
+        return not any(
+            self._is_opened(each, file) and not self._is_short(each, file)
+            for each, file in zip(self.enclosed, self.files, strict=True)
+        )
 
     def finish(self) -> Attachments:
         """
@@ -59,8 +95,35 @@ class Examination:
                 opener.open(each.decoded(len(each.data)), file)
             else:
                 opener.files.append(file)
-        return Attachments(tuple(opener.files), tuple(opener.flaws))
+        return attachments_of(opener)
 
     @staticmethod
     def _is_opened(each: Enclosed, file: File) -> bool:
-        return opened_as(file) is not None and not is_read(each.part)
+        if is_read(each.part):
+            return False
+        is_archive = opened_as(file) is not None
+        return is_archive or way_of(file.names, file.type, file.claimed) is not None
+
+    @staticmethod
+    def _is_short(each: Enclosed, file: File) -> bool:
+        if opened_as(file) is not None or each.part.size > _AT_ONCE:
+            return False
+        return way_of(file.names, file.type, file.claimed) == "text"
+
+
+def attachments_of(opener: Opener) -> Attachments:
+    """
+    Give what was found.
+    """
+    inspector = opener.inspector
+    troubles: tuple[Trouble, ...] = ()
+    if inspector.is_full:
+        troubles = (Trouble((), "there are more than are looked into"),)
+    return Attachments(
+        tuple(opener.files),
+        tuple(opener.flaws),
+        tuple(inspector.look.signs),
+        tuple(inspector.look.leads),
+        tuple(inspector.specimens),
+        troubles,
+    )

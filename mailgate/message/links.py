@@ -1,10 +1,10 @@
 """
-Where a message leads: the links of its pages and of its text, and what these carry.
+Where a message leads: the links of its pages, of its text and of its files, and what these carry.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from string import ascii_lowercase, ascii_uppercase
 
 from attrs import frozen
@@ -64,13 +64,15 @@ class Places:
         return tuple(place for place in self.places if place.link.is_web and place.link.host)
 
 
-def places_of(seen: Seen) -> Places:
+def places_of(seen: Seen, leads: Iterable[str] = ()) -> Places:
     """
     Find where a message leads. Linear in its size; never raises.
+
+    @param leads: the links in its files, as they are written there.
     """
     places: list[Place] = []
     known: set[str] = set()
-    for address, shown, is_in_page in _addresses(seen):
+    for address, shown, is_in_page in _addresses(seen, leads):
         if address in known:
             continue
         known.add(address)
@@ -85,13 +87,15 @@ def places_of(seen: Seen) -> Places:
     return Places(tuple(places))
 
 
-def _addresses(seen: Seen) -> Iterator[tuple[str, str, bool]]:
+def _addresses(seen: Seen, leads: Iterable[str]) -> Iterator[tuple[str, str, bool]]:
     for anchor in seen.page.anchors:
         yield anchor.target, anchor.text, True
     # Mail programs make links of what looks like one, in the text of a page too.
     for text in (seen.plain, *(page.text for page in seen.pages)):
         for start, end in spans_of_links(_lower(text)):
             yield text[start:end], "", False
+    for lead in leads:
+        yield lead, "", False
 
 
 def _lower(text: str) -> str:

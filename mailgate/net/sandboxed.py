@@ -40,8 +40,18 @@ import_module(sys.argv[2]).main(sys.argv[3:])
 _FOLDER = str(Path(mailgate.__file__).parents[1])
 """Where this very code lies: both ends are of one version, and of no other place."""
 
-_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1"}
+ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1"}
 """A process with threads cannot enter a user namespace."""
+
+
+def command_of(program: str, limits: Limits) -> list[str]:
+    """
+    Give the command that starts a process.
+
+    @param program: the name of a module whose C{main} calls L{mailgate.net.serving.serve}.
+    """
+    command = [sys.executable, "-I", "-B", "-c", _BEGIN, _FOLDER, program]
+    return [*command, str(limits.memory_bytes), str(limits.cpu_seconds)]
 
 
 @frozen
@@ -85,10 +95,9 @@ class SandboxedProcess(ProcessProtocol):
         @raise OSError: it is not possible.
         """
         process = cls(handlers)
-        command = [sys.executable, "-I", "-B", "-c", _BEGIN, _FOLDER, program]
-        command += [str(limits.memory_bytes), str(limits.cpu_seconds)]
+        command = command_of(program, limits)
         # Descriptors 0, 1 and 2 are pipes; there are no others.
-        reactor.spawnProcess(process, sys.executable, command, env=_ENVIRONMENT)
+        reactor.spawnProcess(process, sys.executable, command, env=ENVIRONMENT)
         return process
 
     def send(self, job: str, value: bytes) -> None:

@@ -4,21 +4,24 @@ What is made of a message for several checks to read.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from attrs import frozen
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from mailgate.config.checks import Checks
-from mailgate.interfaces import IExtractor, IMessage, IThreads, MaybeDeferred
+from mailgate.interfaces import IExtractor, IMessage, ISandbox, IThreads, MaybeDeferred
 from mailgate.message.archive import Caps
 from mailgate.message.attachments import Attachments, Examination
 from mailgate.message.header import Headers
+from mailgate.message.inside.inspector import Parser
 from mailgate.message.links import Places, places_of
 from mailgate.message.message import HEAD_LIMIT
 from mailgate.message.mime import Limits, Parsed, read
 from mailgate.message.mime.readings import Enclosed, Readings, is_simple, read_all, simple
+from mailgate.message.passwords import passwords_of
+from mailgate.pipeline.dissection import Dissection
 from mailgate.pipeline.plan import FIELDS
 from mailgate.pipeline.view import View
 
@@ -129,17 +132,18 @@ class PlacesExtractor:
     threads: IThreads
 
     name = "places"
-    needs = ("content",)
+    needs = ("content", "files")
     deadline = 20.0
 
     def extract(self, view: View) -> MaybeDeferred[Places]:
         """
-        Look at its pages and texts: at once where they are short, else in a thread.
+        Look at its pages and texts, and at what the files lead to: at once where they are short,
+        else in a thread.
         """
-        parsed = view.fact("content").parsed
+        parsed, leads = view.fact("content").parsed, view.fact("files").leads
         if sum([len(text.characters) for text in parsed.texts]) <= _SEEN_AT_ONCE:
-            return places_of(parsed.seen)
-        return self.threads.run(lambda: places_of(parsed.seen))
+            return places_of(parsed.seen, leads)
+        return self.threads.run(lambda: places_of(parsed.seen, leads))
 
 
 _SEEN_AT_ONCE = 96 * 1024
@@ -155,6 +159,7 @@ class FilesExtractor:
 
     threads: IThreads
     caps: Caps
+    dissection: Dissection
 
     name = "files"
     needs = ("content", "readings")
@@ -162,18 +167,29 @@ class FilesExtractor:
 
     def extract(self, view: View) -> MaybeDeferred[Attachments]:
         """
-        Look at the attachments: at once where none has to be opened, else in a thread.
+        Look at the attachments: at once where none has to be opened, else in a thread; and in the
+        sandbox where that takes a parser of somebody else.
         """
         content: Content = view.fact("content")
         enclosed = view.fact("readings").enclosed
         if not enclosed:
             return _NO_ATTACHMENTS
         if len(content.data) > HEAD_LIMIT:
-            return self.threads.run(self._look, enclosed)
+            return Deferred.fromCoroutine(self._finish(lambda: self._look(enclosed), view))
         examination = Examination(enclosed, self.caps)
         if examination.is_done:
             return examination.finish()
-        return self.threads.run(examination.finish)
+        return Deferred.fromCoroutine(self._finish(examination.finish, view))
+
+    async def _finish(self, look: Callable[[], Attachments], view: View) -> Attachments:
+        found = await self.threads.run(look)
+        if not found.specimens:
+            return found
+        passwords: Sequence[str] = ()
+        if any(specimen.parser is not Parser.PICTURE for specimen in found.specimens):
+            text = view.fact("content").parsed.text
+            passwords = passwords_of(f"{view.message.headers.text('subject')}\n{text}")
+        return await self.dissection.complete(found, passwords, view.envelope.trace)
 
     def _look(self, enclosed: tuple[Enclosed, ...]) -> Attachments:
         return Examination(enclosed, self.caps).finish()
@@ -182,19 +198,22 @@ class FilesExtractor:
 _NO_ATTACHMENTS = Attachments()
 
 
-def make_extractors(threads: IThreads, checks: Checks | None = None) -> Sequence[IExtractor]:
+def make_extractors(
+    threads: IThreads, checks: Checks | None = None, sandbox: ISandbox | None = None
+) -> Sequence[IExtractor]:
     """
     Make all extractors; those that no check needs do not run.
 
     @param threads: where large messages are read.
     @param checks: the settings, for how far archives are opened.
+    @param sandbox: where parsers of others look into files.
     """
     section = (checks or Checks()).attachments
     caps = Caps(section.depth, section.files, section.ratio, section.unpacked_bytes)
     return (
         FieldsExtractor(),
         ContentExtractor(threads),
-        FilesExtractor(threads, caps),
+        FilesExtractor(threads, caps, Dissection(sandbox, caps, threads)),
         ReadingsExtractor(threads),
         PlacesExtractor(threads),
     )

@@ -14,6 +14,7 @@ from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 
 from mailgate.finding import Finding, Result
+from mailgate.interfaces import CheckFailed
 from mailgate.pipeline.plan import Step
 from mailgate.pipeline.view import View
 
@@ -62,15 +63,18 @@ class Job:
             findings = tuple([finding.seen_by(name) for finding in answer])
             self.subject.results[name] = Result(name, findings)
 
-    def write_failure(self, why: str) -> None:
+    def write_failure(self, why: str, findings: Sequence[Finding] = ()) -> None:
         """
         Keep that the step has failed. A failed extractor fails those who need its facts.
+
+        @param findings: what a check has seen nevertheless.
         """
         name = self.step.name
         if not self.step.is_extractor:
             words = f"The check {name} could not be made: {why}."
+            seen = [finding.seen_by(name) for finding in findings]
             finding = Finding(FAILED, 0.0, words, check=name)
-            self.subject.results[name] = Result(name, (finding,), has_failed=True)
+            self.subject.results[name] = Result(name, (*seen, finding), has_failed=True)
 
     @property
     def kind(self) -> str:
@@ -290,6 +294,11 @@ class Round:
     # -- failures ------------------------------------------------------------------------
 
     def _has_failed(self, job: Job, failure: Failure) -> None:
+        error = failure.value
+        if isinstance(error, CheckFailed):
+            # Whoever is to blame has told it as an event.
+            job.write_failure(str(error), error.findings)
+            return
         job.write_failure(f"it failed ({type(failure.value).__name__})")
         self._tell_failure(job, failure)
 

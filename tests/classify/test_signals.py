@@ -209,7 +209,10 @@ class SignalTests(SynchronousTestCase):
         self.pages(
             "long_preheader",
             [f"<b hidden>{novel} {novel} {novel}</b>{WORDS}"],
-            [f"<b hidden>{novel}</b>{WORDS}"],
+            [
+                f"<b hidden>{novel}</b>{WORDS}",
+                f"<b hidden>{novel}{'&nbsp;&zwnj;' * 100}{'&#847; ' * 100}</b>{WORDS}",
+            ],
         )
         self.pages("white_text", ['<b style="color:#fff">a</b>'], ["<b>a</b>"])
 

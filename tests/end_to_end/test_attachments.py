@@ -6,6 +6,7 @@ import time
 
 from tests.end_to_end.case import EndToEndTestCase
 from tests.end_to_end.client import send
+from tests.message.documents import code, locked_zip_aes, macros
 from tests.message.samples import (
     PROGRAM,
     attached,
@@ -84,6 +85,38 @@ class AttachmentTests(EndToEndTestCase):
         )
         self.assertEqual(kinds, ["unscannable"] * 4 + ["policy", None, None])
         self.assertEqual(len(gateway.delivered()), 2)
+
+    def test_a24_documents(self):
+        """
+        What needs parsers of others is looked into in the sandbox of a worker: macros, encrypted
+        files, and codes in pictures, whose links count.
+        """
+        gateway = self.gateway().start()
+        contents = (
+            attached("a.docm", macros()),
+            attached("a.zip", locked_zip_aes(b"tulip", b"a.exe", PROGRAM)).replace(
+                b"See attached.", b"The password: tulip"
+            ),
+            attached("a.png", code("https://192.0.2.1/")),
+        )
+        for content in contents:
+            self.assertTrue(send(gateway.smtp_port, RATED + content))
+        path = gateway.data / "transactions.jsonl"
+        self.eventually(
+            lambda: path.exists() and path.read_text("utf-8").count("\n") == 3, "no records"
+        )
+        lines = path.read_text("utf-8").splitlines()
+        for line, expected in zip(
+            lines,
+            (
+                {"ATTACHMENT_FORBIDDEN", "OFFICE_MACROS"},
+                {"ATTACHMENT_FORBIDDEN", "ATTACHMENT_OPENED"},
+                {"ATTACHMENT_CODE", "LINK_ADDRESS"},
+            ),
+            strict=True,
+        ):
+            for symbol in expected:
+                self.assertIn(symbol, line)
 
     def test_a10_parts(self):
         """

@@ -23,12 +23,21 @@ from mailgate.authentication.tags import TagError
 from mailgate.delivery.answer import passed_on
 from mailgate.delivery.body import LineEnds, Unclean, encode
 from mailgate.message import mime
+from mailgate.message.archive import Caps, File, Opener
 from mailgate.message.embedded import embedded
+from mailgate.message.filetype import file_type
 from mailgate.message.header import Headers, decode
+from mailgate.message.inside.signs import (
+    DETAIL_LIMIT,
+    LEAD_LIMIT,
+    LEADS_LIMIT,
+    SIGNS_LIMIT,
+)
 from mailgate.message.mailbox import list_id, mailboxes
 from mailgate.message.message import MemoryMessage
 from mailgate.message.mime.readings import read_all
 from mailgate.message.mime.stdlib import can_be_read, read_stdlib
+from mailgate.message.passwords import passwords_of
 from mailgate.message.tnef import read_tnef
 from mailgate.message.urls import parse_link, spans_of_links
 from mailgate.wire import xtext
@@ -302,6 +311,32 @@ def readings(data):
         check(file is not None, data)
 
 
+NAMES = ("a.bin", "a.html", "a.csv", "a.ics", "a.docx", "a.eml", "a.url")
+
+
+def files(data):
+    """
+    An attachment, whatever it is called, is opened and looked into within the limits, and all that
+    is seen can be written as UTF-8.
+    """
+    choice, content = choice_of(data)
+    caps = Caps(depth=3, files=20, unpacked_bytes=100_000)
+    opener = Opener(caps)
+    name = NAMES[choice % len(NAMES)]
+    opener.open(content, File((name,), file_type(content)))
+    look = opener.inspector.look
+    check(len(opener.files) <= caps.files + 1, opener.files)
+    check(len(look.signs) <= SIGNS_LIMIT and len(look.leads) <= LEADS_LIMIT + 1, look)
+    for sign in look.signs:
+        check(len(sign.detail) <= DETAIL_LIMIT, sign)
+        sign.detail.encode("utf-8")
+    for lead in look.leads:
+        check(len(lead) <= LEAD_LIMIT, lead)
+        lead.encode("utf-8")
+    for word in passwords_of(content.decode("latin-1")):
+        check(3 <= len(word) <= 64, word)
+
+
 def dns(data):
     """
     A reply of a DNS server is read or refused. What is read can be shown, and names are read back
@@ -429,6 +464,7 @@ def targets(folder):
             log_in,
             message,
             readings,
+            files,
             dns,
             authentication,
         )

@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mailgate.edge.conversation import Conversation
 from mailgate.edge.smtp import SmtpServer
+from mailgate.message.inside.signs import Look
 from mailgate.message.mime.readings import Enclosed
 from mailgate.message.spool import FileMessage
 from mailgate.wire.data import ChunkReader, DataReader, DotStuffer, LineEndMender
@@ -85,6 +86,7 @@ class TargetTests(SynchronousTestCase):
             ("proxy", ProxyReader, "_complete", lambda self, end: None),
             ("replies", ReplyParser, "is_amid", property(lambda self: True)),
             ("readings", Enclosed, "decoded", lambda self, limit: bytes(limit + 1)),
+            ("files", Look, "lead", lambda self, address: self.leads.update({"x" * 2001: None})),
             ("dns", dns_message, "unpack_name", lambda name: name.decode("latin-1")),
         ):
             self.assertFalse(self.is_broken(name), name)

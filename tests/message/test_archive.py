@@ -3,6 +3,7 @@ Tests for L{mailgate.message.archive}.
 """
 
 import gzip
+import io
 import zipfile
 from random import Random
 
@@ -293,6 +294,20 @@ class AttackTests(SynchronousTestCase):
         self.assertTrue(archive.is_encrypted and file.is_encrypted)
         self.assertEqual(file.names, ("a.exe",))
         self.assertEqual(sentences("x.zip", data), set())
+
+    def test_a23_symlink(self):
+        """
+        A link to another file is a file with some bytes: nothing is followed.
+        """
+        target = io.BytesIO()
+        with zipfile.ZipFile(target, "w") as archive:
+            info = zipfile.ZipInfo("a.txt")
+            info.create_system, info.external_attr = 3, 0o120777 << 16
+            archive.writestr(info, "/etc/passwd")
+        opener = Opener(Caps())
+        opener.open(target.getvalue(), File(("a.zip",), FileType.ZIP))
+        self.assertEqual([file.type for file in opener.files], [FileType.ZIP, FileType.TEXT])
+        self.assertEqual(list(opener.flaws), [])
 
     def test_a23_unknown_packing(self):
         """

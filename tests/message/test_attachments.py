@@ -52,7 +52,7 @@ class ExaminationTests(SynchronousTestCase):
             ("Content-Type: image/jpeg; name=a.jpg", PROGRAM),
             ("Content-Type: text/plain; name=b.txt", b"words"),
             ("Content-Type: text/plain", b"words"),
-            ("Content-Type: application/octet-stream", b"%PDF-1.7"),
+            ("Content-Type: application/octet-stream", b"ID3\3\0\0"),
         )
         examination = examine(data)
         self.assertEqual(
@@ -60,7 +60,7 @@ class ExaminationTests(SynchronousTestCase):
             (
                 File(("a.jpg",), FileType.WINDOWS_PROGRAM, claimed="image/jpeg"),
                 File(("b.txt",), FileType.TEXT, claimed="text/plain"),
-                File((), FileType.PDF, claimed="application/octet-stream"),
+                File((), FileType.MEDIA, claimed="application/octet-stream"),
             ),
         )
         self.assertTrue(examination.is_done)
@@ -123,7 +123,7 @@ class ExaminationTests(SynchronousTestCase):
         """
         A large file that is no archive is not decoded as a whole.
         """
-        data = attached("a.pdf", b"%PDF-1.7" + bytes(20_000_000))
+        data = attached("a.mp3", b"ID3\3" + bytes(20_000_000))
         examination = within_a_second(self, examine, data)
         self.assertTrue(examination.is_done)
 

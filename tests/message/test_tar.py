@@ -2,6 +2,7 @@
 Tests for L{mailgate.message.tar}.
 """
 
+import io
 import tarfile
 
 from hypothesis import given
@@ -46,6 +47,21 @@ class TarTests(SynchronousTestCase):
         names = ("../../etc/passwd", "/etc/passwd", "`id`.exe", "$(id);|&.exe", "a\nb")
         tar = read_tar(tarred(*((name, b"") for name in names)), 100)
         self.assertEqual([entry.names[0] for entry in tar.entries], list(names))
+
+    def test_a23_links(self):
+        """
+        Links to other files are passed over: none is followed.
+        """
+        target = io.BytesIO()
+        with tarfile.open(fileobj=target, mode="w") as archive:
+            for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE):
+                member = tarfile.TarInfo("a.txt")
+                member.type, member.linkname = kind, "/etc/passwd"
+                archive.addfile(member)
+            archive.addfile(tarfile.TarInfo("b"))
+        tar = read_tar(target.getvalue(), 100)
+        self.assertEqual([each.names for each in tar.entries], [("b",)])
+        self.assertEqual(tar.flaws, ())
 
     def test_a23_many(self):
         """

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailgate.interfaces import Phase, Scope
+from mailgate.interfaces import CheckFailed, Phase, Scope
 from mailgate.pipeline.round import FAILED
 from tests.pipeline.events import events
 from tests.pipeline.harness import (
@@ -83,6 +83,24 @@ class DirectTests(SynchronousTestCase):
             "The check a could not be made: it failed (ZeroDivisionError).",
         )
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_known_failure(self):
+        """
+        A check that says why it could not be made says so in words and is no mistake; what it saw
+        nevertheless counts.
+        """
+
+        def half(view):
+            raise CheckFailed("half of it is missing", found(2, "B"))
+
+        with events() as told:
+            verdicts = court(ScriptedCheck("a", half)).transaction().message(MESSAGE)
+        self.assertEqual(symbols(verdicts), ["B", FAILED])
+        self.assertEqual(verdicts[0].total, 2)
+        words = "The check a could not be made: half of it is missing."
+        self.assertEqual(verdicts[0].findings[1].detail, words)
+        self.assertEqual([finding.check for finding in verdicts[0].findings], ["a", "a"])
+        self.assertEqual(told, [])
 
     def test_nonsense(self):
         """

@@ -1,0 +1,3 @@
+"""
+What documents, pages and pictures that are attached would do, and where they lead.
+"""

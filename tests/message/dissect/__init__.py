@@ -1,0 +1,3 @@
+"""
+Tests of mailgate.message.dissect.
+"""
