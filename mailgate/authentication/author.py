@@ -11,11 +11,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from attrs import frozen
+from attrs import field, frozen
 
 from mailgate.authentication.domain import canonical
 from mailgate.message.header import Headers, decode
 from mailgate.message.mailbox import VALUE_LIMIT, mailboxes
+from mailgate.message.text import characters
 
 MAILBOXES = 20
 """How many mailboxes are read; more than that is no From of a person."""
@@ -33,6 +34,7 @@ _INVISIBLE = re.compile(r"[^!-~]")
 _HIDDEN = re.compile(rb"[\r\n]from[ \t]*:", re.IGNORECASE)
 _ENCODED_WORD = re.compile(r"=\?[^?]*\?[^?]*\?[^?]*\?=")
 _NESTED = re.compile(r"[()<>@\\]")
+_BEHIND_AT = re.compile(r"@[ \t]*([^\s<>,;:@()\"\\\[\]]+)")
 _MISLEADING = re.compile(r"[\x00-\x1f]|<[^>]*@")
 _ADDRESS = rb"[A-Za-z0-9]+(?:[._+-][A-Za-z0-9]+)*@((?:[A-Za-z0-9-]+\.)+[A-Za-z]+)"
 _PLAIN = re.compile(
@@ -54,6 +56,12 @@ class Author:
     problem: str = ""
     """Why there is none, in words with nothing of a stranger's."""
 
+    candidates: tuple[str, ...] = field(default=(), eq=False)
+    """
+    Where there is none, the domains that some mail program could read there, in the form of
+    C{domain} and at most L{MAILBOXES}.
+    """
+
 
 class _Unclear(Exception):
     """
@@ -68,20 +76,23 @@ def author_of(headers: Headers) -> Author:
     """
     Give the domain that the one From of a message names. Never raises.
     """
-    values = [
-        value
-        for name in headers.fields
-        if name == "from" or _INVISIBLE.sub("", name) == "from"
-        for value in headers.values(name)
-    ]
+    values = headers.values("From")
+    if _INVISIBLE.search("".join(headers.fields)):
+        values = [
+            value
+            for name in headers.fields
+            if _INVISIBLE.sub("", name) == "from"
+            for value in headers.values(name)
+        ]
     if not values:
         return Author("", "there is no From")
     if len(values) > 1:
-        return Author("", f"there are {len(values)} From fields")
+        return _nobody(f"there are {len(values)} From fields", *values)
     for fields in headers.fields.values():
         for value in fields:
-            if (b"\n" in value or b"\r" in value) and _HIDDEN.search(value):
-                return Author("", "there is a second From behind a lone CR or LF")
+            if (b"\n" in value or b"\r" in value) and (hidden := _HIDDEN.search(value)):
+                problem = "there is a second From behind a lone CR or LF"
+                return _nobody(problem, values[0], value[hidden.end() :])
     return author(values[0])
 
 
@@ -92,7 +103,23 @@ def author(value: bytes) -> Author:
     try:
         return Author(_domain(value))
     except _Unclear as unclear:
-        return Author("", f"From {unclear}")
+        return _nobody(f"From {unclear}", value)
+
+
+def _nobody(problem: str, *values: bytes) -> Author:
+    """
+    Give what is known of an author who cannot be told.
+    """
+    found: dict[str, None] = {}
+    for value in values[:MAILBOXES]:
+        shown = value[:VALUE_LIMIT]
+        for match in _BEHIND_AT.finditer(f"{characters(shown)} {decode(shown, VALUE_LIMIT)}"):
+            domain = canonical(match[1])
+            if domain is not None:
+                found.setdefault(domain)
+            if len(found) == MAILBOXES:
+                break
+    return Author("", problem, tuple(found)[:MAILBOXES])
 
 
 def _domain(value: bytes) -> str:

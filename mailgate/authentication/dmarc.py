@@ -19,10 +19,10 @@ from mailgate.authentication.spf import Spf, SpfResult
 from mailgate.interfaces import IResolver
 from mailgate.wire.dns.answer import TXT, A, Nothing, Unknown
 
-QUERIES = 80
+QUERIES = 120
 """
-Look-ups that a resolver should allow: a walk has 8 steps, and there is one for the author and for
-each of L{IDENTIFIERS}.
+Look-ups that a resolver should allow: a walk has 8 steps, and there is one for the author, or for
+each of L{CANDIDATES}, and for each of L{IDENTIFIERS}.
 """
 
 SECONDS = 20.0
@@ -30,6 +30,9 @@ SECONDS = 20.0
 
 IDENTIFIERS = 8
 """How many authenticated domains are looked at."""
+
+CANDIDATES = 5
+"""How many domains are looked at of those that a From may be read as, where it names none."""
 
 LABELS = 8
 """From a name with so many labels on a walk goes to the last seven (section 4.10)."""
@@ -132,10 +135,35 @@ async def evaluate(
     @param organization: find organizational domains so (RFC 7489 section 3.2); by the walk through
         the DNS (section 4.10) where it is C{None}.
     """
-    if not author.domain:
-        return Dmarc(DmarcResult.PERMERROR, "", author.problem)
     domains = TreeWalk(resolver) if organization is None else SuffixList(resolver, organization)
-    return await _Evaluation(domains, author.domain).run(identifiers)
+    if author.domain:
+        return await _Evaluation(domains, author.domain).run(identifiers)
+    return await _of_nobody(domains, author, tuple(identifiers))
+
+
+async def _of_nobody(
+    domains: TreeWalk | SuffixList, author: Author, identifiers: Sequence[Identifier]
+) -> Dmarc:
+    """
+    Judge a From that names no domain. Since nobody knows how it is read, what counts is the
+    strictest policy of those that it may be read as and that fail: else who spoofs a domain would
+    only have to write its address in a way that is out of the grammar.
+    """
+    worst: Dmarc | None = None
+    for candidate in author.candidates[:CANDIDATES]:
+        found = await _Evaluation(domains, candidate).run(identifiers)
+        if found.result is DmarcResult.FAIL and (
+            worst is None or found.policy.strength > worst.policy.strength
+        ):
+            worst = found
+    if worst is None:
+        return Dmarc(DmarcResult.PERMERROR, "", author.problem)
+    reason = f"{author.problem}; read as {worst.author} it fails, and {_policy_of(worst)}"
+    return Dmarc(DmarcResult.PERMERROR, "", reason, worst.policy, worst.policy_domain)
+
+
+def _policy_of(dmarc: Dmarc) -> str:
+    return f"the policy of {dmarc.policy_domain} is {dmarc.policy}"
 
 
 @frozen
@@ -290,12 +318,15 @@ class _Evaluation:
             return Dmarc(DmarcResult.TEMPERROR, author, reason, policy, where, record)
         if aligned:
             names = " and ".join(f"{each.method} of {each.domain}" for each in aligned)
-            reason = f"{names} passes and is aligned with {author}"
+            verbs = "passes and is" if len(aligned) == 1 else "pass and are"
+            reason = f"{names} {verbs} aligned with {author}"
             return Dmarc(DmarcResult.PASS, author, reason, policy, where, record, aligned)
         if unknown:
             reason = f"{unknown[0].method} of {unknown[0].domain} is not known, which is aligned"
             return Dmarc(DmarcResult.TEMPERROR, author, reason, policy, where, record)
-        reason = f"nothing that passes is aligned with {author}; {where} asks for {policy}"
+        reason = (
+            f"nothing that passes is aligned with {author}, and the policy of {where} is {policy}"
+        )
         return Dmarc(DmarcResult.FAIL, author, reason, policy, where, record)
 
     async def _record(self) -> tuple[DmarcRecord | None, str]:

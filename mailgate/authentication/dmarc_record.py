@@ -37,6 +37,13 @@ class Policy(StrEnum):
         """
         return Policy.QUARANTINE if self is Policy.REJECT else Policy.NONE
 
+    @property
+    def strength(self) -> int:
+        """
+        Give a number that is the greater the more is asked for.
+        """
+        return tuple(Policy).index(self)
+
 
 class Suffix(StrEnum):
     """

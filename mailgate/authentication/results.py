@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import lru_cache
-from operator import attrgetter
 
 from attrs import frozen
 
@@ -39,7 +38,6 @@ _VALUE = re.compile(r'[^ \t\r\n;()"\\]+')
 _KEYWORD = re.compile(r"[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?", re.IGNORECASE | re.ASCII)
 _DIGITS = re.compile(r"[0-9]{1,9}(?![^ \t\r\n;(/=])", re.ASCII)
 _PLAIN_ID = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?", re.IGNORECASE | re.ASCII)
-_PLAIN = re.compile(rf"[ !#-\[\]-~]{{0,{VALUE_LIMIT}}}")
 _UNPRINTABLE = re.compile(r"[^ -~]")
 
 
@@ -183,7 +181,7 @@ def of_dmarc(dmarc: Dmarc) -> MethodResult:
     properties = []
     if dmarc.author:
         properties.append(Property("header", "from", dmarc.author))
-    if dmarc.record is not None:
+    if dmarc.record is not None and dmarc.record.is_usable:
         properties.append(Property("polrec", "p", dmarc.record.policy.value))
         if dmarc.policy_domain != dmarc.author:
             properties.append(Property("polrec", "domain", dmarc.policy_domain))
@@ -194,11 +192,12 @@ def quoted(value: str) -> str:
     """
     Give a value as a quoted string (RFC 5322 section 3.2.4) in visible ASCII.
     """
-    if _PLAIN.fullmatch(value):
-        return f'"{value}"'
-    shown = _UNPRINTABLE.sub("?", value[:VALUE_LIMIT])
-    escaped = shown.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+    shown = value[:VALUE_LIMIT]
+    if not (shown.isascii() and shown.isprintable()):
+        shown = _UNPRINTABLE.sub("?", shown)
+    if "\\" in shown or '"' in shown:
+        shown = shown.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{shown}"'
 
 
 def _identity(server: str) -> str:
@@ -217,18 +216,21 @@ def _keyword(word: str) -> str:
 
 def _lines(result: MethodResult) -> list[str]:
     version = f"/{result.version}" if result.version != 1 else ""
-    lines = [f"\t{_keyword(result.method)}{version}={_keyword(result.result)}"]
-
-    def add(word: str) -> None:
-        if len(lines[-1]) + 1 + len(word) <= _LINE:
-            lines[-1] += f" {word}"
+    words = [f"reason={quoted(result.reason)}"] if result.reason else []
+    words += [
+        f"{_keyword(each.type)}.{_keyword(each.name)}={quoted(each.value)}"
+        for each in result.properties
+        if each.value
+    ]
+    lines = []
+    line = f"\t{_keyword(result.method)}{version}={_keyword(result.result)}"
+    for word in words:
+        if len(line) + 1 + len(word) <= _LINE:
+            line += f" {word}"
         else:
-            lines.append(f"\t{word}")
-
-    if result.reason:
-        add(f"reason={quoted(result.reason)}")
-    for each in filter(attrgetter("value"), result.properties):
-        add(f"{_keyword(each.type)}.{_keyword(each.name)}={quoted(each.value)}")
+            lines.append(line)
+            line = f"\t{word}"
+    lines.append(line)
     return lines
 
 

@@ -47,11 +47,10 @@ _GONE = {
 }
 """Tags of RFC 7489 that mean nothing any more."""
 
-_STRENGTH = (Policy.NONE, Policy.QUARANTINE, Policy.REJECT)
 _WISHES = {
-    Policy.NONE: "to do nothing",
-    Policy.QUARANTINE: "to hold it",
-    Policy.REJECT: "to refuse it",
+    Policy.NONE: "to do nothing about",
+    Policy.QUARANTINE: "to hold",
+    Policy.REJECT: "to refuse",
 }
 
 
@@ -144,7 +143,8 @@ def _tell_which(
         why = f"{domain} has none, and {where} is its organizational domain"
     else:
         why = f"neither {domain} nor its organizational domain {organization} has one"
-    report.fine(f"The record at _dmarc.{where} applies: {why}.")
+    verb = "applies" if discovery.record is not None and discovery.record.is_usable else "counts"
+    report.fine(f"The record at _dmarc.{where} {verb}: {why}.")
     others = [f"_dmarc.{name}" for name, _ in found if name != where]
     if others:
         verb = "does" if len(others) == 1 else "do"
@@ -203,8 +203,8 @@ async def _tell_policy(
     if counts is Policy.NONE:
         report.mistake(
             f"Forged mail of {domain} is let through: “{tag}={policy}”"
-            f"{' with “t=y”' if record.is_test else ''} asks receivers {_WISHES[counts]}. Read the"
-            " reports until all of your own mail passes, then ask for more."
+            f"{' with “t=y”' if record.is_test else ''} asks receivers {_WISHES[counts]} it. Read"
+            " the reports until all of your own mail passes, then ask for more."
         )
     else:
         report.fine(f"Receivers are asked {_WISHES[counts]} what fails (“{tag}={policy}”).")
@@ -213,7 +213,7 @@ async def _tell_policy(
             f"The policy is only tried (“t=y”): one level less is asked for than “{tag}={policy}”."
         )
     for name, below in (("sp", record.of_subdomains), ("np", record.of_nonexistent)):
-        if below is not None and _STRENGTH.index(below) < _STRENGTH.index(record.policy):
+        if below is not None and below.strength < record.policy.strength:
             what = "that exist" if name == "sp" else "that do not exist"
             report.mistake(
                 f"Domains below {discovery.policy_domain} {what} are less protected than itself:"

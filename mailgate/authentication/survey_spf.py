@@ -24,7 +24,7 @@ from mailgate.authentication.survey import (
     texts_of,
 )
 from mailgate.interfaces import IResolver
-from mailgate.wire.dns.answer import AAAA, MX, A, Nothing
+from mailgate.wire.dns.answer import AAAA, MX, TXT, A, Nothing
 
 FOLLOWED = 40
 """Terms that are followed, however many there are."""
@@ -35,7 +35,7 @@ WIDE4, WIDE6 = 15, 31
 _VERSION = "v=spf1"
 _NEAR = re.compile(rb"[\s\"']*v\s*=\s*spf|spf1|spf2\.0/", re.IGNORECASE)
 _LIKE_MECHANISM = re.compile(
-    r"[-+?~]?(all|include|a|mx|ptr|ip4|ip6|ipv4|ipv6|exists)=", re.IGNORECASE | re.ASCII
+    r"(all|include|a|mx|ptr|ip4|ip6|ipv4|ipv6|exists)=", re.IGNORECASE | re.ASCII
 )
 _ALL_OF = {
     "-": "others fail",
@@ -72,7 +72,8 @@ class _Walk:
 
     async def begin(self, domain: str) -> None:
         report = self.report
-        texts = await texts_of(self.resolver, domain)
+        found = await ask(self.resolver, domain, TXT)
+        texts = () if isinstance(found, Nothing) else found
         records = [text for text in texts if is_spf(text)]
         for text in texts:
             if not is_spf(text) and _NEAR.match(text):
@@ -83,6 +84,9 @@ class _Walk:
                 )
         for record in records:
             report.show(domain, "TXT", record)
+        if isinstance(found, Nothing) and not found.exists:
+            report.mistake(f"{domain} does not exist: nothing is at this name, nor below it.")
+            return
         if not records:
             report.mistake(
                 "There is no SPF record, so nobody can tell who may send for the domain. One that"
@@ -104,10 +108,16 @@ class _Walk:
 
     def _read(self, domain: str, text: bytes) -> SpfRecord | None:
         """
-        Read a record, or say where the mistakes in it are.
+        Read a record, and say where the mistakes in it are.
         """
+        for term in text.decode("latin-1").split(" "):
+            if _LIKE_MECHANISM.match(term):
+                self.report.mistake(
+                    f"{excerpt(term)} in the record of {domain} has “=” where “:” belongs, so it is"
+                    " taken for an unknown modifier and means nothing."
+                )
         try:
-            record = parse(text)
+            return parse(text)
         except RecordError as error:
             wrong = list(_wrong_terms(text))
             for at, number, reason in wrong:
@@ -119,13 +129,6 @@ class _Walk:
                 self.report.mistake(f"The record of {domain} is wrong: {error}.")
             self.report.note("A mistake anywhere makes all of a record void (section 4.6).")
             return None
-        for term in text.decode("latin-1").split(" "):
-            if _LIKE_MECHANISM.match(term):
-                self.report.mistake(
-                    f"{excerpt(term)} in the record of {domain} has “=” where “:” belongs, so it is"
-                    " taken for an unknown modifier and means nothing."
-                )
-        return record
 
     async def _follow(self, record: SpfRecord, domain: str, path: Sequence[str]) -> None:
         has_all = False

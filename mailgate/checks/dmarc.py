@@ -142,7 +142,8 @@ class DmarcCheck:
             unknown = ""
         if is_forged:
             return (self._of_our_domain(dmarc, unknown),)
-        findings = [self._finding(dmarc)]
+        claimed = (each for each in author.candidates if self._is_unproven(view, each, identifiers))
+        findings = [self._finding(dmarc, next(claimed, ""))]
         if dmarc.result is DmarcResult.FAIL and dmarc.policy is Policy.REJECT and not unknown:
             findings += self._confirmed(view, dmarc)
         return findings
@@ -196,32 +197,43 @@ class DmarcCheck:
             fact=dmarc,
         )
 
-    def _finding(self, dmarc: Dmarc) -> Finding:
-        is_failed = dmarc.result is DmarcResult.FAIL
-        symbol = _FAILED[dmarc.policy] if is_failed else _SYMBOLS[dmarc.result]
+    def _finding(self, dmarc: Dmarc, ours: str) -> Finding:
+        """
+        Say what DMARC says.
+
+        @param ours: the domain of ours as which a From may be read that names none, or C{""}.
+        """
+        is_failed = dmarc.is_failed
+        symbol = _SYMBOLS.get(dmarc.result) or _FAILED[dmarc.policy]
         about = f"DMARC of {quote(dmarc.author)}" if dmarc.author else "DMARC"
+        detail, score = f"{about}: {dmarc.result.value}, since {dmarc.reason}.", self._score(dmarc)
+        if ours:
+            score = max(score, self.section.reject_score)
+            detail += (
+                f" It may be read as mail from {quote(ours)}, a domain of ours, but comes from"
+                " outside, and neither SPF nor DKIM of that domain passes."
+            )
         return Finding(
             symbol,
-            self._score(dmarc),
-            f"{about}: {dmarc.result.value}, since {dmarc.reason}.",
+            score,
+            detail,
             f"DMARC fails: {dmarc.reason}" if is_failed else "",
-            Kind.SPOOF if dmarc.is_failed else None,
-            is_enforced=is_failed and dmarc.policy is Policy.REJECT,
+            Kind.SPOOF if is_failed else None,
+            is_enforced=bool(ours) or (is_failed and dmarc.policy is Policy.REJECT),
             authentication=words(of_dmarc(dmarc)),
             fact=dmarc,
         )
 
     def _score(self, dmarc: Dmarc) -> float:
         section = self.section
-        if dmarc.result is DmarcResult.PERMERROR:
-            return section.no_author_score
-        if dmarc.result is not DmarcResult.FAIL:
+        if not dmarc.is_failed:
             return 0.0
-        return {
+        score = {
             Policy.NONE: section.none_score,
             Policy.QUARANTINE: section.quarantine_score,
             Policy.REJECT: section.reject_score,
         }[dmarc.policy]
+        return score if dmarc.author else max(score, section.no_author_score)
 
     def _confirmed(self, view: View, dmarc: Dmarc) -> Iterator[Finding]:
         """
@@ -249,14 +261,20 @@ class DmarcCheck:
         Tell whether it claims to be from a domain of ours and nothing of that domain vouches for
         it. Where that is not known it is not.
         """
-        if dmarc.author not in self.ours:
-            return False
         if dmarc.result in (DmarcResult.PASS, DmarcResult.TEMPERROR):
+            return False
+        return self._is_unproven(view, dmarc.author, identifiers)
+
+    def _is_unproven(self, view: View, domain: str, identifiers: Sequence[Identifier]) -> bool:
+        """
+        Tell whether a domain is ours, and nothing vouches for it.
+        """
+        if domain not in self.ours:
             return False
         spf = spf_of(view)
         is_for_all = spf is not None and allows_all(spf)
         return not any(
-            is_within(dmarc.author, each.domain)
+            is_within(domain, each.domain)
             for each in identifiers
             if each.is_unknown or (each.has_passed and not (each.method == "spf" and is_for_all))
         )

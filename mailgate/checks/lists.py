@@ -112,8 +112,8 @@ class ListsCheck:
 
 def _unverified(match: Match) -> Finding:
     words = (
-        f"{_in_words(match)} It is unverified and does not count: neither SPF nor DKIM of that "
-        "domain passes."
+        f"{_in_words(match)} It is unverified and does not count: neither SPF nor DKIM proves that "
+        "it is from there."
     )
     return Finding("ALLOWED_UNVERIFIED", 0.0, words)
 

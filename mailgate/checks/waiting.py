@@ -8,7 +8,6 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar, cast
 
 from twisted.internet.defer import Deferred
-from twisted.python.failure import Failure
 
 from mailgate.interfaces import MaybeDeferred
 
@@ -17,9 +16,12 @@ T = TypeVar("T")
 
 def at_once(coroutine: Coroutine[Any, Any, T]) -> MaybeDeferred[T]:
     """
-    Run a coroutine: give what it returns where it has waited for nothing, else a Deferred of it.
+    Run a coroutine: give what it returns, or raise what it raises, where it has waited for nothing,
+    else a Deferred of it.
     """
-    deferred = Deferred.fromCoroutine(coroutine)
-    if not deferred.called or isinstance(deferred.result, Failure):
-        return deferred
-    return cast(T, deferred.result)
+    try:
+        coroutine.send(None)
+    except StopIteration as returned:
+        return cast(T, returned.value)
+    # A Deferred that is awaited says again that it is waited for, as long as it has no result.
+    return Deferred.fromCoroutine(coroutine)

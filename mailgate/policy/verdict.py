@@ -127,20 +127,23 @@ class Policy:
             if rule.mode is CheckMode.OBSERVE:
                 seen.extend(map(_observed, result.findings))
             else:
-                seen.extend([finding.without_fact() for finding in result.findings])
+                seen.extend(result.findings)
                 # What a trap wants is never a refusal, and is done.
                 is_its_own = is_trap and result.check == TRAPS
                 wishes.extend(_wishes(result, rule, spare and not is_its_own))
-        findings = tuple(seen)
-        total = total_of(findings)
+        total = total_of(seen)
         if phase >= Phase.RCPT:
-            reasons = tuple(f.public for f in findings if f.public and f.score > 0)
-            kind = _heaviest_kind(findings)
+            reasons = tuple(f.public for f in seen if f.public and f.score > 0)
+            kind = _heaviest_kind(seen)
             wishes.append(_Wish(by_total(total, self.thresholds, spare), kind, reasons))
         if phase is not Phase.END:
             wishes = [wish for wish in wishes if wish.action in (Action.DEFER, Action.REJECT)]
         recipients = () if recipient is None else (recipient,)
         action = strongest(wish.action for wish in wishes)
+        if action is Action.ACCEPT and phase is not Phase.END:
+            # Nothing is decided, so nothing of it is kept, and there are several of these.
+            return Verdict(Action.ACCEPT, tuple(seen), total, recipients)
+        findings = tuple([finding.without_fact() for finding in seen])
         if action is Action.ACCEPT or self.mode is GatewayMode.OBSERVE:
             would = None if action is Action.ACCEPT else action
             return Verdict(Action.ACCEPT, findings, total, recipients, would=would)
@@ -204,7 +207,6 @@ def _observed(finding: Finding) -> Finding:
     """
     Give a finding as it counts where it is only observed: nothing.
     """
-    finding = finding.without_fact()
     if not finding.score:
         return finding
     detail = f"{finding.detail} (Only observed; it would count {finding.score:g}.)"

@@ -8,7 +8,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailgate.authentication.author import _PLAIN, Author, _read, _Unclear, author, author_of
+from mailgate.authentication.author import (
+    _PLAIN,
+    MAILBOXES,
+    Author,
+    _read,
+    _Unclear,
+    author,
+    author_of,
+)
 from mailgate.message.header import Headers
 
 CLEAR = (
@@ -304,3 +312,23 @@ class HeaderTests(SynchronousTestCase):
             read = author_of(headers(*lines))
             self.assertEqual(read.domain, "", lines)
             self.assertIn("From", read.problem)
+
+    def test_candidates(self):
+        """
+        Where there is no author, the domains that could be read are named, a few of them; where
+        there is one, none.
+        """
+        for lines, candidates in (
+            (("From: a@example.com",), ()),
+            (("From: nobody",), ()),
+            (("From: a@example.com", "From: b@EXAMPLE.org."), ("example.com", "example.org")),
+            (("From: <@x.example:a@example.com>",), ("x.example", "example.com")),
+            (("From: =?utf-8?q?a=40example.com?=",), ("example.com",)),
+            (("From: a@example.com", "Subject: x\nFrom: b@example.org"), None),
+            (("From: " + ",".join(f"a@n{n}.example" for n in range(100)),), None),
+        ):
+            read = author_of(headers(*lines)).candidates
+            if candidates is not None:
+                self.assertEqual(read, candidates)
+            else:
+                self.assertIn(len(read), (2, MAILBOXES))

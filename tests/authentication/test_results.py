@@ -385,5 +385,8 @@ class OwnTests(SynchronousTestCase):
                 "dmarc", method, ("header", "from", domain), *properties, reason=dmarc.reason
             )
             self.assertEqual(of_dmarc(dmarc), wanted)
+        void = Zones({"_dmarc.example.com": {"TXT": ["v=DMARC1; p=quarantin"]}})
+        dmarc = value_of(evaluate(void, Author("example.com"), passed))
+        self.assertEqual(of_dmarc(dmarc).values("polrec", "p"), ())
         dmarc = value_of(evaluate(self.zones, Author("", "there is no From"), passed))
         self.assertEqual(of_dmarc(dmarc), result("dmarc", "permerror", reason="there is no From"))

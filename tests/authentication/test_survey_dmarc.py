@@ -44,7 +44,7 @@ class SurveyDmarcTests(SurveyCase):
         """
         Of a record without mistakes it is told that it applies and what it asks for.
         """
-        for policy, wish in (("reject", "to refuse it"), ("quarantine", "to hold it")):
+        for policy, wish in (("reject", "to refuse"), ("quarantine", "to hold")):
             part = self.wrong(f"v=DMARC1; p={policy}; {RUA}")
             self.assert_said(
                 part, Weight.FINE, "applies: it is the domain's own", f"are asked {wish} what fails"
@@ -88,7 +88,7 @@ class SurveyDmarcTests(SurveyCase):
             part,
             Weight.FINE,
             "_dmarc.example.org applies: a.b.example.org has none, and example.org is its",
-            "asked to hold it what fails (“sp=quarantine”)",
+            "asked to hold what fails (“sp=quarantine”)",
         )
         self.assert_mistakes(part, "Domains below example.org that exist are less protected")
 
@@ -124,9 +124,7 @@ class SurveyDmarcTests(SurveyCase):
         """
         zones = {f"_dmarc.{HERE}": {"TXT": [f"v=DMARC1; p=quarantine; np=reject; {RUA}"]}}
         part = self.survey(survey_dmarc, zones, f"gone.{HERE}", BOTH)
-        self.assertIn(
-            "to refuse it what fails (“np=reject”)", " ".join(self.words(part, Weight.FINE))
-        )
+        self.assertIn("to refuse what fails (“np=reject”)", " ".join(self.words(part, Weight.FINE)))
 
     def test_policy_none(self):
         """

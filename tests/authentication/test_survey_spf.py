@@ -77,8 +77,25 @@ class SurveySpfTests(SurveyCase):
         Without a record nobody knows who may send; other texts do not matter.
         """
         self.assert_mistakes(self.look("some-verification=1"), "There is no SPF record")
+        self.assert_mistakes(self.survey(survey_spf, {HERE: A}, HERE), "There is no SPF record")
+
+    def test_no_domain(self):
+        """
+        A domain that does not exist, such as one with a letter too many, is told.
+        """
         self.assert_mistakes(
-            self.survey(survey_spf, {"example.net": A}, HERE), "There is no SPF record"
+            self.survey(survey_spf, {HERE: A}, "exmaple.org"),
+            "exmaple.org does not exist",
+        )
+
+    def test_wrong_and_alike(self):
+        """
+        What is no mechanism for its sign is told also where another term is wrong.
+        """
+        self.assert_mistakes(
+            self.look("v=spf1 ip4=192.0.2.1 incldue:example.net -all"),
+            "has “=” where “:” belongs",
+            "is wrong at character 22, in term 2",
         )
 
     def test_several(self):

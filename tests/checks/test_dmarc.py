@@ -171,6 +171,35 @@ class DmarcCheckTests(SynchronousTestCase):
             self.assertEqual((finding.symbol, finding.score), ("DMARC_NO_AUTHOR", 3))
             self.assertEqual(finding.kind, Kind.SPOOF)
 
+    def test_no_author_spoofed(self):
+        """
+        Who writes the address of another domain in a way that nobody can be sure of is judged by
+        what that domain asks for; where a domain of ours could be read it is held as a spoof.
+        """
+        for line in (
+            b"service@bank.example, eve@example.net",
+            b"eve@example.net\r\nFrom: service@bank.example",
+            b"<@example.net:service@bank.example>",
+            b"Bank: service@bank.example;",
+            b"=?utf-8?q?service=40bank=2Eexample?=",
+        ):
+            data = b"From: " + line + b"\r\n\r\nHi\r\n"
+            for dns, score, action in (
+                (zones(), 6, Action.QUARANTINE),
+                (zones("quarantine"), 5, Action.TAG),
+                (zones("none"), 3, Action.ACCEPT),
+                (Zones({"_dmarc.bank.example": {"TXT": Trouble.TIMEOUT}}), 3, Action.ACCEPT),
+            ):
+                (finding,) = self.found(data, dns)
+                self.assertEqual((finding.symbol, finding.score), ("DMARC_NO_AUTHOR", score), line)
+                self.assertEqual(finding.kind, Kind.SPOOF)
+                self.assertIs(self.verdict(data, dns).action, action, line)
+            ours = data.replace(b"bank.example", b"example.com")
+            ours = ours.replace(b"bank=2E", b"example=2E").replace(b"Eexample?=", b"Ecom?=")
+            verdict = self.verdict(ours, Zones())
+            self.assertEqual((verdict.action, verdict.kind), (Action.QUARANTINE, Kind.SPOOF), line)
+            self.assertIn("a domain of ours", verdict.findings[-1].detail)
+
     def test_ours_from_outside(self):
         """
         Mail from outside that claims to be from a domain of ours is refused, whether we have a

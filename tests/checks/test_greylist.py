@@ -3,7 +3,7 @@ Tests of L{mailgate.checks.greylist}.
 """
 
 from attrs import define, evolve, field
-from twisted.internet.defer import fail, succeed
+from twisted.internet.defer import fail, maybeDeferred, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -262,7 +262,7 @@ class GreylistTests(SynchronousTestCase):
         """
         self.hub.answer = StoreError(5, "disk")
         check = GreylistCheck.from_settings(settings(), Known(hub=self.hub))
-        self.failureResultOf(check.check(view()), StoreError)
+        self.failureResultOf(maybeDeferred(check.check, view()), StoreError)
 
     def test_policy(self):
         """

@@ -3,7 +3,7 @@ Tests of L{mailgate.checks.reputation}.
 """
 
 from attrs import define, field
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -268,7 +268,8 @@ class ReputationCheckTests(SynchronousTestCase):
         self.hub.error = StoreError(5, "disk")
         standings = Standings(self.hub, Clock().seconds)
         check = ReputationCheck.from_settings(settings(), Known(standings=standings))
-        self.failureResultOf(check.check(authenticated(message(), Zones(ZONES))), StoreError)
+        view = authenticated(message(), Zones(ZONES))
+        self.failureResultOf(maybeDeferred(check.check, view), StoreError)
 
     def test_names_reach_verdict(self):
         """
