@@ -5,7 +5,6 @@ What lists in the DNS say of the domain in From, where they were not asked for i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -19,7 +18,7 @@ from mailgate.finding import Finding
 from mailgate.interfaces import ICheck, IResolvers, MaybeDeferred, Phase, Scope
 from mailgate.knowledge.dnslists import DnsLists
 from mailgate.message.header import Headers
-from mailgate.wire.network import address_of, is_within
+from mailgate.wire.network import Network, address_of, is_within
 
 if TYPE_CHECKING:
     from mailgate.pipeline.view import View
@@ -34,7 +33,7 @@ class AuthorCheck:
 
     listed: Listed
     resolvers: IResolvers
-    exempt_networks: tuple[IPv4Network | IPv6Network, ...]
+    exempt_networks: tuple[Network, ...]
     deadline: float
 
     name = "author"

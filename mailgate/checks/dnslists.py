@@ -5,7 +5,6 @@ What lists in the DNS say of the client's address, its name, and the sender's do
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -17,6 +16,7 @@ from mailgate.config.values import parse_network
 from mailgate.finding import Finding
 from mailgate.interfaces import ICheck, IResolvers, MaybeDeferred, Phase, Scope
 from mailgate.knowledge.dnslists import DnsLists
+from mailgate.wire.network import Network, address_of, is_within
 
 if TYPE_CHECKING:
     from mailgate.pipeline.view import View
@@ -31,7 +31,7 @@ class DnsListsCheck:
 
     listed: Listed
     resolvers: IResolvers
-    exempt_networks: tuple[IPv4Network | IPv6Network, ...]
+    exempt_networks: tuple[Network, ...]
     deadline: float
 
     name = "dnslists"
@@ -73,9 +73,8 @@ class DnsListsCheck:
         session = view.session
         if not self.listed.lists.lists or session.is_trusted or session.account:
             return ()
-        client = ip_address(session.client)
-        client = getattr(client, "ipv4_mapped", None) or client
-        if any(client in network for network in self.exempt_networks):
+        client = address_of(session.client)
+        if client is None or is_within(client, self.exempt_networks):
             return ()
         is_asked = client.is_global and session.client != session.local
         return self.listed.ask(

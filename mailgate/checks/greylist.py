@@ -35,9 +35,6 @@ from mailgate.wire.normal import normal_address
 if TYPE_CHECKING:
     from mailgate.pipeline.view import View
 
-_OUTSIDE = "mx"
-"""The role of the listeners for strangers."""
-
 
 @implementer(ICheck)
 @frozen
@@ -125,7 +122,7 @@ class GreylistCheck:
 
     def _is_exempt(self, view: View) -> bool:
         session = view.session
-        if session.role != _OUTSIDE or session.account or view.recipient.is_protected:
+        if not session.is_stranger or view.recipient.is_protected:
             return True
         if view.findings_of(RELAY):
             # The relay would have to come again, and would for whatever it has.
@@ -141,20 +138,19 @@ class GreylistCheck:
 
     def _judge(self, standings: Sequence[Standing], attempt: Attempt) -> Sequence[Finding]:
         (standing,) = standings
-        whom = (
-            f"{attempt.network} for {quote(attempt.sender or '<>')} to {quote(attempt.recipient)}"
-        )
+        mail = f"mail from {quote(attempt.sender or '<>')} to {quote(attempt.recipient)}"
         if not standing.is_known:
             left = max(1.0, self.section.wait_seconds - standing.waited)
             words = (
-                f"Nobody at {whom} has come again yet; the first attempt was"
-                f" {standing.waited:.0f} seconds ago."
+                f"{attempt.network} has come again too soon with {mail}: it came first"
+                f" {standing.waited:.0f} seconds before."
                 if standing.waited
-                else f"This is the first attempt of anybody at {whom}."
+                else f"{attempt.network} has not come with {mail} before."
             )
             public = f"greylisted, try again in {ceil(left)} seconds"
             return (Finding("GREYLIST_WAITS", self.section.waits_score, words, public),)
         if standing.waited:
-            words = f"Somebody at {whom} has come again, {standing.waited:.0f} seconds after."
+            later = f"{standing.waited:.0f} seconds later"
+            words = f"{attempt.network} has come again with {mail}, {later}."
             return (Finding("GREYLIST_PASSED", self.section.passed_score, words),)
         return ()

@@ -85,7 +85,7 @@ class HeloCheck:
             return Finding(
                 "HELO_OWN_NAME",
                 self.section.own_name_score,
-                f"The server calls itself by our own name, {self.hostname}.",
+                f"The client calls itself by our own name, {self.hostname}.",
                 "HELO gives the name of this server, not of the client",
             )
         address, is_literal = _address(name)
@@ -95,14 +95,14 @@ class HeloCheck:
             return Finding(
                 "HELO_INVALID",
                 self.section.syntax_score,
-                f"The server calls itself {quote(name)}, which is neither a name nor an address.",
+                f"The client calls itself {quote(name)}, which is neither a name nor an address.",
                 "HELO gives no valid domain name",
             )
         if "." not in name:
             return Finding(
                 "HELO_UNQUALIFIED",
                 self.section.unqualified_score,
-                f"The server calls itself {quote(name)}, a name without a domain.",
+                f"The client calls itself {quote(name)}, a name without a domain.",
                 "HELO gives a name without a domain",
             )
         return None
@@ -114,27 +114,27 @@ class HeloCheck:
             return Finding(
                 "HELO_OWN_NAME",
                 self.section.own_name_score,
-                f"The server calls itself by our own address, {address}.",
+                f"The client calls itself by our own address, {address}.",
                 "HELO gives the address of this server, not of the client",
             )
         if address != client:
             return Finding(
                 "HELO_FORGED_LITERAL",
                 self.section.forged_literal_score,
-                f"The server calls itself {address}, but its address is {client}.",
+                f"The client calls itself {address}, but its address is {client}.",
                 "HELO gives an address that is not the client's",
             )
         if not is_literal:
             return Finding(
                 "HELO_INVALID",
                 self.section.syntax_score,
-                f"The server calls itself {address}, an address where a name belongs.",
+                f"The client calls itself {address}, an address where a name belongs.",
                 "HELO gives an address without brackets",
             )
         return Finding(
             "HELO_LITERAL",
             self.section.literal_score,
-            f"The server has no name for itself but its address, {address}.",
+            f"The client has no name for itself but its address, {address}.",
             "HELO gives an address literal, not a domain name",
         )
 

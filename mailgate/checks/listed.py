@@ -140,7 +140,7 @@ class Listed:
             if one.state.trouble is None:
                 questions += found
             elif found:
-                off.append(f"{one.name} (switched off: {one.state.reason})")
+                off.append(f"the list {one.name} (switched off: {one.state.reason})")
         return questions, off
 
     def _is_ours(self, name: str) -> bool:
@@ -174,12 +174,12 @@ class Listed:
                 words = f"The list {question.list.name} says nothing: {meaning.reason}."
                 findings.append(Finding(symbol, 0, words))
             elif meaning.reason:
-                unknown.append(f"{question.list.name} ({meaning.reason})")
+                unknown.append(f"the list {question.list.name} ({meaning.reason})")
         if any(finding.score < 0 for finding in findings):
             # Who vouches for a client does not undo what is said against it, but refuses nothing.
             findings = [evolve(finding, is_enforced=False) for finding in findings]
         if unknown:
-            words = f"Not known from {', '.join(dict.fromkeys(unknown))}."
+            words = f"No answer from {', '.join(dict.fromkeys(unknown))}."
             findings.append(Finding("DNSLIST_UNKNOWN", 0, words))
         return findings
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Coroutine, Sequence
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import frozen
@@ -22,12 +22,12 @@ from mailgate.finding import Finding
 from mailgate.interfaces import ICheck, IResolver, IResolvers, MaybeDeferred, Phase, Scope
 from mailgate.knowledge.dnslists import reversed_address
 from mailgate.wire.dns.answer import AAAA, MX, PTR, A, Answer, MailExchange, Records, Unknown
+from mailgate.wire.network import Network, address_of, is_within
 
 if TYPE_CHECKING:
     from mailgate.pipeline.view import View
 
 IpAddress = IPv4Address | IPv6Address
-IpNetwork = IPv4Network | IPv6Network
 T = TypeVar("T")
 
 NAMES = 5
@@ -57,7 +57,7 @@ class NamesCheck:
     resolvers: IResolvers
     hostname: str
     domains: frozenset[str]
-    exempt_networks: tuple[IpNetwork, ...]
+    exempt_networks: tuple[Network, ...]
     deadline: float
 
     name = "names"
@@ -96,13 +96,13 @@ class NamesCheck:
         Give a finding for each name that is wrong, and one for what is not known.
         """
         session = view.session
-        client = ip_address(session.client)
-        client = getattr(client, "ipv4_mapped", None) or client
+        client = address_of(session.client)
         if (
             session.is_trusted
             or session.account
             or session.client == session.local
-            or any(client in network for network in self.exempt_networks)
+            or client is None
+            or is_within(client, self.exempt_networks)
         ):
             return ()
         return at_once(self._judge(view, client))

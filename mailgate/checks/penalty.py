@@ -21,9 +21,6 @@ from mailgate.wire.network import Network, address_of, client_names, is_within
 if TYPE_CHECKING:
     from mailgate.pipeline.view import View
 
-_STRANGERS = "mx"
-"""The role of the listeners for strangers."""
-
 
 @implementer(ICheck)
 @frozen
@@ -59,21 +56,23 @@ class PenaltyCheck:
 
     def check(self, view: View) -> Sequence[Finding]:
         """
-        Give a finding for the address, and one for the network.
+        Give a finding for the address or its network, whichever weighs more.
         """
         session = view.session
-        if not self.penalties or session.role != _STRANGERS or session.account:
+        if not self.penalties or not session.is_stranger:
             return ()
         findings = []
         for name in client_names(session.client):
             penalty = self.penalties.find(name)
             if penalty is not None and penalty.is_boxed(view.now, self.section):
                 findings.append(self._finding(penalty.aged(view.now, self.section.half_life_hours)))
-        if findings:
-            address = address_of(session.client)
-            if address is not None and is_within(address, self.exempt_networks):
-                return ()
-        return findings
+        if not findings:
+            return ()
+        address = address_of(session.client)
+        if address is not None and is_within(address, self.exempt_networks):
+            return ()
+        # What the address has done the network has done too: it counts once.
+        return (max(findings, key=lambda finding: (finding.is_enforced, finding.score)),)
 
     def _finding(self, penalty: Penalty) -> Finding:
         section, name = self.section, penalty.name

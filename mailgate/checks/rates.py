@@ -30,7 +30,7 @@ _SYMBOLS = {
 WHO = {
     RateOf.ADDRESS: "The client",
     RateOf.NETWORK: "The client's network",
-    RateOf.DOMAIN: "The domain of the sender,",
+    RateOf.DOMAIN: "The sender's domain",
     RateOf.ACCOUNT: "The account",
 }
 _WHOSE = {
@@ -84,7 +84,7 @@ class RatesCheck:
     def _finding(self, of: RateOf, found: Sequence[Excess]) -> Finding:
         amounts = ", ".join(
             f"{each.number:,} {each.amount.value} within {each.minutes} minutes"
-            f" ({each.limit:,} may be)"
+            f" (the limit is {each.limit:,})"
             for each in found
         )
         score: float = getattr(self.section, f"{of.value}_score")

@@ -69,8 +69,8 @@ class SubjectsCheck:
             return ()
         most = max(found, key=lambda excess: excess.number)
         words = (
-            f"{WHO[most.of]} {quote(most.key)} has sent {most.number:,} messages with the subject"
-            f" {quote(subject)} within {most.minutes} minutes ({most.limit:,} may be)."
+            f"{WHO[most.of]} {quote(most.key)} has sent {most.number:,} messages with subjects like"
+            f" {quote(subject)} within {most.minutes} minutes (the limit is {most.limit:,})."
         )
         if most.of is RateOf.ACCOUNT:
             finding = Finding("SAME_SUBJECT_ACCOUNT", self.section.account_score, words)

@@ -74,11 +74,11 @@ class TrapsCheck:
         if found is None:
             return ()
         trapped, is_itself = found
-        ago = _ago(view.now - trapped.at)
+        before = _before(view.now - trapped.at)
         if is_itself:
-            words = f"Its client, {view.session.client}, has written to a trap {ago}."
+            words = f"Its client, {view.session.client}, wrote to a trap {before}."
             return (self._counts("TRAP_SENDER", self.section.sender_score, words),)
-        words = f"{trapped.client}, in the network of its client, has written to a trap {ago}."
+        words = f"{trapped.client}, in the network of its client, wrote to a trap {before}."
         return (self._counts("TRAP_NETWORK", self.section.network_score, words),)
 
     def _counts(self, symbol: str, score: float, words: str) -> Finding:
@@ -90,8 +90,8 @@ class TrapsCheck:
         return session.is_trusted or address is None or is_within(address, self.exempt_networks)
 
 
-def _ago(seconds: float) -> str:
+def _before(seconds: float) -> str:
     minutes = round(max(0.0, seconds) / 60)
     if minutes < 120:
-        return f"{minutes} minute{'s' * (minutes != 1)} ago"
-    return f"{round(minutes / 60)} hours ago"
+        return f"{minutes} minute{'s' * (minutes != 1)} before"
+    return f"{round(minutes / 60)} hours before"

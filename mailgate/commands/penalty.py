@@ -14,6 +14,7 @@ from pathlib import Path
 from mailgate.commands.asking import FAILED, Fields, for_each, gateway, person, rows, show_listing
 from mailgate.commands.parsers import Arguments, Parsers, add_listing
 from mailgate.knowledge.firewall import FORMATS, Ban, outermost
+from mailgate.knowledge.penalty import is_client
 from mailgate.reporting.terminal import complain, moment, say
 
 _HEADS = ("NAME", "STATE", "BAD", "GOOD", "UNTIL")
@@ -80,7 +81,7 @@ def export(arguments: Arguments) -> int:
         bans: Sequence[Ban] = [
             Ban.of(row["name"], row["exported_until"] - now)
             for row in rows(ask, "penalty.list")
-            if row["is_exported"] and (arguments.networks or _is_client(row["name"]))
+            if row["is_exported"] and (arguments.networks or is_client(row["name"]))
         ]
     bans = outermost(bans)
     text = FORMATS[arguments.format](bans)
@@ -94,10 +95,6 @@ def export(arguments: Arguments) -> int:
         return FAILED
     say(f"{arguments.file}: {len(bans):,} written")
     return 0
-
-
-def _is_client(name: str) -> bool:
-    return "/" not in name or ":" in name
 
 
 def _replace(path: Path, text: str) -> None:

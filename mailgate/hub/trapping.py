@@ -20,6 +20,7 @@ from mailgate.config.values import parse_network
 from mailgate.interfaces import ILearner, Mark
 from mailgate.knowledge.greylist import network_named
 from mailgate.knowledge.trap_store import Guess, News, TrapStore
+from mailgate.message.envelope import STRANGERS
 from mailgate.message.record import Copy, Record
 from mailgate.quarantine.held import Quarantine
 from mailgate.wire.address import Address
@@ -41,7 +42,6 @@ _FOR_HIM = ("ALLOWED_", "REPUTATION_GOOD")
 """How the symbols begin of what speaks for a sender: that he is allowed, or known and verified."""
 
 _UNKNOWN = "550 5.1.1"
-_OUTSIDE = "mx"
 _THERE = frozenset(("delivered", "held", "queued"))
 _DAY = 86400.0
 
@@ -105,7 +105,7 @@ class Trapping:
                     self._seen.clear()
                 self._seen[address] = None
                 self._real[address] = None
-        if self._section.learn_after_guesses and _is_strange(record) and record.sender:
+        if self._section.learn_after_guesses and record.session.is_stranger and record.sender:
             self._guess(record)
 
     def write(self) -> Deferred[None]:
@@ -144,14 +144,10 @@ class Trapping:
         """
         Give the stranger who is responsible, or C{""} where it is nobody who is known.
         """
-        if record.origin:
-            return record.origin
-        if not _is_strange(record):
-            return ""
-        address = address_of(record.session.client)
-        if address is None or is_within(address, self._ours):
-            return ""
-        return record.session.client
+        session = record.session
+        client = record.origin or (session.client if session.is_stranger else "")
+        address = address_of(client)
+        return "" if address is None or is_within(address, self._ours) else client
 
     def _teach(self, held: Copy, client: str, trap: str) -> None:
         """
@@ -195,10 +191,10 @@ class Trapping:
         Name the addresses of ours that exist, by what became of their copies or by whom they were
         written.
         """
-        is_strange = record.session.role == _OUTSIDE
+        is_open = record.session.role == STRANGERS
         for copy in record.copies:
             if copy.outcome in _THERE and copy.recipient not in traps:
-                if is_strange or self._is_ours(copy.recipient):
+                if is_open or self._is_ours(copy.recipient):
                     yield copy.recipient
         yield from record.named
         if record.session.is_trusted and record.sender and self._is_ours(record.sender):
@@ -208,8 +204,8 @@ class Trapping:
         return address.rpartition("@")[2].lower() in self._domains
 
     def _guess(self, record: Record) -> None:
-        network = network_named(record.session.client)
-        if network is None or not self._client(record):
+        network = network_named(self._client(record))
+        if network is None:
             return
         for copy in record.copies:
             if copy.reply.startswith(_UNKNOWN) and len(self._guesses) < WAITING:
@@ -229,10 +225,6 @@ def _traps_of(record: Record) -> Sequence[str]:
         if any(finding.symbol == SYMBOL for finding in verdict.findings)
         for recipient in verdict.recipients
     ]
-
-
-def _is_strange(record: Record) -> bool:
-    return record.session.role == _OUTSIDE and not record.session.account
 
 
 def _is_allowed(record: Record) -> bool:

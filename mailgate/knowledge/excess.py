@@ -22,7 +22,6 @@ MOST = 20_000
 """How many are remembered: whoever was found first is forgotten first."""
 
 MINUTE = 60.0
-_STRANGERS = "mx"
 _KINDS = (RateOf.ADDRESS, RateOf.NETWORK)
 
 
@@ -54,7 +53,7 @@ def keys_of(session: Session, client: str, domain: str) -> Sequence[Key]:
     """
     if session.account:
         return ((RateOf.ACCOUNT, session.account),)
-    if session.role != _STRANGERS:
+    if not session.is_stranger:
         return ()
     names = client_names(client)
     keys = list(zip(_KINDS, names, strict=False))

@@ -16,7 +16,7 @@ from mailgate.config.checks import GreylistCheck as Section
 from mailgate.interfaces import Attempt, Standing
 from mailgate.store.database import LAST_NUMBER, Database, select
 from mailgate.wire.address import Address
-from mailgate.wire.network import address_of, network_name
+from mailgate.wire.network import address_of, named, network_name
 from mailgate.wire.normal import normal_address
 
 MOST = 100_000
@@ -189,12 +189,7 @@ class Greylist:
         @raise ValueError: it is none.
         """
         if network is not None:
-            named = network_named(network.partition("/")[0])
-            if named is None or network.partition("/")[2] not in ("", named.partition("/")[2]):
-                raise ValueError(
-                    f"{network} must be an IP address, or a network as the listing shows it"
-                )
-            network = named
+            network = network_named(named(network).partition("/")[0])
 
         def work(connection: sqlite3.Connection) -> int:
             if network is None:

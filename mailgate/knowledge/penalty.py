@@ -6,13 +6,11 @@ penalty box.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from ipaddress import ip_network
 from math import log2
 
 from attrs import frozen
 
 from mailgate.config.checks import PenaltyCheck as Section
-from mailgate.wire.network import Network, client_names
 
 HOUR = 3600.0
 
@@ -41,7 +39,7 @@ class Penalty:
         """
         Tell whether it is a single client rather than an IPv4 network.
         """
-        return "/" not in self.name or ":" in self.name
+        return is_client(self.name)
 
     @property
     def share(self) -> float:
@@ -75,6 +73,13 @@ class Penalty:
         return self.at + hours * HOUR * log2(self.bad / points) if self.bad > points else self.at
 
 
+def is_client(name: str) -> bool:
+    """
+    Tell whether a name is that of a single client rather than of an IPv4 network.
+    """
+    return "/" not in name or ":" in name
+
+
 def left_of(seconds: float, hours: float) -> float:
     """
     Tell which part of the points is left after some seconds.
@@ -82,27 +87,6 @@ def left_of(seconds: float, hours: float) -> float:
     @param hours: the time after which it is half of them.
     """
     return float(0.5 ** (max(0.0, seconds) / (hours * HOUR)))
-
-
-def named(text: str) -> str:
-    """
-    Name what somebody calls by an address or a network.
-
-    @raise ValueError: it is none of those that are counted.
-    """
-    address, slash, _ = text.partition("/")
-    names = client_names(address)
-    name = "" if not names else names[-1 if slash else 0]
-    if not name or (slash and str(_network(text)) != name):
-        raise ValueError(f"{text} must be an IP address, or a network as the listing shows it")
-    return name
-
-
-def _network(text: str) -> Network | None:
-    try:
-        return ip_network(text, strict=False)
-    except ValueError:
-        return None
 
 
 class Penalties:

@@ -23,10 +23,10 @@ from mailgate.config.checks import CheckMode
 from mailgate.config.checks import PenaltyCheck as Section
 from mailgate.config.values import parse_network
 from mailgate.interfaces import Deed
-from mailgate.knowledge.penalty import Penalties, Penalty, left_of, named
+from mailgate.knowledge.penalty import Penalties, Penalty, left_of
 from mailgate.store.database import Database, select
 from mailgate.verdict import Action, Kind, Verdict
-from mailgate.wire.network import client_names, has_client
+from mailgate.wire.network import client_names, has_client, named
 
 if TYPE_CHECKING:
     from mailgate.message.record import Record
@@ -49,10 +49,10 @@ _WRONG = ": 535 "
 """What stands in a note of a log-in that failed for what the client has said (RFC 4954)."""
 
 _BAD_KINDS = (Kind.SPAM, Kind.PHISHING, Kind.SPOOF, Kind.MALWARE)
-_OWN = "penalty"
-"""The name of the check that tells of the box."""
+_COUNTED = ("penalty", "traps")
+"""Checks that tell of what has given points before, or does so by itself."""
 
-_NO_EVIDENCE = (_OWN, "greylist", "rates", "subjects", "reputation", "lists")
+_NO_EVIDENCE = (*_COUNTED, "greylist", "rates", "subjects", "reputation", "lists")
 """Checks that find nothing bad of a message: only when and how often it comes, what came before,
 and what single people want."""
 
@@ -141,7 +141,7 @@ class PenaltyBox:
         failures = sum(note.startswith(LOGIN_FAILED) and _WRONG in note for note in record.notes)
         if failures:
             self.mark(client, Deed.LOGIN, failures)
-        if session.role != "mx" or session.account:
+        if not session.is_stranger:
             # Those whom we know; that they can log in speaks for where they are.
             if session.account and _is_delivered(record):
                 self.mark(client, Deed.GOOD)
@@ -411,6 +411,6 @@ def _is_bad(verdict: Verdict) -> bool:
     elif action not in (Action.REJECT, Action.DISCARD):
         return False
     against = [finding for finding in verdict.findings if finding.score > 0]
-    own = sum(finding.score for finding in against if finding.check == _OWN)
+    counted = sum(finding.score for finding in against if finding.check in _COUNTED)
     others = sum(finding.score for finding in against if finding.check not in _NO_EVIDENCE)
-    return 0 < others >= own
+    return 0 < others >= counted

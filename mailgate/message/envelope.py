@@ -18,6 +18,9 @@ _NO_WISH = RcptParameters()
 TRUSTED_ROLES = frozenset(("internal", "submission", "submissions"))
 """Roles of listeners for people and machines of ours."""
 
+STRANGERS = "mx"
+"""The role of listeners for strangers."""
+
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
@@ -88,6 +91,14 @@ class Session:
         Tell whether this is a person or a machine of ours, who may send anywhere.
         """
         return self.role in TRUSTED_ROLES
+
+    @property
+    def is_stranger(self) -> bool:
+        """
+        Tell whether this may be anybody: who comes where strangers are let in, and has not logged
+        in.
+        """
+        return self.role == STRANGERS and not self.account
 
 
 @frozen

@@ -128,14 +128,15 @@ class Policy:
                 seen.extend(map(_observed, result.findings))
             else:
                 seen.extend(result.findings)
-                # What a trap wants is never a refusal, and is done.
-                is_its_own = is_trap and result.check == TRAPS
-                wishes.extend(_wishes(result, rule, spare and not is_its_own))
+                if result.has_failed or rule.mode is CheckMode.ENFORCE:
+                    # What a trap wants is never a refusal, and is done.
+                    is_its_own = is_trap and result.check == TRAPS
+                    wishes.extend(_wishes(result, rule, spare and not is_its_own))
         total = total_of(seen)
-        if phase >= Phase.RCPT:
+        by_sum = by_total(total, self.thresholds, spare)
+        if phase >= Phase.RCPT and by_sum is not Action.ACCEPT:
             reasons = tuple(f.public for f in seen if f.public and f.score > 0)
-            kind = _heaviest_kind(seen)
-            wishes.append(_Wish(by_total(total, self.thresholds, spare), kind, reasons))
+            wishes.append(_Wish(by_sum, _heaviest_kind(seen), reasons))
         if phase is not Phase.END:
             wishes = [wish for wish in wishes if wish.action in (Action.DEFER, Action.REJECT)]
         recipients = () if recipient is None else (recipient,)
@@ -170,7 +171,7 @@ def total_of(findings: Iterable[Finding]) -> float:
     """
     Add the scores up, free of the noise of binary fractions: 4.9 and 0.1 reach 5 in any order.
     """
-    return round(fsum(finding.score for finding in findings), 6)
+    return round(fsum([finding.score for finding in findings]), 6)
 
 
 def by_total(total: float, thresholds: Thresholds, spare: bool) -> Action:

@@ -159,6 +159,11 @@ def nearness(
     @param action: what was decided, or would have been but for watching.
     """
     asked = by_total(total, thresholds)
+    if action is Action.DEFER:
+        words = f"By its total alone it would have been {_DONE[asked]}."
+        return Nearness(
+            (f"{words} A check that is enforced, or has failed, wants it to come again later.",)
+        )
     if asked is not action:
         return Nearness(
             (

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 IPV4_PREFIX = 24
 IPV6_PREFIX = 64
@@ -94,6 +94,27 @@ def client_names(client: str) -> tuple[str, ...]:
         return ()
     network = network_name(address)
     return (str(address), network) if address.version == 4 else (network,)
+
+
+def named(text: str) -> str:
+    """
+    Name what somebody calls by an address or a network.
+
+    @raise ValueError: it is none of those by which clients are counted.
+    """
+    address, slash, _ = text.partition("/")
+    names = client_names(address)
+    name = "" if not names else names[-1 if slash else 0]
+    if not name or (slash and str(_network(text)) != name):
+        raise ValueError(f"{text} must be an IP address, or a network as the listing shows it")
+    return name
+
+
+def _network(text: str) -> Network | None:
+    try:
+        return ip_network(text, strict=False)
+    except ValueError:
+        return None
 
 
 def is_within(address: IPv4Address | IPv6Address, networks: Iterable[Network]) -> bool:

@@ -117,7 +117,7 @@ class GreylistTests(SynchronousTestCase):
         (finding,) = self.check(view())
         self.assertEqual((finding.symbol, finding.score), ("GREYLIST_WAITS", 1))
         self.assertEqual(finding.public, "greylisted, try again in 300 seconds")
-        self.assertIn("the first attempt of anybody at 192.0.2.0/24", finding.detail)
+        self.assertIn("192.0.2.0/24 has not come with mail from “eve@example.org”", finding.detail)
         self.assertIn("“eve@example.org” to “ada@example.com”", finding.detail)
         attempt = Attempt("192.0.2.0/24", "eve@example.org", "ada@example.com")
         self.assertEqual(self.hub.asked, [attempt])
@@ -129,6 +129,7 @@ class GreylistTests(SynchronousTestCase):
         self.hub.answer = Standing(False, 60.5)
         (finding,) = self.check(view())
         self.assertEqual(finding.public, "greylisted, try again in 240 seconds")
+        self.assertIn("192.0.2.0/24 has come again too soon", finding.detail)
 
     def test_again(self):
         """
@@ -137,7 +138,7 @@ class GreylistTests(SynchronousTestCase):
         self.hub.answer = Standing(True, 420.0)
         (finding,) = self.check(view())
         self.assertEqual((finding.symbol, finding.score), ("GREYLIST_PASSED", 0))
-        self.assertIn("420 seconds after", finding.detail)
+        self.assertIn("420 seconds later", finding.detail)
         (finding,) = self.check(view(), passed_score=-1.0)
         self.assertEqual(finding.score, -1)
         self.assertRaises(ValueError, settings, greylist={"passed_score": 0.1})

@@ -85,7 +85,7 @@ class HeloTests(SynchronousTestCase):
             self.check("a b"),
             "HELO_INVALID",
             3,
-            "The server calls itself “a b”, which is neither a name nor an address.",
+            "The client calls itself “a b”, which is neither a name nor an address.",
             "HELO gives no valid domain name",
         )
 
@@ -97,7 +97,7 @@ class HeloTests(SynchronousTestCase):
             self.check("SERVER7"),
             "HELO_UNQUALIFIED",
             1,
-            "The server calls itself “SERVER7”, a name without a domain.",
+            "The client calls itself “SERVER7”, a name without a domain.",
             "HELO gives a name without a domain",
         )
 
@@ -109,7 +109,7 @@ class HeloTests(SynchronousTestCase):
             self.check("[192.0.2.7]"),
             "HELO_LITERAL",
             1,
-            "The server has no name for itself but its address, 192.0.2.7.",
+            "The client has no name for itself but its address, 192.0.2.7.",
             "HELO gives an address literal, not a domain name",
         )
         for literal in ("[IPv6:2001:db8::7]", "[ipv6:2001:DB8:0::7]"):
@@ -123,7 +123,7 @@ class HeloTests(SynchronousTestCase):
             self.check("192.0.2.7"),
             "HELO_INVALID",
             3,
-            "The server calls itself 192.0.2.7, an address where a name belongs.",
+            "The client calls itself 192.0.2.7, an address where a name belongs.",
             "HELO gives an address without brackets",
         )
 
@@ -135,7 +135,7 @@ class HeloTests(SynchronousTestCase):
             self.check("[192.0.2.8]"),
             "HELO_FORGED_LITERAL",
             4,
-            "The server calls itself 192.0.2.8, but its address is 192.0.2.7.",
+            "The client calls itself 192.0.2.8, but its address is 192.0.2.7.",
             "HELO gives an address that is not the client's",
         )
         for name in ("192.0.2.8", "[IPv6:2001:db8::7]", "2001:db8::7", "[127.0.0.1]"):
@@ -156,7 +156,7 @@ class HeloTests(SynchronousTestCase):
             self.check("mail.example.com"),
             "HELO_OWN_NAME",
             6,
-            "The server calls itself by our own name, mail.example.com.",
+            "The client calls itself by our own name, mail.example.com.",
             "HELO gives the name of this server, not of the client",
         )
         for name in ("MAIL.Example.Com", "mail.example.com."):
@@ -172,7 +172,7 @@ class HeloTests(SynchronousTestCase):
             self.check("[198.51.100.25]"),
             "HELO_OWN_NAME",
             6,
-            "The server calls itself by our own address, 198.51.100.25.",
+            "The client calls itself by our own address, 198.51.100.25.",
             "HELO gives the address of this server, not of the client",
         )
         self.assertEqual(self.symbol("198.51.100.25"), "HELO_OWN_NAME")

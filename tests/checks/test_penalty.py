@@ -58,15 +58,24 @@ class PenaltyTests(SynchronousTestCase):
         """
         The score is as large as the bad part of the points.
         """
-        found = self.check(view(), BAD, NETWORK)
-        self.assertEqual(
-            [(each.symbol, each.score) for each in found],
-            [("PENALTY_ADDRESS", 3.0), ("PENALTY_NETWORK", 0.75)],
-        )
+        (found,) = self.check(view(), BAD)
+        self.assertEqual((found.symbol, found.score), ("PENALTY_ADDRESS", 3.0))
         self.assertIn(
-            "from 192.0.2.7 lately 40.0 points speak against it and 0.0 for it.", found[0].detail
+            "from 192.0.2.7 lately 40.0 points speak against it and 0.0 for it.", found.detail
         )
-        self.assertEqual(found[0].public, "too much unwanted mail came from 192.0.2.7 lately")
+        self.assertEqual(found.public, "too much unwanted mail came from 192.0.2.7 lately")
+        (found,) = self.check(view(), NETWORK)
+        self.assertEqual((found.symbol, found.score), ("PENALTY_NETWORK", 0.75))
+
+    def test_once(self):
+        """
+        What an address has done counts once, though its network is in the box for it as well; of
+        the two it is that for which enough was seen to refuse.
+        """
+        (found,) = self.check(view(), BAD, NETWORK)
+        self.assertEqual(found.symbol, "PENALTY_ADDRESS")
+        (found,) = self.check(view(), evolve(BAD, bad=5.0), NETWORK)
+        self.assertEqual((found.symbol, found.is_enforced), ("PENALTY_NETWORK", True))
 
     def test_ipv6(self):
         """

@@ -64,7 +64,7 @@ class RatesTests(SynchronousTestCase):
         self.assertEqual((found.symbol, found.score, found.is_enforced), ("RATE_ACCOUNT", 3, True))
         self.assertEqual(
             found.detail,
-            "The account “ada” has sent 500 messages within 60 minutes (500 may be).",
+            "The account “ada” has sent 500 messages within 60 minutes (the limit is 500).",
         )
         self.assertEqual(found.public, "too much mail from your account, try again later")
 
@@ -99,7 +99,10 @@ class RatesTests(SynchronousTestCase):
         size = evolve(STOLEN, amount=Amount.BYTES, number=2_000_000, limit=1_000_000)
         subject = evolve(STOLEN, amount=Amount.SUBJECT, subject="0123")
         (found,) = self.check(view(LOGGED_IN), STOLEN, size, subject)
-        self.assertIn("(500 may be), 2,000,000 bytes within 60 minutes (1,000,000", found.detail)
+        self.assertIn(
+            "(the limit is 500), 2,000,000 bytes within 60 minutes (the limit is 1,000,000",
+            found.detail,
+        )
         self.assertEqual(self.check(view(LOGGED_IN), subject), [])
 
     def test_over(self):

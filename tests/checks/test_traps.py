@@ -87,12 +87,12 @@ class TrapsCheckTests(SynchronousTestCase):
             self.trapped.take((Trapped(client, NOW - 3600),))
             (finding,) = self.found()
             self.assertEqual((finding.symbol, finding.score), (symbol, score))
-            self.assertIn("60 minutes ago", finding.detail)
+            self.assertIn("60 minutes before", finding.detail)
             self.assertEqual(self.found(sender_hours=1.0), ())
             self.assertEqual(self.found(exempt_networks=["192.0.2.0/24"]), ())
             self.assertEqual(self.found(role="submission"), ())
         self.trapped.take((Trapped(CLIENT, NOW - 5 * 3600),))
-        self.assertIn("5 hours ago", self.found()[0].detail)
+        self.assertIn("5 hours before", self.found()[0].detail)
 
 
 class Heavy:

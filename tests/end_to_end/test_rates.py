@@ -124,7 +124,7 @@ class PenaltyTests(SendersCase):
             lambda: self.rcpt(gateway, "ada@example.com")[0][0] == 550, "nobody is in the box"
         )
         refused, taken = self.rcpt(gateway, "ada@example.com", "postmaster@example.com")
-        words = b"5.7.1 too much unwanted mail came from 127.0.0.1 lately; "
+        words = b"5.7.1 too much unwanted mail came from 127.0.0.1 lately ("
         self.assertTrue(refused[1].startswith(words))
         self.assertEqual(taken[0], 250)
         gateway.stop()

@@ -45,36 +45,47 @@ class ZoneServer:
         self.asked = Counter()
         """How often each name was asked for."""
 
+        self._is_closed = False
         self.port = free_port()
         self._datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._datagrams.bind(("127.0.0.1", self.port))
         self._streams = socket.create_server(("127.0.0.1", self.port))
-        for serve in (self._serve_datagrams, self._serve_streams):
-            threading.Thread(target=serve, daemon=True).start()
+        self._threads = [
+            threading.Thread(target=serve, daemon=True)
+            for serve in (self._serve_datagrams, self._serve_streams)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def close(self):
         """
-        Answer no more.
+        Answer no more, and leave the port.
         """
+        self._is_closed = True
+        # A port is left only once nobody waits at it any more.
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as waker:
+            waker.sendto(b"", ("127.0.0.1", self.port))
+        socket.create_connection(("127.0.0.1", self.port)).close()
+        for thread in self._threads:
+            thread.join()
         for each in (self._datagrams, self._streams):
             each.close()
 
     def _serve_datagrams(self):
         while True:
-            try:
-                query, client = self._datagrams.recvfrom(4096)
-                reply = self._reply(query, _UDP_BYTES)
-                if reply is not None:
-                    self._datagrams.sendto(reply, client)
-            except OSError:
-                return  # it was closed
+            query, client = self._datagrams.recvfrom(4096)
+            if self._is_closed:
+                return
+            reply = self._reply(query, _UDP_BYTES)
+            if reply is not None:
+                self._datagrams.sendto(reply, client)
 
     def _serve_streams(self):
         while True:
-            try:
-                stream, _ = self._streams.accept()
-            except OSError:
-                return  # it was closed
+            stream, _ = self._streams.accept()
+            if self._is_closed:
+                stream.close()
+                return
             threading.Thread(target=self._serve_stream, args=(stream,), daemon=True).start()
 
     def _serve_stream(self, stream):

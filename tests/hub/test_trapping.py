@@ -123,6 +123,7 @@ class TrappingTests(SynchronousTestCase):
             self.record(role="lmtp"),
             self.record(client="127.0.0.1"),
             self.record(client="198.51.100.7"),
+            self.record(client="198.51.100.7", origin="127.0.0.1"),
             self.record(size=None),
         ):
             self.trapping.concluded(record)
@@ -170,10 +171,12 @@ class TrappingTests(SynchronousTestCase):
         """
         for client in clients:
             session = evolve(RECORD.session, client=client, role=more.get("role", "mx"))
+            origin = more.get("origin", "")
             copies = (Copy("eve@example.com", "refused", reply),)
             record = evolve(
                 RECORD,
                 session=session,
+                origin=origin,
                 copies=copies,
                 verdicts=(),
                 size=None,
@@ -202,6 +205,17 @@ class TrappingTests(SynchronousTestCase):
         self.guess(places[2], role="internal")
         self.assertEqual(self.found(), [])
         self.guess(places[2])
+        self.assertEqual(self.found(), ["eve@example.com"])
+
+    def test_guessed_by_way_of_a_relay(self):
+        """
+        What a relay brings is guessed from where the stranger is.
+        """
+        self.trapping = self.make(relays=("198.51.100.0/24",), learn_after_guesses=2)
+        self.guess("198.51.100.7", "198.51.100.8", origin="8.8.4.4")
+        self.guess("198.51.100.7")
+        self.assertEqual(self.found(), [])
+        self.guess("198.51.100.7", origin="8.8.8.8")
         self.assertEqual(self.found(), ["eve@example.com"])
 
     def test_real(self):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailgate.config.checks import PenaltyCheck as Section
-from mailgate.knowledge.penalty import HOUR, Penalties, Penalty, named
+from mailgate.knowledge.penalty import HOUR, Penalties, Penalty
 from tests.storage import NOW
 
 SECTION = Section(from_points=5.0)
@@ -76,34 +76,6 @@ class NameTests(SynchronousTestCase):
     """
     Tests of how people name what is counted.
     """
-
-    def test_named(self):
-        """
-        People name an address, or a network by itself.
-        """
-        for text, name in (
-            ("192.0.2.7", "192.0.2.7"),
-            ("192.0.2.0/24", "192.0.2.0/24"),
-            ("192.0.2.7/24", "192.0.2.0/24"),
-            ("2001:db8::7", "2001:db8::/64"),
-            ("2001:db8::/64", "2001:db8::/64"),
-        ):
-            self.assertEqual(named(text), name)
-
-    def test_no_names(self):
-        """
-        What is counted nowhere is refused.
-        """
-        for text in (
-            "",
-            "example.org",
-            "192.0.2.0/25",
-            "192.0.0.0/16",
-            "2001:db8::/32",
-            "1.2.3.4/",
-        ):
-            error = self.assertRaises(ValueError, named, text)
-            self.assertIn(f"{text} must be an IP address", str(error))
 
 
 class PenaltiesTests(SynchronousTestCase):

@@ -192,7 +192,7 @@ class CountTests(BoxCase):
     def test_own_finding(self):
         """
         Nobody stays in the box for being in it, nor for coming often, nor for what single people
-        have blocked.
+        have blocked; and a trap has its own points.
         """
         own = Finding("PENALTY_ADDRESS", 3.0, "Boxed.", check="penalty")
         for check, score, is_bad in (
@@ -201,6 +201,7 @@ class CountTests(BoxCase):
             ("rates", 9.0, False),
             ("reputation", 9.0, False),
             ("lists", 10.0, False),
+            ("traps", 9.0, False),
             ("bayes", 2.9, False),
             ("bayes", 3.0, True),
         ):

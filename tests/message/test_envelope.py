@@ -41,6 +41,19 @@ class SessionTests(SynchronousTestCase):
             made = Session(**session, started=0, is_esmtp=is_esmtp, tls=tls)
             self.assertEqual(made.protocol, name)
 
+    def test_stranger(self):
+        """
+        Whoever comes where strangers are let in is one until he has logged in.
+        """
+        for role, account, is_stranger in (
+            ("mx", "", True),
+            ("mx", "ada", False),
+            ("internal", "", False),
+            ("lmtp", "", False),
+        ):
+            made = Session("x", "x", role, "::1", 1, 0, account=account)
+            self.assertIs(made.is_stranger, is_stranger)
+
 
 class AddressTests(SynchronousTestCase):
     """

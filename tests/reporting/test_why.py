@@ -135,6 +135,17 @@ class NearnessTests(SynchronousTestCase):
         ):
             self.assertEqual(list(self.near(total).sentences), expected)
 
+    def test_deferred(self):
+        """
+        Whoever is to come again owes it to a check and to no total.
+        """
+        (sentence,) = self.near(9.0, action=Action.DEFER).sentences
+        self.assertEqual(
+            sentence,
+            "By its total alone it would have been held. A check that is enforced, or has failed,"
+            " wants it to come again later.",
+        )
+
     @given(TENTHS)
     def test_by_total(self, total):
         """

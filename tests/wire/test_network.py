@@ -14,6 +14,7 @@ from mailgate.wire.network import (
     client_names,
     has_client,
     is_within,
+    named,
     network_name,
     network_of,
 )
@@ -30,6 +31,34 @@ class NetworkTests(SynchronousTestCase):
     """
     Tests of what a client is counted by.
     """
+
+    def test_named(self):
+        """
+        People name an address, or a network by itself.
+        """
+        for text, name in (
+            ("192.0.2.7", "192.0.2.7"),
+            ("192.0.2.0/24", "192.0.2.0/24"),
+            ("192.0.2.7/24", "192.0.2.0/24"),
+            ("2001:db8::7", "2001:db8::/64"),
+            ("2001:db8::/64", "2001:db8::/64"),
+        ):
+            self.assertEqual(named(text), name)
+
+    def test_no_names(self):
+        """
+        What is counted nowhere is refused.
+        """
+        for text in (
+            "",
+            "example.org",
+            "192.0.2.0/25",
+            "192.0.0.0/16",
+            "2001:db8::/32",
+            "1.2.3.4/",
+        ):
+            error = self.assertRaises(ValueError, named, text)
+            self.assertIn(f"{text} must be an IP address", str(error))
 
     def test_address(self):
         """
