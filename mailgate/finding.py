@@ -119,7 +119,7 @@ class Result:
 
     findings: tuple[Finding, ...]
     has_failed: bool = False
-    """Whether it overran its deadline or broke, so that there is no evidence but this."""
+    """Whether it overran its deadline or broke, so that evidence is missing."""
 
     def without_facts(self) -> Result:
         """

@@ -35,8 +35,9 @@ PROGRAM = __name__
 
 DOCUMENTS = 50
 """
-Of how many messages a process looks into the attachments. One that a file has taken over can only
-keep quiet about the files of those that follow, and what is seen without the sandbox is seen.
+Of how many messages a process looks into the attachments. One that a file has taken over can say
+of the files of those that follow what it likes; what is seen without the sandbox is seen, but that
+a file is encrypted.
 """
 
 

@@ -16,8 +16,9 @@ from pydantic import BaseModel
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailgate.cli import main
+from mailgate.config.checks import CheckMode, Checks
 from mailgate.config.delivery import MaildirUpstream, SmtpUpstream
-from mailgate.config.load import check
+from mailgate.config.load import check, load
 from mailgate.config.model import AccountUpstream, ClientLimits, Limits, Settings
 from mailgate.config.recipients import LdapSource
 from mailgate.reporting.record import to_json
@@ -210,6 +211,22 @@ class OperationsTests(SynchronousTestCase):
                 mistakes, _ = check(self.ready(whole(text)))
                 self.assertEqual(mistakes, [], (page.name, text))
         self.assertGreater(number, 8)
+
+    def test_scoring(self):
+        """
+        With what the page shows for scoring no check holds or refuses a message by itself, but
+        those that it names.
+        """
+        _, _, text = PAGE.read_text("utf-8").partition("\nScoring\n-------\n")
+        text, end, _ = text.partition("\nNow is the time to train")
+        self.assertNotEqual(end, "")
+        shown = re.search(r"::\n\n((?:    .*\n|\n)+)", text)[1]
+        checks = load(self.ready(whole(dedent(shown)))).checks
+        enforcing = {name for name, given in checks if given.mode is CheckMode.ENFORCE}
+        self.assertEqual(enforcing, {"rates", "traps"})
+        self.assertEqual((checks.rates.enforce_for, checks.traps.addresses), (("account",), ()))
+        for name, given in Checks():
+            self.assertEqual(f"checks/{name}.rst" in text, given.mode is CheckMode.ENFORCE, name)
 
     def ready(self, text):
         """

@@ -119,7 +119,7 @@ class Arc:
     """Whether the newest signature is made over From."""
 
     is_temporary: bool = False
-    """Whether it fails for a key that could not be looked up for now."""
+    """Whether it fails for a key that could not be looked up at the moment."""
 
     sealer: str = ""
     """Who claims to have sealed it last, C{d=} of the newest seal; C{""} where nobody can tell."""

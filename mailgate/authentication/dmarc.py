@@ -68,7 +68,7 @@ class Identifier:
     domain: str
     has_passed: bool
     is_unknown: bool = False
-    """Whether it could not be found out for now."""
+    """Whether it could not be found out at the moment."""
 
     @classmethod
     def of_spf(cls, spf: Spf) -> Identifier:
@@ -212,7 +212,7 @@ def select(domain: str, found: Sequence[tuple[str, DmarcRecord]]) -> Discovery:
 
 class _Unanswered(Exception):
     """
-    The DNS has no answer for now.
+    The DNS has no answer at the moment.
     """
 
 

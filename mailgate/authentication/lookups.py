@@ -41,7 +41,7 @@ class PermanentError(Exception):
 
 class TemporaryError(Exception):
     """
-    A look-up has no answer for now; the message says why in words.
+    A look-up has no answer at the moment; the message says why in words.
     """
 
     def __init__(self, reason: str, is_of_name: bool) -> None:

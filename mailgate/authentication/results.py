@@ -122,21 +122,38 @@ def write(results: AuthenticationResults, name: str = FIELD) -> bytes:
     visible or not ASCII becomes a question mark, and what is too long is cut. A property without a
     value is left out, since not everybody can read an empty one.
     """
-    return _folded(f"{name}: {_identity(results.server)}", results.results)
+    return write_words(results.server, map(words, results.results), name)
 
 
 def words(result: MethodResult) -> str:
     """
     Give one result as it stands in a field, folded, for L{write_words}.
     """
-    return "\r\n".join(_lines(result))
+    version = f"/{result.version}" if result.version != 1 else ""
+    said = [f"reason={quoted(result.reason)}"] if result.reason else []
+    said += [
+        f"{_keyword(each.type)}.{_keyword(each.name)}={quoted(each.value)}"
+        for each in result.properties
+        if each.value
+    ]
+    lines = []
+    line = f"\t{_keyword(result.method)}{version}={_keyword(result.result)}"
+    for word in said:
+        if len(line) + 1 + len(word) <= _LINE:
+            line += f" {word}"
+        else:
+            lines.append(line)
+            line = f"\t{word}"
+    lines.append(line)
+    return "\r\n".join(lines)
 
 
-def write_words(server: str, results: Iterable[str]) -> bytes:
+def write_words(server: str, results: Iterable[str], name: str = FIELD) -> bytes:
     """
     Give the field, as L{write} does, of results that L{words} has written.
     """
-    text = ";\r\n".join((f"{FIELD}: {_identity(server)}", *results))
+    pieces = (f"{name}: {_identity(server)}", *results)
+    text = ";\r\n".join(pieces) if len(pieces) > 1 else f"{pieces[0]}; none"
     return f"{text}\r\n".encode("ascii")
 
 
@@ -212,36 +229,6 @@ def _keyword(word: str) -> str:
     if not _KEYWORD.fullmatch(word):
         raise ValueError(f"{word!a} is no keyword")
     return word
-
-
-def _lines(result: MethodResult) -> list[str]:
-    version = f"/{result.version}" if result.version != 1 else ""
-    words = [f"reason={quoted(result.reason)}"] if result.reason else []
-    words += [
-        f"{_keyword(each.type)}.{_keyword(each.name)}={quoted(each.value)}"
-        for each in result.properties
-        if each.value
-    ]
-    lines = []
-    line = f"\t{_keyword(result.method)}{version}={_keyword(result.result)}"
-    for word in words:
-        if len(line) + 1 + len(word) <= _LINE:
-            line += f" {word}"
-        else:
-            lines.append(line)
-            line = f"\t{word}"
-    lines.append(line)
-    return lines
-
-
-def _folded(start: str, results: Iterable[MethodResult]) -> bytes:
-    lines = [start]
-    for result in results:
-        lines[-1] += ";"
-        lines += _lines(result)
-    if len(lines) == 1:
-        lines[0] += "; none"
-    return "".join(f"{line}\r\n" for line in lines).encode("ascii")
 
 
 def _text(value: bytes) -> str:

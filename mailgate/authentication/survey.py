@@ -127,7 +127,7 @@ class Report:
 
 class Unanswered(Exception):
     """
-    The DNS has no answer for now; the message says of what and why.
+    The DNS has no answer at the moment; the message says of what and why.
     """
 
 

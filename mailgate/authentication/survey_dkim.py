@@ -64,7 +64,7 @@ async def survey_dkim(
     wanted = dict.fromkeys(USUAL, Origin.USUAL)
     wanted.update({name.lower(): Origin.SEEN for name in seen})
     wanted.update({name.lower(): Origin.NAMED for name in named})
-    usable = found = 0
+    usable = found = unasked = 0
     try:
         everywhere = await texts_of(resolver, place_of(NONE_HAS, domain))
     except Unanswered as unanswered:
@@ -81,7 +81,9 @@ async def survey_dkim(
         try:
             texts = await texts_of(resolver, name)
         except Unanswered as unanswered:
-            if origin is not Origin.USUAL:
+            if origin is Origin.USUAL:
+                unasked += 1
+            else:
                 report.unknown(str(unanswered))
             continue
         if texts:
@@ -94,12 +96,27 @@ async def survey_dkim(
                 f"There is no key at {name} any more, which has signed mail that came here."
             )
     if not found and not report.remarks:
-        report.note(
-            "No key was found: nobody can list the selectors of a domain, and none of the"
-            f" {len(USUAL)} usual ones is there. Name yours with --selector; it stands as s= in"
-            " DKIM-Signature of your mail."
-        )
+        _tell_none(report, unasked)
     return report.made(), usable
+
+
+def _tell_none(report: Report, unasked: int) -> None:
+    """
+    Tell that there is no key where most have theirs.
+
+    @param unasked: of how many usual selectors that is not known.
+    """
+    if unasked:
+        report.unknown(
+            f"No key was found, and of {unasked} of the {len(USUAL)} usual selectors it is not"
+            " known whether there is one."
+        )
+        return
+    report.note(
+        f"No key was found: nobody can list the selectors of a domain, and none of the {len(USUAL)}"
+        " usual ones is there. Name yours with --selector; it stands as s= in DKIM-Signature of"
+        " your mail."
+    )
 
 
 def place_of(selector: str, domain: str) -> str:

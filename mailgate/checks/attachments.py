@@ -11,7 +11,7 @@ from attrs import frozen
 from zope.interface import implementer
 
 from mailgate.checks.cap import capped
-from mailgate.checks.words import quote
+from mailgate.checks.words import listed, path_of, quote
 from mailgate.config.checks import AttachmentsCheck as Section
 from mailgate.config.forbidden import FileType
 from mailgate.config.model import Settings
@@ -25,9 +25,6 @@ from mailgate.verdict import Kind
 if TYPE_CHECKING:
     from mailgate.pipeline.extractors import Content
     from mailgate.pipeline.view import View
-
-_SHOWN = 3
-"""How many pieces of evidence a finding names; the rest are counted."""
 
 _WORDS = {
     FileType.WINDOWS_PROGRAM: "a program for Windows",
@@ -131,21 +128,21 @@ class AttachmentsCheck:
             yield Finding(
                 "ATTACHMENT_FORBIDDEN",
                 section.forbidden_score,
-                f"Nobody should get this by mail: {_listed(forbidden)}.",
+                f"Nobody should get this by mail: {listed(forbidden)}.",
                 kind=Kind.POLICY,
             )
         if disguised:
             yield Finding(
                 "ATTACHMENT_DISGUISED",
                 section.disguised_score,
-                f"A file is made to look like another kind of file: {_listed(disguised)}.",
+                f"A file is made to look like another kind of file: {listed(disguised)}.",
                 kind=Kind.POLICY,
             )
         if encrypted:
             yield Finding(
                 "ATTACHMENT_ENCRYPTED",
                 section.encrypted_score,
-                f"What is inside cannot be looked at: {_listed(encrypted)}.",
+                f"What is inside cannot be looked at: {listed(encrypted)}.",
                 kind=Kind.POLICY,
                 is_enforced=False,
             )
@@ -208,12 +205,12 @@ class AttachmentsCheck:
         Tell of what is made to become huge, and of what cannot be read.
         """
         bombs = [
-            f"in {_path(flaw.within)}: {_phrase(flaw.sentence)}"
+            f"in {path_of(flaw.within)}: {_phrase(flaw.sentence)}"
             for flaw in attachments.flaws
             if flaw.is_bomb
         ]
         flaws = [
-            f"in {_path(flaw.within)}: {_phrase(flaw.sentence)}"
+            f"in {path_of(flaw.within)}: {_phrase(flaw.sentence)}"
             for flaw in attachments.flaws
             if not flaw.is_bomb
         ]
@@ -224,14 +221,14 @@ class AttachmentsCheck:
             yield Finding(
                 "ATTACHMENT_BOMB",
                 self.section.bomb_score,
-                f"An archive is made to become huge when it is unpacked: {_listed(bombs)}.",
+                f"An archive is made to become huge when it is unpacked: {listed(bombs)}.",
                 kind=Kind.UNSCANNABLE,
             )
         if flaws or unread:
             yield Finding(
                 "ATTACHMENT_UNREADABLE",
                 self.section.unreadable_score,
-                f"Not everything can be looked at: {_listed([*unread, *flaws])}.",
+                f"Not everything can be looked at: {listed([*unread, *flaws])}.",
                 kind=Kind.UNSCANNABLE,
             )
 
@@ -251,22 +248,8 @@ def _words(kind: FileType) -> str:
 def _called(file: File, name: str = "") -> str:
     name = name or (file.names[0] if file.names else "")
     called = quote(name) if name else "a file without a name"
-    return f"{called} in {_path(file.within)}" if file.within else called
-
-
-def _path(within: Sequence[str]) -> str:
-    """
-    Name the innermost archive and, where it lies in another one, the outermost.
-    """
-    ends = dict.fromkeys((within[-1], within[0])) if within else ()
-    return " in ".join(quote(name) if name else "a file without a name" for name in ends)
+    return f"{called} in {path_of(file.within)}" if file.within else called
 
 
 def _phrase(sentence: str) -> str:
     return sentence[:1].lower() + sentence[1:].removesuffix(".")
-
-
-def _listed(evidence: Sequence[str]) -> str:
-    shown = list(dict.fromkeys(evidence))
-    more = len(shown) - _SHOWN
-    return "; ".join([*shown[:_SHOWN], *([f"and {more:,} more"] if more > 0 else [])])

@@ -13,12 +13,10 @@ from zope.interface import implementer
 from mailgate.authentication.author import author_of
 from mailgate.checks.listed import ASKED_BEFORE, AUTHOR, Listed
 from mailgate.config.model import Settings
-from mailgate.config.values import parse_network
 from mailgate.finding import Finding
 from mailgate.interfaces import ICheck, IResolvers, MaybeDeferred, Phase, Scope
 from mailgate.knowledge.dnslists import DnsLists
 from mailgate.message.header import Headers
-from mailgate.wire.network import Network, address_of, is_within
 
 if TYPE_CHECKING:
     from mailgate.pipeline.view import View
@@ -33,7 +31,6 @@ class AuthorCheck:
 
     listed: Listed
     resolvers: IResolvers
-    exempt_networks: tuple[Network, ...]
     deadline: float
 
     name = "author"
@@ -50,22 +47,15 @@ class AuthorCheck:
         """
         Make the check of a configuration.
         """
-        return cls(
-            Listed.from_settings(settings, lists),
-            resolvers,
-            tuple(map(parse_network, settings.checks.dnslists.exempt_networks)),
-            settings.checks.author.deadline,
-        )
+        listed = Listed.from_settings(settings, lists)
+        return cls(listed, resolvers, settings.checks.author.deadline)
 
     def check(self, view: View) -> MaybeDeferred[Sequence[Finding]]:
         """
         Give a finding for each entry, and one for the lists of which nothing is known.
         """
         session = view.session
-        if not self.listed.lists.lists or session.is_trusted or session.account:
-            return ()
-        client = address_of(session.client)
-        if client is None or is_within(client, self.exempt_networks):
+        if self.listed.client_of(session) is None:
             return ()
         headers: Headers = view.fact("fields")
         domain = headers.once(author_of).domain

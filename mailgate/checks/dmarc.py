@@ -90,10 +90,14 @@ class DmarcCheck:
     after = ("arc", "dnslists")
     needs = ("fields", "spf", "dkim")
     symbols = frozenset(
-        (
-            *(*_SYMBOLS.values(), *_FAILED.values(), "DMARC_CONFIRMED", "DMARC_OUR_DOMAIN"),
-            *("DMARC_SEALED", "DMARC_MAILING_LIST"),
-        )
+        {
+            *_SYMBOLS.values(),
+            *_FAILED.values(),
+            "DMARC_CONFIRMED",
+            "DMARC_OUR_DOMAIN",
+            "DMARC_SEALED",
+            "DMARC_MAILING_LIST",
+        }
     )
 
     @classmethod
@@ -211,7 +215,7 @@ class DmarcCheck:
             score = max(score, self.section.reject_score)
             detail += (
                 f" It may be read as mail from {quote(ours)}, a domain of ours, but comes from"
-                " outside, and neither SPF nor DKIM of that domain passes."
+                " outside, and neither SPF nor DKIM of that domain vouches for it."
             )
         return Finding(
             symbol,
@@ -283,21 +287,22 @@ class DmarcCheck:
         """
         Say that it claims to be from a domain of ours.
 
-        @param sealer: the trusted one whose seal cannot be checked for now, or C{""}.
+        @param sealer: the trusted one whose seal cannot be checked at the moment, or C{""}.
         """
         score = self.section.our_domain_score
         detail = (
             f"It claims to be from {quote(dmarc.author)}, a domain of ours, but comes from "
-            "outside, and neither SPF nor DKIM of that domain passes."
+            "outside, and neither SPF nor DKIM of that domain vouches for it."
         )
         if sealer:
             score = min(score, self.section.reject_score)
-            detail += f" What {quote(sealer)} may have sealed cannot be checked for now."
+            detail += f" What {quote(sealer)} may have sealed cannot be checked at the moment."
         return Finding(
             "DMARC_OUR_DOMAIN",
             score,
             detail,
-            f"mail from {dmarc.author} is not taken from this server: neither SPF nor DKIM passes",
+            f"mail from {dmarc.author} is not taken from this server:"
+            " neither SPF nor DKIM of that domain vouches for it",
             Kind.SPOOF,
             authentication=words(of_dmarc(dmarc)),
             fact=dmarc,

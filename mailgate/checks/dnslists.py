@@ -12,11 +12,9 @@ from zope.interface import implementer
 
 from mailgate.checks.listed import HELO, SENDER, Listed
 from mailgate.config.model import Settings
-from mailgate.config.values import parse_network
 from mailgate.finding import Finding
 from mailgate.interfaces import ICheck, IResolvers, MaybeDeferred, Phase, Scope
 from mailgate.knowledge.dnslists import DnsLists
-from mailgate.wire.network import Network, address_of, is_within
 
 if TYPE_CHECKING:
     from mailgate.pipeline.view import View
@@ -31,7 +29,6 @@ class DnsListsCheck:
 
     listed: Listed
     resolvers: IResolvers
-    exempt_networks: tuple[Network, ...]
     deadline: float
 
     name = "dnslists"
@@ -58,23 +55,16 @@ class DnsListsCheck:
         """
         Make the check of a configuration.
         """
-        section = settings.checks.dnslists
-        return cls(
-            Listed.from_settings(settings, lists),
-            resolvers,
-            tuple(map(parse_network, section.exempt_networks)),
-            section.deadline,
-        )
+        listed = Listed.from_settings(settings, lists)
+        return cls(listed, resolvers, settings.checks.dnslists.deadline)
 
     def check(self, view: View) -> MaybeDeferred[Sequence[Finding]]:
         """
         Give a finding for each entry, and one for the lists of which nothing is known.
         """
         session = view.session
-        if not self.listed.lists.lists or session.is_trusted or session.account:
-            return ()
-        client = address_of(session.client)
-        if client is None or is_within(client, self.exempt_networks):
+        client = self.listed.client_of(session)
+        if client is None:
             return ()
         is_asked = client.is_global and session.client != session.local
         return self.listed.ask(

@@ -11,7 +11,7 @@ from attrs import frozen
 from zope.interface import implementer
 
 from mailgate.checks.cap import capped
-from mailgate.checks.words import quote
+from mailgate.checks.words import listed, path_of, visible
 from mailgate.config.checks import DocumentsCheck as Section
 from mailgate.config.model import Settings
 from mailgate.finding import Finding
@@ -22,9 +22,6 @@ from mailgate.verdict import Kind
 
 if TYPE_CHECKING:
     from mailgate.pipeline.view import View
-
-_SHOWN = 3
-"""How many pieces of evidence a finding names; the rest are counted."""
 
 
 @frozen
@@ -105,8 +102,8 @@ class DocumentsCheck:
             signs.setdefault(sign.kind, []).append(sign)
         for kind, evidence in _EVIDENCE.items():
             if kind in signs:
-                told = _listed(
-                    [f"{_called(each.path)} {_clean(each.detail)}" for each in signs[kind]]
+                told = listed(
+                    [f"{_called(each.path)} {visible(each.detail)}" for each in signs[kind]]
                 )
                 yield Finding(
                     evidence.symbol,
@@ -117,8 +114,8 @@ class DocumentsCheck:
                 )
         if attachments.troubles:
             grave = any(trouble.is_grave for trouble in attachments.troubles)
-            told = _listed(
-                [f"{_called(each.path)} ({_clean(each.why)})" for each in attachments.troubles]
+            told = listed(
+                [f"{_called(each.path)} ({visible(each.why)})" for each in attachments.troubles]
             )
             yield Finding(
                 "DOCUMENT_UNREADABLE",
@@ -129,29 +126,5 @@ class DocumentsCheck:
             )
 
 
-def _clean(words: str) -> str:
-    """
-    Give words that may quote a stranger, with what cannot be seen spelled out.
-    """
-    if words.isprintable():
-        return words
-    return "".join(
-        each if each.isprintable() else each.encode("unicode_escape").decode("ascii")
-        for each in words
-    )
-
-
 def _called(path: Sequence[str]) -> str:
-    """
-    Name a file and, where it lies in another one, the outermost of these.
-    """
-    if not path:
-        return "the message"
-    ends = dict.fromkeys((path[-1], path[0])) if len(path) > 1 else (path[0],)
-    return " in ".join(quote(name) if name else "a file without a name" for name in ends)
-
-
-def _listed(evidence: Sequence[str]) -> str:
-    shown = list(dict.fromkeys(evidence))
-    more = len(shown) - _SHOWN
-    return "; ".join([*shown[:_SHOWN], *([f"and {more:,} more"] if more > 0 else [])])
+    return path_of(path) or "the message"

@@ -15,7 +15,7 @@ from zope.interface import implementer
 
 from mailgate.authentication.author import author_of
 from mailgate.checks.cap import capped
-from mailgate.checks.words import quote
+from mailgate.checks.words import listed, quote
 from mailgate.classify.known import SHORTENERS
 from mailgate.config.checks import LinksCheck as Section
 from mailgate.config.model import Settings
@@ -27,9 +27,6 @@ from mailgate.message.urls import Link, are_related, organisation
 
 if TYPE_CHECKING:
     from mailgate.pipeline.view import View
-
-_SHOWN = 3
-"""How many links a finding names; the rest are counted."""
 
 _AUTHORITY = re.compile(r"[^/\\?#:]*:?[/\\]*(?:([^/\\?#]*)@)?([^/\\?#]*)", re.DOTALL)
 _PORT = re.compile(r":[0-9]*$")
@@ -99,14 +96,18 @@ class LinksCheck:
         ):
             found = [place for place in web if is_so(place)]
             if found:
-                yield Finding(symbol, score, f"A link {words}: {_listed(found)}.")
+                yield Finding(
+                    symbol,
+                    score,
+                    f"A link {words}: {listed(quote(place.address) for place in found)}.",
+                )
         hosts = {place.link.host for place in web}
         if author and len(hosts) == 1 and web[0].is_in_page and not _leads_to(web[0].all, author):
             yield Finding(
                 "LINK_FOREIGN",
                 section.foreign_score,
                 "All links of the page lead to one host, and it is not the sender's "
-                f"({quote(author)}): {_listed(web[:1])}.",
+                f"({quote(author)}): {quote(web[0].address)}.",
             )
         if places.is_cut:
             yield Finding(
@@ -172,9 +173,3 @@ def has_user(place: Place) -> bool:
     """
     authority = _AUTHORITY.match(place.address.strip())
     return authority is not None and "." in clean_host(authority[1] or "")
-
-
-def _listed(places: Sequence[Place]) -> str:
-    shown = list(dict.fromkeys(quote(place.address) for place in places))
-    more = len(shown) - _SHOWN
-    return "; ".join([*shown[:_SHOWN], *([f"and {more:,} more"] if more > 0 else [])])

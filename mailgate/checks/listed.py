@@ -15,11 +15,14 @@ from twisted.python.failure import Failure
 
 from mailgate.config.checks import DnsListOf
 from mailgate.config.model import Settings
+from mailgate.config.values import parse_network
 from mailgate.finding import Finding
 from mailgate.interfaces import IResolver, MaybeDeferred
 from mailgate.knowledge.dnslists import DnsLists, ListInDns, ListTrouble, Meaning, reversed_address
+from mailgate.message.envelope import Session
 from mailgate.message.urls import organisation
 from mailgate.wire.dns.answer import A, Answer, Nothing
+from mailgate.wire.network import Network, address_of, is_within
 
 IpAddress = IPv4Address | IPv6Address
 
@@ -60,18 +63,30 @@ class Listed:
     hostname: str
     domains: frozenset[str]
     has_organizations: bool
+    exempt_networks: tuple[Network, ...]
 
     @classmethod
     def from_settings(cls, settings: Settings, lists: DnsLists) -> Listed:
         """
-        Take our own names of a configuration.
+        Take our own names of a configuration, and who is left alone.
         """
         return cls(
             lists,
             settings.hostname.lower(),
             frozenset(settings.domains),
             any(one.of is DnsListOf.ORGANIZATIONS for one in lists.lists),
+            tuple(map(parse_network, settings.checks.dnslists.exempt_networks)),
         )
+
+    def client_of(self, session: Session) -> IpAddress | None:
+        """
+        Give the address of the client, or C{None} where nothing is asked of its mail: there is no
+        list, it is left alone, or it is one of ours.
+        """
+        if not self.lists.lists or session.is_trusted or session.account:
+            return None
+        client = address_of(session.client)
+        return None if client is None or is_within(client, self.exempt_networks) else client
 
     def ask(
         self,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 from zope.interface import implementer
 
-from mailgate.checks.words import quote
+from mailgate.checks.words import listed, quote
 from mailgate.config.checks import MimeCheck as Section
 from mailgate.config.model import Settings
 from mailgate.finding import Finding
@@ -20,9 +20,6 @@ from mailgate.verdict import Kind
 
 if TYPE_CHECKING:
     from mailgate.pipeline.view import View
-
-_SHOWN = 3
-"""How many differences and doubts are named; the rest are counted."""
 
 
 @implementer(ICheck)
@@ -59,13 +56,13 @@ class MimeCheck:
 
     def _judge(self, readings: Readings) -> Iterator[Finding]:
         doubts = readings.parsed.doubts
-        because = f" It is so because {_listed(doubts)}." if doubts else ""
+        because = f" It is so because {listed(doubts)}." if doubts else ""
         differences = [*map(_said, readings.differences), *readings.failures]
         if differences:
             yield Finding(
                 "MIME_AMBIGUOUS",
                 self.section.ambiguous_score,
-                f"Mail programs may not see the same attachments: {_listed(differences)}.{because}",
+                f"Mail programs may not see the same attachments: {listed(differences)}.{because}",
                 kind=Kind.UNSCANNABLE,
             )
         if readings.hidden_texts:
@@ -90,9 +87,3 @@ def _said(difference: Difference) -> str:
     names = difference.enclosed.part.names
     called = quote(names[0]) if names else "a file without a name"
     return f"{called} ({difference.enclosed.type}) {difference.words}"
-
-
-def _listed(clauses: Sequence[str]) -> str:
-    shown = list(dict.fromkeys(clauses))
-    more = len(shown) - _SHOWN
-    return "; ".join([*shown[:_SHOWN], *([f"and {more:,} more"] if more > 0 else [])])

@@ -5,15 +5,13 @@ Whose mail is authenticated: that of strangers.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Network
 
 from attrs import field, frozen
 
 from mailgate.config.model import Settings
 from mailgate.config.values import parse_network
 from mailgate.message.envelope import Session
-from mailgate.wire.network import address_of
+from mailgate.wire.network import Network, address_of, has_client
 
 
 @frozen
@@ -22,19 +20,13 @@ class Outside:
     Tells strangers from people and machines of ours.
     """
 
-    exempt_networks: tuple[IPv4Network | IPv6Network, ...]
-    _is_foreign: Callable[[str], bool] = field(init=False, eq=False, repr=False)
+    exempt_networks: tuple[Network, ...]
+    _is_exempt: Callable[[str], bool] = field(init=False, eq=False, repr=False)
 
-    @_is_foreign.default
+    @_is_exempt.default
     def _remembering(self) -> Callable[[str], bool]:
-        # Several checks ask this of each message, and to read an address takes a while.
-        networks = self.exempt_networks
-
-        def is_foreign(client: str) -> bool:
-            address = address_of(client)
-            return address is not None and not any(address in network for network in networks)
-
-        return lru_cache(maxsize=1000)(is_foreign)
+        # Several checks ask this of each message.
+        return has_client(self.exempt_networks)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Outside:
@@ -48,4 +40,9 @@ class Outside:
         """
         Tell whether a client is a stranger.
         """
-        return not session.is_trusted and self._is_foreign(session.client)
+        client = session.client
+        return (
+            not session.is_trusted
+            and address_of(client) is not None
+            and not self._is_exempt(client)
+        )

@@ -84,6 +84,25 @@ def rows(ask: Ask, command: str, **more: Any) -> Iterator[Fields]:
         before = page[-1]["number"]
 
 
+def forget_each(arguments: Arguments, command: str, name: str, whom: str) -> int:
+    """
+    Forget those that are named, or all (see L{mailgate.commands.parsers.add_clearing}), and say
+    how many each time.
+
+    @param command: what is asked of the gateway.
+    @param name: how it calls what is to be forgotten.
+    @param whom: who all are.
+    @return: the exit status.
+    """
+    with gateway(arguments) as ask:
+
+        def forget(each: str | None) -> None:
+            answer = ask(command, {"by": person(), name: each})
+            say(f"{each or whom}: {answer['cleared']:,} forgotten")
+
+        return for_each([None] if arguments.all else arguments.named, forget)
+
+
 def for_each(things: Iterable[T], act: Callable[[T], None]) -> int:
     """
     Do something for each of several things, for all of them even where one fails.

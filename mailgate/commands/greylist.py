@@ -6,11 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mailgate.commands.asking import Fields, for_each, gateway, person, show_listing
-from mailgate.commands.parsers import Arguments, Parsers, add_listing
-from mailgate.reporting.terminal import moment, say
+from mailgate.commands.asking import Fields, forget_each, show_listing
+from mailgate.commands.parsers import Arguments, Parsers, add_clearing, add_listing
+from mailgate.reporting.terminal import moment
 
 _HEADS = ("NETWORK", "STATE", "SENDER", "RECIPIENT", "FIRST", "LAST")
+_ALL = "everything"
 
 
 def add_to(parsers: Parsers) -> None:
@@ -19,16 +20,12 @@ def add_to(parsers: Parsers) -> None:
     """
     family = parsers.family("greylist", "see who has to come again, and who has", "greylist list")
     add_listing(family.command("list", list_, "greylist list --limit 20"))
-    made = family.command("clear", clear, "greylist clear 192.0.2.0/24")
-    what = made.add_mutually_exclusive_group(required=True)
-    what.add_argument(
-        "network",
-        metavar="NETWORK",
-        nargs="*",
-        default=[],
-        help="a network as the listing shows it, or an address in it",
+    add_clearing(
+        family.command("clear", clear, "greylist clear 192.0.2.0/24"),
+        "NETWORK",
+        "a network as the listing shows it, or an address in it",
+        _ALL,
     )
-    what.add_argument("--all", action="store_true", help="forget everything")
 
 
 def list_(arguments: Arguments) -> int:
@@ -42,13 +39,7 @@ def clear(arguments: Arguments) -> int:
     """
     Forget attempts and known networks.
     """
-    with gateway(arguments) as ask:
-
-        def forget(network: str | None) -> None:
-            answer = ask("greylist.clear", {"by": person(), "network": network})
-            say(f"{network or 'everything'}: {answer['cleared']:,} forgotten")
-
-        return for_each([None] if arguments.all else arguments.network, forget)
+    return forget_each(arguments, "greylist.clear", "network", _ALL)
 
 
 def _row(fields: Fields) -> Sequence[str]:

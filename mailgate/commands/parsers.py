@@ -100,6 +100,19 @@ def add_listing(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_clearing(parser: argparse.ArgumentParser, metavar: str, words: str, whom: str) -> None:
+    """
+    Let a command forget some, or all.
+
+    @param metavar: stands for each in the help.
+    @param words: what each is.
+    @param whom: who all are.
+    """
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("named", metavar=metavar, nargs="*", default=[], help=words)
+    what.add_argument("--all", action="store_true", help=f"forget {whom}")
+
+
 def positive(text: str) -> int:
     """
     Read a number from 1 on.

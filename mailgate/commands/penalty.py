@@ -11,13 +11,14 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from mailgate.commands.asking import FAILED, Fields, for_each, gateway, person, rows, show_listing
-from mailgate.commands.parsers import Arguments, Parsers, add_listing
+from mailgate.commands.asking import FAILED, Fields, forget_each, gateway, rows, show_listing
+from mailgate.commands.parsers import Arguments, Parsers, add_clearing, add_listing
 from mailgate.knowledge.firewall import FORMATS, Ban, outermost
 from mailgate.knowledge.penalty import is_client
 from mailgate.reporting.terminal import complain, moment, say
 
 _HEADS = ("NAME", "STATE", "BAD", "GOOD", "UNTIL")
+_ALL = "everything"
 
 
 def add_to(parsers: Parsers) -> None:
@@ -30,16 +31,12 @@ def add_to(parsers: Parsers) -> None:
     made.add_argument(
         "--all", action="store_true", help="also those who are remembered and not in the box"
     )
-    made = family.command("clear", clear, "penalty clear 192.0.2.7")
-    what = made.add_mutually_exclusive_group(required=True)
-    what.add_argument(
-        "name",
-        metavar="NAME",
-        nargs="*",
-        default=[],
-        help="an address, or a network as the listing shows it and all in it",
+    add_clearing(
+        family.command("clear", clear, "penalty clear 192.0.2.7"),
+        "NAME",
+        "an address, or a network as the listing shows it and all in it",
+        _ALL,
     )
-    what.add_argument("--all", action="store_true", help="forget everything")
     made = family.command("export", export, "penalty export --format nftables /run/penalty.nft")
     made.add_argument(
         "--format", choices=sorted(FORMATS), default="nftables", help="for nft -f or ipset restore"
@@ -63,13 +60,7 @@ def clear(arguments: Arguments) -> int:
     """
     Forget what speaks for and against addresses and networks.
     """
-    with gateway(arguments) as ask:
-
-        def forget(name: str | None) -> None:
-            answer = ask("penalty.clear", {"by": person(), "name": name})
-            say(f"{name or 'everything'}: {answer['cleared']:,} forgotten")
-
-        return for_each([None] if arguments.all else arguments.name, forget)
+    return forget_each(arguments, "penalty.clear", "name", _ALL)
 
 
 def export(arguments: Arguments) -> int:

@@ -7,11 +7,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from mailgate.commands.asking import Fields, for_each, gateway, person, show_listing
-from mailgate.commands.parsers import Arguments, Parsers, add_json, add_listing
+from mailgate.commands.asking import Fields, forget_each, gateway, show_listing
+from mailgate.commands.parsers import Arguments, Parsers, add_clearing, add_json, add_listing
 from mailgate.reporting.terminal import moment, say, say_all
 
 _HEADS = ("SENDER", "STANDING", "FOR", "AGAINST", "FIRST", "LAST", "WRITTEN TO")
+_ALL = "everybody"
 _WORDS = {"good": "a good name", "bad": "a bad name", "unclear": "no name to speak of"}
 
 
@@ -24,12 +25,8 @@ def add_to(parsers: Parsers) -> None:
     shown = family.command("show", show, "reputation show example.org")
     add_json(shown)
     shown.add_argument("sender", metavar="SENDER", help="a domain, or an address")
-    made = family.command("clear", clear, "reputation clear example.org")
-    what = made.add_mutually_exclusive_group(required=True)
-    what.add_argument(
-        "sender", metavar="SENDER", nargs="*", default=[], help="a domain, or an address"
-    )
-    what.add_argument("--all", action="store_true", help="forget everybody")
+    cleared = family.command("clear", clear, "reputation clear example.org")
+    add_clearing(cleared, "SENDER", "a domain, or an address", _ALL)
 
 
 def list_(arguments: Arguments) -> int:
@@ -65,13 +62,7 @@ def clear(arguments: Arguments) -> int:
     """
     Forget senders.
     """
-    with gateway(arguments) as ask:
-
-        def forget(name: str | None) -> None:
-            answer = ask("reputation.clear", {"by": person(), "name": name})
-            say(f"{name or 'everybody'}: {answer['cleared']:,} forgotten")
-
-        return for_each([None] if arguments.all else arguments.sender, forget)
+    return forget_each(arguments, "reputation.clear", "name", _ALL)
 
 
 def _row(fields: Fields) -> Sequence[str]:

@@ -61,8 +61,10 @@ class OnError(StrEnum):
     QUARANTINE = "quarantine"
 
 
-# Numbers are strict: a number in quotes is a mistake, and 1.5 recipients are none.
+_THIS_MACHINE = ("127.0.0.0/8", "::1/128")
+"""Networks of clients that no check need look at."""
 
+_Deadline = Annotated[float, Field(gt=0, le=30, strict=True)]
 
 PlaceScore = Annotated[float, Field(ge=-20, le=20, strict=True)]
 """Below zero it speaks for the client."""
@@ -76,7 +78,7 @@ class Check(Section):
     mode: CheckMode = CheckMode.SCORE
     action: EnforcedAction = EnforcedAction.REJECT
     on_error: OnError = OnError.IGNORE
-    deadline: Annotated[float, Field(gt=0, le=30, strict=True)] = 5
+    deadline: _Deadline = 5
 
 
 class HeloCheck(Check):
@@ -84,7 +86,7 @@ class HeloCheck(Check):
     C{[checks.helo]}: what the client calls itself.
     """
 
-    exempt_networks: tuple[Network, ...] = ("127.0.0.0/8", "::1/128")
+    exempt_networks: tuple[Network, ...] = _THIS_MACHINE
     syntax_score: Score = 3
     literal_score: Score = 1
     forged_literal_score: Score = 4
@@ -97,8 +99,8 @@ class SpfCheck(Check):
     C{[checks.spf]}: whether the client may send for the domain of the sender.
     """
 
-    deadline: Annotated[float, Field(gt=0, le=30, strict=True)] = 20
-    exempt_networks: tuple[Network, ...] = ("127.0.0.0/8", "::1/128")
+    deadline: _Deadline = 20
+    exempt_networks: tuple[Network, ...] = _THIS_MACHINE
     """Of clients whose mail is not authenticated; for DKIM, ARC and DMARC too."""
 
     fail_score: Score = 5
@@ -113,7 +115,7 @@ class DkimCheck(Check):
     C{[checks.dkim]}: whether what has signed the message is right.
     """
 
-    deadline: Annotated[float, Field(gt=0, le=30, strict=True)] = 20
+    deadline: _Deadline = 20
     fail_score: Score = 0.5
     policy_score: Score = 0.5
     permerror_score: Score = 0.5
@@ -136,7 +138,7 @@ class ArcCheck(Check):
     C{[checks.arc]}: what those say who have handed a message on.
     """
 
-    deadline: Annotated[float, Field(gt=0, le=30, strict=True)] = 20
+    deadline: _Deadline = 20
     trusted_sealers: Annotated[tuple[HostName, ...], Field(max_length=1000)] = ()
     """Domains whose seals count."""
 
@@ -152,7 +154,7 @@ class DmarcCheck(Check):
 
     mode: CheckMode = CheckMode.ENFORCE
     action: EnforcedAction = EnforcedAction.QUARANTINE
-    deadline: Annotated[float, Field(gt=0, le=30, strict=True)] = 20
+    deadline: _Deadline = 20
     organizations: Organizations = Organizations.WALK
     reject_score: Score = 6
     quarantine_score: Score = 5
@@ -190,7 +192,7 @@ class LinksCheck(Check):
     C{[checks.links]}: where a message leads.
     """
 
-    deadline: Annotated[float, Field(gt=0, le=30, strict=True)] = 10
+    deadline: _Deadline = 10
     address_score: Score = 1.5
     disguised_score: Score = 2
     mixed_letters_score: Score = 2
@@ -206,7 +208,7 @@ class HtmlCheck(Check):
     C{[checks.html]}: what a page hides, and does.
     """
 
-    deadline: Annotated[float, Field(gt=0, le=30, strict=True)] = 10
+    deadline: _Deadline = 10
     hidden_words: Annotated[int, Field(ge=1, le=1000, strict=True)] = 20
     """How many hidden words that are shown nowhere are a finding."""
 
@@ -235,7 +237,7 @@ class AttachmentsCheck(Check):
     mode: CheckMode = CheckMode.ENFORCE
     action: EnforcedAction = EnforcedAction.QUARANTINE
     on_error: OnError = OnError.QUARANTINE
-    deadline: Annotated[float, Field(gt=0, le=30, strict=True)] = 10
+    deadline: _Deadline = 10
     forbidden_extensions: tuple[Extension, ...] = FORBIDDEN_EXTENSIONS
     forbidden_types: tuple[FileType, ...] = FORBIDDEN_TYPES
     forbidden_score: Score = 8
@@ -268,7 +270,7 @@ class DocumentsCheck(Check):
     mode: CheckMode = CheckMode.ENFORCE
     action: EnforcedAction = EnforcedAction.QUARANTINE
     on_error: OnError = OnError.DEFER
-    deadline: Annotated[float, Field(gt=0, le=30, strict=True)] = 10
+    deadline: _Deadline = 10
     macros_score: Score = 4
     dde_score: Score = 6
     remote_score: Score = 6
@@ -297,7 +299,7 @@ class MimeCheck(Check):
     mode: CheckMode = CheckMode.ENFORCE
     action: EnforcedAction = EnforcedAction.QUARANTINE
     on_error: OnError = OnError.QUARANTINE
-    deadline: Annotated[float, Field(gt=0, le=30, strict=True)] = 10
+    deadline: _Deadline = 10
     ambiguous_score: Score = 2
     hidden_text_score: Score = 0.5
     elsewhere_score: Score = 0.25
@@ -397,7 +399,7 @@ class DnsListsCheck(Check):
     C{[checks.dnslists]}: lists in the DNS, for and against.
     """
 
-    exempt_networks: tuple[Network, ...] = ("127.0.0.0/8", "::1/128")
+    exempt_networks: tuple[Network, ...] = _THIS_MACHINE
     test_hours: Annotated[float, Field(ge=0.1, le=24, strict=True)] = 4
     """How often a list that works is tested (RFC 5782 section 5)."""
 
@@ -415,7 +417,7 @@ class NamesCheck(Check):
     C{[checks.names]}: whether the names of client and sender are in the DNS.
     """
 
-    exempt_networks: tuple[Network, ...] = ("127.0.0.0/8", "::1/128")
+    exempt_networks: tuple[Network, ...] = _THIS_MACHINE
     no_name_score: Score = 1
     unconfirmed_score: Score = 1
     helo_score: Score = 1
@@ -435,7 +437,7 @@ class GreylistCheck(Check):
 
     wait_seconds: Annotated[float, Field(ge=1, le=86400, strict=True)] = 300
     known_days: Days = 36
-    exempt_networks: tuple[Network, ...] = ("127.0.0.0/8", "::1/128")
+    exempt_networks: tuple[Network, ...] = _THIS_MACHINE
     waits_score: Score = 1
     passed_score: Annotated[float, Field(le=0, strict=True)] = 0
 
@@ -470,7 +472,7 @@ class RatesCheck(Check):
     enforce_for: tuple[RateOf, ...] = (RateOf.ACCOUNT,)
     """Whose excess is reason enough for the action; that of the others only counts."""
 
-    exempt_networks: tuple[Network, ...] = ("127.0.0.0/8", "::1/128")
+    exempt_networks: tuple[Network, ...] = _THIS_MACHINE
     exempt_accounts: tuple[str, ...] = ()
     address_score: Score = 0.5
     network_score: Score = 0.5
@@ -522,7 +524,7 @@ class PenaltyCheck(Check):
     C{[checks.penalty]}: who has sent bad mail lately, and who good one.
     """
 
-    exempt_networks: tuple[Network, ...] = ("127.0.0.0/8", "::1/128")
+    exempt_networks: tuple[Network, ...] = _THIS_MACHINE
     half_life_hours: Annotated[float, Field(ge=0.1, le=8760, strict=True)] = 24
     from_points: Points = 4
     """From how many bad points on somebody is in the box."""
@@ -547,7 +549,7 @@ class GeoCheck(Check):
     C{[checks.geo]}: where the client is.
     """
 
-    exempt_networks: tuple[Network, ...] = ("127.0.0.0/8", "::1/128")
+    exempt_networks: tuple[Network, ...] = _THIS_MACHINE
     countries: Annotated[dict[CountryCode, PlaceScore], Field(max_length=300)] = {}
     """What some of them count."""
 
@@ -598,7 +600,7 @@ class TrapsCheck(Check):
     sender_hours: Annotated[float, Field(gt=0, le=168, strict=True)] = 6
     """How long who has written to a trap is remembered."""
 
-    exempt_networks: tuple[Network, ...] = ("127.0.0.0/8", "::1/128")
+    exempt_networks: tuple[Network, ...] = _THIS_MACHINE
     recipient_score: Annotated[float, Field(gt=0, strict=True)] = 10
     among_score: Score = 8
     sender_score: Score = 3

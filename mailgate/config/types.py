@@ -47,6 +47,8 @@ class Section(BaseModel):
     )
 
 
+# Numbers are strict: a number in quotes is a mistake, and 1.5 recipients are none.
+
 Seconds = Annotated[float, Field(gt=0, strict=True)]
 Days = Annotated[int, Field(ge=1, le=3650, strict=True)]
 Hours = Annotated[float, Field(gt=0, strict=True)]

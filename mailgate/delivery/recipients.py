@@ -31,9 +31,6 @@ if TYPE_CHECKING:
 NOT_OURS = Reply(550, "5.7.1", "no mail for this domain is taken here")
 NO_RELAY = Reply(550, "5.7.1", "no mail is relayed through another address")
 NO_SUCH_RECIPIENT = "5.1.1"
-ALWAYS = frozenset(("postmaster", "abuse"))
-"""Local parts that every domain has (RFC 5321 section 4.5.1, RFC 2142)."""
-
 # An address inside an address: some mail servers send such mail on to the inner one.
 _INNER_ADDRESS = re.compile(r"[%@!]")
 
@@ -77,7 +74,8 @@ class Recipients:
         if delivery is None and not (is_sent_from_here and routes.default is not None):
             return Admission(NOT_OURS, recipient)
         full = routes.full_address(recipient)
-        is_always = recipient.local.lower() in ALWAYS
+        # Every domain has these (RFC 5321 section 4.5.1, RFC 2142).
+        is_always = recipient.is_protected
         if not is_always and _INNER_ADDRESS.search(recipient.local):
             return Admission(NO_RELAY, recipient)
         if delivery is None:
@@ -134,7 +132,7 @@ class Recipients:
 def _resolve(
     directory: Directory, address: Address, sender: Address, in_full: bool = False
 ) -> MaybeDeferred[Resolution]:
-    if address.local.lower() in ALWAYS:
+    if address.is_protected:
         return directory.resolve_always(address, sender)
     return directory.resolve(address, sender, in_full)
 

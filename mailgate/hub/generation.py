@@ -55,13 +55,6 @@ ENDING_SECONDS = 5.0
 
 _LINE_LIMIT = 8192
 
-_HUGE_PAGES = "glibc.malloc.hugetlb=1"
-"""
-Has malloc ask for large pages. What a message needs lies all over the memory, and every page of
-it must be found: so judging costs 3 to 5 per cent less, for some MiB more (C{mallopt(3)}, glibc
-2.35). Elsewhere it says nothing.
-"""
-
 
 class WorkerFailed(Exception):
     """
@@ -332,7 +325,7 @@ class Generation:
                 process,
                 sys.executable,
                 [sys.executable, "-m", "mailgate.child"],
-                env=_with_huge_pages(os.environ),
+                env=None,
                 childFDs=descriptors,
             )
         except OSError:
@@ -397,10 +390,3 @@ class Generation:
         else:
             empty.callback(None)
         return empty
-
-
-def _with_huge_pages(environment: Mapping[str, str]) -> Mapping[str, str]:
-    """
-    Give an environment in which malloc uses large pages, unless somebody has set it up already.
-    """
-    return {"GLIBC_TUNABLES": _HUGE_PAGES, **environment}

@@ -34,6 +34,7 @@ from mailgate.reporting.status import (
     WorkerSeen,
 )
 from mailgate.store import outbox
+from mailgate.store.database import count_rows
 
 T = TypeVar("T")
 
@@ -178,7 +179,6 @@ def _read_stored(connection: sqlite3.Connection) -> Stored:
     messages, size = connection.execute(
         "SELECT count(*), coalesce(sum(size), 0) FROM messages"
     ).fetchone()
-    (senders,) = connection.execute("SELECT count(*) FROM reputation").fetchone()
     entries = connection.execute("SELECT list, count(*) FROM list_entry GROUP BY list")
     return Stored(
         held={kind.value: number for kind, number in rows.count(connection).items()},
@@ -190,7 +190,7 @@ def _read_stored(connection: sqlite3.Connection) -> Stored:
         messages=messages,
         message_bytes=size,
         entries={"allow": 0, "block": 0, **dict(entries.fetchall())},
-        senders=senders,
+        senders=count_rows(connection, "reputation"),
     )
 
 

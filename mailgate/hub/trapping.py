@@ -23,6 +23,7 @@ from mailgate.knowledge.trap_store import Guess, News, TrapStore
 from mailgate.message.envelope import STRANGERS
 from mailgate.message.record import Copy, Record
 from mailgate.quarantine.held import Quarantine
+from mailgate.store.database import StoreError
 from mailgate.wire.address import Address
 from mailgate.wire.network import Network, address_of, is_within
 from mailgate.wire.normal import normal_address
@@ -41,8 +42,6 @@ LESSONS_WAITING = 100
 _FOR_HIM = ("ALLOWED_", "REPUTATION_GOOD")
 """How the symbols begin of what speaks for a sender: that he is allowed, or known and verified."""
 
-_UNKNOWN = "550 5.1.1"
-_THERE = frozenset(("delivered", "held", "queued"))
 _DAY = 86400.0
 
 
@@ -110,13 +109,24 @@ class Trapping:
 
     def write(self) -> Deferred[None]:
         """
-        Write what was seen, and let it count.
+        Write what was seen, and let it count. What cannot be written waits for the next time.
+
+        @raise StoreError: it cannot.
         """
-        news = News(self._hits, tuple(self._guesses), tuple(map(_normal, self._real)))
+        hits, guesses, real = self._hits, self._guesses, self._real
+        news = News(hits, tuple(guesses), tuple(map(_normal, real)))
         if not news:
             return succeed(None)
         self._hits, self._guesses, self._real = Counter(), {}, {}
-        return self._store.take(news)
+
+        def failed(failure: Failure) -> Failure:
+            if failure.check(StoreError):
+                self._hits += hits
+                self._guesses = guesses | self._guesses
+                self._real = real | self._real
+            return failure
+
+        return self._store.take(news).addErrback(failed)
 
     # -- inside ------------------------------------------------------------------------
 
@@ -193,7 +203,7 @@ class Trapping:
         """
         is_open = record.session.role == STRANGERS
         for copy in record.copies:
-            if copy.outcome in _THERE and copy.recipient not in traps:
+            if (copy.has_come or copy.outcome == "held") and copy.recipient not in traps:
                 if is_open or self._is_ours(copy.recipient):
                     yield copy.recipient
         yield from record.named
@@ -208,7 +218,7 @@ class Trapping:
         if network is None:
             return
         for copy in record.copies:
-            if copy.reply.startswith(_UNKNOWN) and len(self._guesses) < WAITING:
+            if copy.names_nobody and len(self._guesses) < WAITING:
                 if "@" in copy.recipient:
                     self._guesses[Guess(_normal(copy.recipient), network)] = None
 
@@ -242,7 +252,7 @@ def _held_alone(record: Record, traps: Sequence[str]) -> Copy | None:
     """
     Give the held copy of a message that went to traps and to nobody else.
     """
-    copies = [copy for copy in record.copies if copy.outcome not in ("refused", "deferred")]
+    copies = [copy for copy in record.copies if not copy.was_kept_out]
     if not all(copy.recipient in traps for copy in copies):
         return None
     return next((copy for copy in copies if copy.outcome == "held"), None)

@@ -14,7 +14,7 @@ from twisted.logger import Logger
 
 from mailgate.config.checks import GreylistCheck as Section
 from mailgate.interfaces import Attempt, Standing
-from mailgate.store.database import LAST_NUMBER, Database, select
+from mailgate.store.database import Database, count_rows, newest_rows
 from mailgate.wire.address import Address
 from mailgate.wire.network import address_of, named, network_name
 from mailgate.wire.normal import normal_address
@@ -164,11 +164,7 @@ class Greylist:
         """
 
         def work(connection: sqlite3.Connection) -> Sequence[Remembered]:
-            found = select(
-                connection,
-                "SELECT * FROM greylist WHERE number < ? ORDER BY number DESC LIMIT ?",
-                (LAST_NUMBER if before is None else before, -1 if limit is None else limit),
-            )
+            found = newest_rows(connection, "greylist", limit, before)
             rows = [Remembered(**dict(row)) for row in found]
             return [evolve(row, is_known=bool(row.is_known)) for row in rows]
 
@@ -178,7 +174,7 @@ class Greylist:
         """
         Count what is remembered.
         """
-        return self._database.read(lambda connection: _count(connection, "1"))
+        return self._database.read(lambda connection: count_rows(connection, "greylist"))
 
     def clear(self, by: str, network: str | None = None) -> Deferred[int]:
         """
@@ -287,15 +283,10 @@ class Greylist:
             )
         if number % SLACK == 0:
             for condition in ("is_known = 0", "is_known = 1"):
-                excess = _count(connection, condition) - self._most
+                excess = count_rows(connection, "greylist", condition) - self._most
                 if excess > 0:
                     connection.execute(
                         "DELETE FROM greylist WHERE number IN (SELECT number FROM greylist"
                         f" WHERE {condition} ORDER BY last, number LIMIT ?)",
                         (excess,),
                     )
-
-
-def _count(connection: sqlite3.Connection, condition: str) -> int:
-    (number,) = connection.execute(f"SELECT count(*) FROM greylist WHERE {condition}").fetchone()
-    return int(number)

@@ -14,7 +14,7 @@ from twisted.logger import Logger
 
 from mailgate.knowledge.entry import SCOPE, Entry, EntryKind, EntryRefused, ListName
 from mailgate.knowledge.lists import Index, Lists
-from mailgate.store.database import LAST_NUMBER, Database, select
+from mailgate.store.database import LAST_NUMBER, Database, count_rows, select
 
 T = TypeVar("T")
 
@@ -82,8 +82,7 @@ class ListStore:
             now = self._now()
             self._check(entry, now)
             stored = _insert(connection, evolve(entry, made=now))
-            (number,) = connection.execute("SELECT count(*) FROM list_entry").fetchone()
-            if number > self._most:
+            if count_rows(connection, "list_entry") > self._most:
                 raise EntryRefused(f"The lists are full: they hold {self._most:,} entries.")
             return stored
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import count
+from ipaddress import ip_network
+from itertools import count, islice
 from typing import TYPE_CHECKING
 
 from attrs import define
@@ -23,7 +24,7 @@ from mailgate.config.checks import CheckMode
 from mailgate.config.checks import PenaltyCheck as Section
 from mailgate.config.values import parse_network
 from mailgate.interfaces import Deed
-from mailgate.knowledge.penalty import Penalties, Penalty, left_of
+from mailgate.knowledge.penalty import Penalties, Penalty, is_client, left_of
 from mailgate.store.database import Database, select
 from mailgate.verdict import Action, Kind, Verdict
 from mailgate.wire.network import client_names, has_client, named
@@ -43,7 +44,6 @@ LEAST_POINTS = 0.5
 MOST_DEEDS = 10
 """How many of one kind count of one transaction."""
 
-UNKNOWN = "550 5.1.1"
 LOGIN_FAILED = "log-in"
 _WRONG = ": 535 "
 """What stands in a note of a log-in that failed for what the client has said (RFC 4954)."""
@@ -106,7 +106,7 @@ class PenaltyBox:
         self.counted: Callable[[Deed, int], None] = lambda deed, times: None
         """Called with what is counted, and how often."""
 
-        self.take_up(section, relays)
+        self._set(section, relays)
 
     def __len__(self) -> int:
         """
@@ -118,12 +118,10 @@ class PenaltyBox:
         """
         Take up other settings.
         """
-        self.section = section
-        self._points: Mapping[Deed, float] = {
-            deed: getattr(section, f"{deed.value}_points") for deed in Deed
-        }
-        self._is_exempt = has_client(tuple(map(parse_network, section.exempt_networks)))
-        self._is_relay = has_client(tuple(map(parse_network, relays)))
+        before = self.section
+        self._set(section, relays)
+        if section == before:
+            return  # To look at all of them takes long, and most reloads are for something else.
         for table in (self._new, self._known):
             for name, tally in table.items():
                 self._put(name, tally, has_changed=False)
@@ -146,7 +144,7 @@ class PenaltyBox:
             if session.account and _is_delivered(record):
                 self.mark(client, Deed.GOOD)
             return
-        unknown = sum(copy.reply.startswith(UNKNOWN) for copy in record.copies)
+        unknown = sum(copy.names_nobody for copy in record.copies)
         if unknown:
             self.mark(client, Deed.UNKNOWN, unknown)
         bad = [verdict for verdict in record.verdicts if _is_bad(verdict)]
@@ -272,12 +270,7 @@ class PenaltyBox:
         """
 
         def chosen(_: None) -> Sequence[tuple[int, Penalty]]:
-            found = [
-                (number, penalty)
-                for number, penalty in self._all(is_boxed)
-                if before is None or number < before
-            ]
-            return sorted(found, key=lambda each: -each[0])[:limit]
+            return list(islice(self._all(is_boxed, before), limit))
 
         return self.load().addCallback(chosen)
 
@@ -285,22 +278,26 @@ class PenaltyBox:
         """
         Count those that L{newest} would give.
         """
-        return self.load().addCallback(lambda _: sum(1 for _ in self._all(is_boxed)))
+
+        def counted(_: None) -> int:
+            return sum(1 for _ in self._all(True)) if is_boxed else len(self)
+
+        return self.load().addCallback(counted)
 
     def clear(self, by: str, name: str | None = None) -> Deferred[int]:
         """
         Forget all that is remembered, or that of an address or a network and all in it, and count
-        it. It counts no more when the Deferred fires.
+        it. The checks are told at once; the Deferred fires when it is off the disk as well.
 
         @param by: who wants it so, in words.
         @raise ValueError: C{name} is neither.
         """
-        wanted = None if name is None else named(name)
+        wanted = None if name is None else _within(named(name))
 
         def cleared(_: None) -> Deferred[int]:
             number = 0
             for table in (self._new, self._known):
-                for each in [each for each in table if wanted is None or _is_in(each, wanted)]:
+                for each in [each for each in wanted or table if each in table]:
                     self._forget(table, each)
                     number += 1
             self.tell()
@@ -310,7 +307,7 @@ class PenaltyBox:
                     "{event} {number} of {name} by {by}",
                     event="penalty.cleared",
                     number=number,
-                    name=wanted or "all",
+                    name="all" if wanted is None else wanted[0],
                     by=by,
                 )
                 return number
@@ -321,15 +318,27 @@ class PenaltyBox:
 
     # -- inside -----------------------------------------------------------------------
 
-    def _all(self, is_boxed: bool) -> Iterator[tuple[int, Penalty]]:
+    def _set(self, section: Section, relays: Sequence[str]) -> None:
+        self.section = section
+        self._points: Mapping[Deed, float] = {
+            deed: getattr(section, f"{deed.value}_points") for deed in Deed
+        }
+        self._is_exempt = has_client(tuple(map(parse_network, section.exempt_networks)))
+        self._is_relay = has_client(tuple(map(parse_network, relays)))
+
+    def _all(self, is_boxed: bool, before: int | None = None) -> Iterator[tuple[int, Penalty]]:
         now, section = self._now(), self.section
-        for table in (self._new, self._known):
-            for name, tally in table.items():
-                if is_boxed and not tally.is_boxed:
-                    continue
-                penalty = _of(name, tally).aged(now, section.half_life_hours)
-                if not is_boxed or penalty.is_boxed(now, section):
-                    yield tally.number, penalty
+        found = [
+            (tally.number, name)
+            for table in (self._new, self._known)
+            for name, tally in table.items()
+            if (tally.is_boxed or not is_boxed) and (before is None or tally.number < before)
+        ]
+        for number, name in sorted(found, reverse=True):
+            tally = self._known.get(name) or self._new[name]
+            penalty = _of(name, tally).aged(now, section.half_life_hours)
+            if not is_boxed or penalty.is_boxed(now, section):
+                yield number, penalty
 
     def _add(self, name: str, good: float, bad: float) -> None:
         now = self._now()
@@ -390,14 +399,15 @@ def _of(name: str, tally: _Tally) -> Penalty:
     return Penalty(name, tally.good, tally.bad, tally.at)
 
 
-def _is_in(name: str, wanted: str) -> bool:
-    return name == wanted or ("/" in wanted and wanted in client_names(name))
+def _within(name: str) -> Sequence[str]:
+    """
+    Give a name and, where it is that of an IPv4 network, those of all clients in it.
+    """
+    return (name,) if is_client(name) else (name, *map(str, ip_network(name)))
 
 
 def _is_delivered(record: Record) -> bool:
-    return record.size is not None and any(
-        copy.outcome in ("delivered", "queued") for copy in record.copies
-    )
+    return record.size is not None and any(copy.has_come for copy in record.copies)
 
 
 def _is_bad(verdict: Verdict) -> bool:

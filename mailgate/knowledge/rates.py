@@ -29,7 +29,6 @@ Addresses, networks, domains and accounts do not push out each other."""
 SUBJECTS = 8
 """How many subjects of each are remembered, so that nobody pushes out those of others."""
 
-NOT_SENT = ("refused", "deferred")
 _ANSWER = re.compile(
     r"\s*(?:\[[^\]]{1,40}\]\s*|(?:re|aw|fwd?|wg|sv|antw|tr|rv|r|i)(?:\[\d+\])?:)", re.I
 )
@@ -148,7 +147,7 @@ class Rates:
         """
         if record.size is None or not self._kinds:
             return
-        recipients = [copy.recipient for copy in record.copies if copy.outcome not in NOT_SENT]
+        recipients = [copy.recipient for copy in record.copies if not copy.was_kept_out]
         if not recipients and record.reply[:1] != "5":
             return
         keys = [key for key in self._keys_of(record) if key[0] in self._kinds]

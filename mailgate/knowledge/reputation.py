@@ -22,7 +22,7 @@ from mailgate.interfaces import IRater, Reputation
 from mailgate.knowledge import reputation_rows
 from mailgate.knowledge.reputation_rows import DAY, Noted, Remembered, Rows
 from mailgate.knowledge.senders import Names
-from mailgate.store.database import Database
+from mailgate.store.database import Database, count_rows
 from mailgate.verdict import Action
 from mailgate.wire.address import Address
 
@@ -42,7 +42,6 @@ SLACK = 1_000
 """By how many there may be more than L{MOST}, so that not each one that comes pushes one out."""
 
 _RATED_DAYS = 90.0
-_HAS_COME = frozenset(("delivered", "queued"))
 
 
 @implementer(IRater)
@@ -92,7 +91,7 @@ class Reputations:
         if record.session.is_trusted or record.session.account:
             self._note_outgoing(record)
             return
-        if any(copy.outcome in _HAS_COME for copy in record.copies):
+        if any(copy.has_come for copy in record.copies):
             # What was tagged may lie where nobody looks, so that nobody complains says nothing.
             passed = [
                 verdict
@@ -107,7 +106,7 @@ class Reputations:
             return  # Notices and automatic answers are no correspondence (RFC 3834).
         for copy in record.copies:
             local, at, domain = copy.recipient.rpartition("@")
-            if not at or copy.outcome not in _HAS_COME:
+            if not at or not copy.has_come:
                 continue
             address = Address(local, domain)
             if address.host not in self.ours and (name := self.names.of(address)) is not None:
@@ -227,7 +226,7 @@ class Reputations:
         """
         Count the senders that are known.
         """
-        return self._database.read(reputation_rows.count)
+        return self._database.read(lambda connection: count_rows(connection, "reputation"))
 
     def clear(self, by: str, name: str | None = None) -> Deferred[int]:
         """

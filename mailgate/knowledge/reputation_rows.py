@@ -11,7 +11,7 @@ from typing import Any
 from attrs import asdict, define, evolve, frozen
 
 from mailgate.interfaces import Reputation
-from mailgate.store.database import LAST_NUMBER, select
+from mailgate.store.database import count_rows, newest_rows, select
 
 KEPT = 0.25
 """What a day counts on which mail was delivered and nobody has complained."""
@@ -82,11 +82,7 @@ class Rows:
         """
         Give the senders that are known, the newest first.
         """
-        found = select(
-            self.connection,
-            "SELECT * FROM reputation WHERE number < ? ORDER BY number DESC LIMIT ?",
-            (LAST_NUMBER if before is None else before, -1 if limit is None else limit),
-        )
+        found = newest_rows(self.connection, "reputation", limit, before)
         return [Remembered(row["number"], self._read(row)) for row in found]
 
     def note(self, name: str, noted: Noted) -> None:
@@ -160,7 +156,7 @@ class Rows:
         Forget those that are too many: first of whom little is known, so that nobody who makes up
         domains pushes out those that have a name.
         """
-        excess = count(self.connection) - most
+        excess = count_rows(self.connection, "reputation") - most
         if excess > slack:
             forget(
                 self.connection,
@@ -199,14 +195,6 @@ class Rows:
         """
         values = {**asdict(known), "changed": self.now, "is_touched": is_touched}
         self.connection.execute(_PUT, values)
-
-
-def count(connection: sqlite3.Connection) -> int:
-    """
-    Count the senders that are known.
-    """
-    (number,) = connection.execute("SELECT count(*) FROM reputation").fetchone()
-    return int(number)
 
 
 def forget(connection: sqlite3.Connection, condition: str, parameters: Sequence[Any] = ()) -> int:

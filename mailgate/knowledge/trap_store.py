@@ -16,7 +16,7 @@ from twisted.logger import Logger
 from mailgate.config.checks import TrapsCheck as Section
 from mailgate.config.values import check_address
 from mailgate.knowledge.traps import RESERVED, Trap, Trapped, TrappedClients, Traps
-from mailgate.store.database import LAST_NUMBER, Database, select
+from mailgate.store.database import Database, count_rows, newest_rows, select
 from mailgate.wire.address import Address
 from mailgate.wire.normal import normal_address
 
@@ -144,7 +144,7 @@ class TrapStore:
         key = self._key(address)
 
         def work(connection: sqlite3.Connection) -> tuple[Trap, bool, Sequence[Trap]]:
-            if _number(connection, "trap") >= self._most and self.traps.find(key) is None:
+            if count_rows(connection, "trap") >= self._most and self.traps.find(key) is None:
                 raise TrapRefused(f"There are {self._most:,} traps already, which is the most.")
             (row,) = select(
                 connection,
@@ -202,12 +202,7 @@ class TrapStore:
         """
 
         def work(connection: sqlite3.Connection) -> Sequence[Trap]:
-            found = select(
-                connection,
-                "SELECT * FROM trap WHERE number < ? ORDER BY number DESC LIMIT ?",
-                (LAST_NUMBER if before is None else before, -1 if limit is None else limit),
-            )
-            return [_trap(row) for row in found]
+            return [_trap(row) for row in newest_rows(connection, "trap", limit, before)]
 
         return self._database.read(work)
 
@@ -215,7 +210,7 @@ class TrapStore:
         """
         Count them.
         """
-        return self._database.read(lambda connection: _number(connection, "trap"))
+        return self._database.read(lambda connection: count_rows(connection, "trap"))
 
     def take(self, news: News) -> Deferred[None]:
         """
@@ -301,7 +296,7 @@ class TrapStore:
         needed = self.section.learn_after_guesses
         if not needed:
             return ()
-        may_learn = _number(connection, "never_trap") < self._most_never
+        may_learn = count_rows(connection, "never_trap") < self._most_never
         touched: dict[str, None] = {}
         for guess in guesses:
             if is_reserved(guess.address) or _is_never(connection, guess.address):
@@ -321,7 +316,7 @@ class TrapStore:
             (networks,) = connection.execute(
                 "SELECT count(*) FROM trap_guess WHERE address = ? AND at > ?", (address, since)
             ).fetchone()
-            if networks < needed or not may_learn or _number(connection, "trap") >= self._most:
+            if networks < needed or not may_learn or count_rows(connection, "trap") >= self._most:
                 continue
             connection.execute(
                 "INSERT OR IGNORE INTO trap (address, is_guessed, made, made_by, note)"
@@ -339,7 +334,7 @@ class TrapStore:
                 " WHERE network = ? ORDER BY number DESC LIMIT -1 OFFSET ?)",
                 (network, MOST_OF_NETWORK),
             )
-        excess = _number(connection, "trap_guess") - self._most_guesses
+        excess = count_rows(connection, "trap_guess") - self._most_guesses
         if excess > 0:
             connection.execute(
                 "DELETE FROM trap_guess WHERE number IN"
@@ -349,7 +344,7 @@ class TrapStore:
 
     def _never(self, connection: sqlite3.Connection, addresses: Collection[str]) -> None:
         # One that is beyond the most is not forgotten: then nothing becomes a trap by itself.
-        left = self._most_never - _number(connection, "never_trap")
+        left = self._most_never - count_rows(connection, "never_trap")
         connection.executemany(
             "INSERT OR IGNORE INTO never_trap (address) VALUES (?)",
             [(address,) for address in list(addresses)[: max(0, left)]],
@@ -365,11 +360,6 @@ def is_reserved(address: str) -> bool:
     """
     local = address.rpartition("@")[0]
     return local in RESERVED or local.partition("-")[0] in RESERVED
-
-
-def _number(connection: sqlite3.Connection, table: str) -> int:
-    (number,) = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
-    return int(number)
 
 
 def _is_never(connection: sqlite3.Connection, address: str) -> bool:

@@ -188,12 +188,12 @@ class Opener:
         """
         within = _path_of(file)
         place = Place(len(self.files) - 1, within, self._bytes_left)
-        inner = self.inspector.open(data, file.names, file.type, file.claimed, place)
-        if len(within) > self.caps.depth:
-            return
-        for content in inner:
+        for content in self.inspector.open(data, file.names, file.type, file.claimed, place):
             self._bytes_left -= len(content)
-            if self._files_left:
+            if len(within) > self.caps.depth:
+                sentence = f"Files lie in each other more than {self.caps.depth} deep."
+                self.flaws[Flaw(sentence, within)] = None
+            elif self._files_left:
                 self._take(content, File((), self._type(content), within))
 
     def _keep(self, parser: Parser, data: bytes, path: tuple[str, ...], place: int) -> None:

@@ -13,7 +13,7 @@ from mailgate.message.inside.signs import Sign
 from mailgate.message.mime.readings import Enclosed
 
 _AT_ONCE = 32 * 1024
-"""Bytes of a text that is looked at at once."""
+"""Bytes of all texts that are looked at at once."""
 
 
 @frozen
@@ -28,6 +28,10 @@ class Trouble:
     why: str
     is_grave: bool = False
     """Whether whoever looked into it died of that, or came to no end."""
+
+
+MORE = Trouble((), "there are more than are looked into")
+"""What is told where not all are looked into."""
 
 
 @frozen
@@ -80,10 +84,13 @@ class Examination:
         """
         Tell whether nothing has to be opened, which may take a while.
         """
-        return not any(
-            self._is_opened(each, file) and not self._is_short(each, file)
-            for each, file in zip(self.enclosed, self.files, strict=True)
-        )
+        left = _AT_ONCE
+        for each, file in zip(self.enclosed, self.files, strict=True):
+            if self._is_opened(each, file):
+                left -= each.part.size if _is_text(file) else left + 1
+            if left < 0:
+                return False
+        return True
 
     def finish(self) -> Attachments:
         """
@@ -104,11 +111,12 @@ class Examination:
         is_archive = opened_as(file) is not None
         return is_archive or way_of(file.names, file.type, file.claimed) is not None
 
-    @staticmethod
-    def _is_short(each: Enclosed, file: File) -> bool:
-        if opened_as(file) is not None or each.part.size > _AT_ONCE:
-            return False
-        return way_of(file.names, file.type, file.claimed) == "text"
+
+def _is_text(file: File) -> bool:
+    """
+    Tell whether it is only searched for links.
+    """
+    return opened_as(file) is None and way_of(file.names, file.type, file.claimed) == "text"
 
 
 def attachments_of(opener: Opener) -> Attachments:
@@ -116,14 +124,11 @@ def attachments_of(opener: Opener) -> Attachments:
     Give what was found.
     """
     inspector = opener.inspector
-    troubles: tuple[Trouble, ...] = ()
-    if inspector.is_full:
-        troubles = (Trouble((), "there are more than are looked into"),)
     return Attachments(
         tuple(opener.files),
         tuple(opener.flaws),
         tuple(inspector.look.signs),
         tuple(inspector.look.leads),
         tuple(inspector.specimens),
-        troubles,
+        (MORE,) if inspector.is_full else (),
     )

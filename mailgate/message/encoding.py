@@ -28,13 +28,6 @@ As what other programs read base64 that has padding within: as ended, or as seve
 """
 
 
-def decoded_size(raw: bytes, encoding: str) -> int:
-    """
-    Count the bytes that C{raw} encodes.
-    """
-    return measure(raw, encoding)[0]
-
-
 def measure(raw: bytes, encoding: str) -> tuple[int, bool]:
     """
     Count the bytes that C{raw} encodes, and tell whether base64 is as RFC 2045 section 6.8 has it:

@@ -10,12 +10,15 @@ from __future__ import annotations
 import re
 import unicodedata
 from ipaddress import IPv4Address, IPv6Address
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import idna
 
 LENGTH_LIMIT = 255
 """How many characters of a name are looked at (RFC 1035 section 2.3.4)."""
+
+_LABEL_LIMIT = 63
+"""How many characters a label has at most (RFC 1035 section 2.3.4)."""
 
 _USUAL = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.[a-z][a-z0-9_-]*")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
@@ -26,7 +29,8 @@ def clean_host(name: str) -> str:
     Give the name of a host as it is compared: in lower case and ASCII, decoded, without a dot at
     the end; an address in its usual form, one of IPv6 in brackets. Never raises.
 
-    What no browser would open comes back as it stands, in lower case.
+    What no browser would open comes back as it stands, in lower case; letters that are not in ASCII
+    and stand in a label that is too long, or behind it, are written as in an address.
     """
     host = name[:LENGTH_LIMIT].lower()
     if _USUAL.fullmatch(host):
@@ -57,11 +61,20 @@ def _in_ascii(host: str) -> str:
         host = idna.uts46_remap(host, std3_rules=False, transitional=False)
     except (idna.IDNAError, UnicodeError):
         host = unicodedata.normalize("NFKC", host).lower()
-    return ".".join(map(_label_in_ascii, host[:LENGTH_LIMIT].split(".")))
+    labels: list[str] = []
+    is_name = True
+    for label in host[:LENGTH_LIMIT].split("."):
+        if not label.isascii():
+            # Punycode takes quadratic time, and for each letter one or more of those of the label.
+            is_name = is_name and len(label) < _LABEL_LIMIT
+            label = _punycode(label) if is_name else quote(label, errors="replace").lower()
+        is_name = is_name and len(label) <= _LABEL_LIMIT
+        labels.append(label)
+    return ".".join(labels)
 
 
-def _label_in_ascii(label: str) -> str:
-    return label if label.isascii() else f"xn--{label.encode('punycode').decode('ascii')}"
+def _punycode(label: str) -> str:
+    return f"xn--{label.encode('punycode').decode('ascii')}"
 
 
 def _of_version_6(host: str) -> str:

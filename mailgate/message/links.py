@@ -5,13 +5,12 @@ Where a message leads: the links of its pages, of its text and of its files, and
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from string import ascii_lowercase, ascii_uppercase
 
 from attrs import frozen
 
 from mailgate.message.redirect import carried
 from mailgate.message.seen import Seen
-from mailgate.message.urls import Link, parse_link, spans_of_links
+from mailgate.message.urls import Link, links_in, parse_link
 
 LIMIT = 200
 """How many links of a message are looked at."""
@@ -92,18 +91,7 @@ def _addresses(seen: Seen, leads: Iterable[str]) -> Iterator[tuple[str, str, boo
         yield anchor.target, anchor.text, True
     # Mail programs make links of what looks like one, in the text of a page too.
     for text in (seen.plain, *(page.text for page in seen.pages)):
-        for start, end in spans_of_links(_lower(text)):
-            yield text[start:end], "", False
+        for address in links_in(text):
+            yield address, "", False
     for lead in leads:
         yield lead, "", False
-
-
-def _lower(text: str) -> str:
-    """
-    Write a text in lower case, with every character in its place.
-    """
-    lower = text.lower()
-    return lower if len(lower) == len(text) else text.translate(_LOWER)
-
-
-_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)

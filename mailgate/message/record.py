@@ -29,6 +29,27 @@ class Copy:
     reference: str = ""
     """The upstream's name, or the id of the held message."""
 
+    @property
+    def has_come(self) -> bool:
+        """
+        Tell whether its recipient has got it, or will.
+        """
+        return self.outcome in ("delivered", "queued")
+
+    @property
+    def was_kept_out(self) -> bool:
+        """
+        Tell whether the client has it still.
+        """
+        return self.outcome in ("refused", "deferred")
+
+    @property
+    def names_nobody(self) -> bool:
+        """
+        Tell whether it was refused since there is no such recipient (RFC 3463 section 3.2).
+        """
+        return self.reply.startswith("550 5.1.1")
+
 
 @frozen
 class Record:

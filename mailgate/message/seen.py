@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from attrs import define
+from attrs import frozen
 
 from mailgate.message.html import Page, read_html
 
@@ -24,7 +24,7 @@ HTML_LIMIT = 512 * 1024
 _PAGES = 10
 
 
-@define(eq=False, slots=False)
+@frozen(eq=False)
 class Seen:
     """
     What is looked at of a message.

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from string import ascii_lowercase, ascii_uppercase
 
 from attrs import frozen
 
@@ -146,6 +147,25 @@ def are_related(one: str, other: str) -> bool:
         return bool(one)
     first = one.partition(".")[0]
     return len(first) >= 4 and first == other.partition(".")[0] and first.strip("0123456789") != ""
+
+
+def links_in(text: str) -> Iterator[str]:
+    """
+    Give the links in plain text as they stand there.
+    """
+    for start, end in spans_of_links(_lower(text)):
+        yield text[start:end]
+
+
+def _lower(text: str) -> str:
+    """
+    Write a text in lower case, with every character in its place.
+    """
+    lower = text.lower()
+    return lower if len(lower) == len(text) else text.translate(_LOWER)
+
+
+_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 
 
 def spans_of_links(text: str) -> Iterator[tuple[int, int]]:

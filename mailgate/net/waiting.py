@@ -5,6 +5,8 @@ The sandbox for commands, which have no reactor: whoever asks waits for the answ
 from __future__ import annotations
 
 import subprocess
+from contextlib import suppress
+from threading import Event, Thread, Timer
 
 from attrs import field, frozen
 from twisted.internet.defer import Deferred, fail, succeed
@@ -19,8 +21,11 @@ from mailgate.interfaces import (
     SandboxUnavailable,
 )
 from mailgate.net.confinement import Limits
-from mailgate.net.sandboxed import ENVIRONMENT, command_of, shown
+from mailgate.net.sandboxed import ANSWER_LIMIT, ENVIRONMENT, command_of, shown
 from mailgate.net.serving import ANSWER, REQUEST, What
+
+_LIMIT = ANSWER_LIMIT + 1024
+"""Bytes of all that a process says: that it is ready, and the longest answer."""
 
 
 @implementer(ISandbox)
@@ -45,20 +50,54 @@ class WaitingSandbox:
         name = job.encode("ascii")
         request = REQUEST.pack(len(name), len(value)) + name + value
         try:
-            done = subprocess.run(
+            process = subprocess.Popen(
                 command_of(self.program, self.limits),
-                input=request,
+                stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 env=ENVIRONMENT,
-                timeout=seconds,
-                check=False,
             )
-        except subprocess.TimeoutExpired:
-            return fail(SandboxTimeout("it took too long"))
         except OSError as error:
             return fail(SandboxUnavailable(f"no process can be started: {error}"))
-        return _answer(done.stdout, done.returncode)
+        return _exchange(process, request, seconds)
+
+
+def _exchange(process: subprocess.Popen[bytes], request: bytes, seconds: float) -> Deferred[bytes]:
+    """
+    Hand a job over, and wait for the end of the process.
+    """
+    late = Event()
+
+    def end() -> None:
+        late.set()
+        process.kill()
+
+    def feed() -> None:
+        assert process.stdin is not None
+        # A process that ends before it has read everything is told by what it has said.
+        with suppress(BrokenPipeError), process.stdin as pipe:
+            pipe.write(request)
+
+    assert process.stdout is not None
+    clock, feeding = Timer(seconds, end), Thread(target=feed)
+    clock.start()
+    feeding.start()
+    try:
+        # What breaks out of its job could talk without end.
+        said = process.stdout.read(_LIMIT + 1)
+        if len(said) <= _LIMIT:
+            process.wait()
+    finally:
+        clock.cancel()
+        process.kill()
+        status = process.wait()
+        feeding.join()
+        process.stdout.close()
+    if late.is_set():
+        return fail(SandboxTimeout("it took too long"))
+    if len(said) > _LIMIT:
+        return fail(SandboxDied("it said more than any process does"))
+    return _answer(said, status)
 
 
 def _answer(said: bytes, status: int) -> Deferred[bytes]:

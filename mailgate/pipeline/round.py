@@ -299,7 +299,7 @@ class Round:
             # Whoever is to blame has told it as an event.
             job.write_failure(str(error), error.findings)
             return
-        job.write_failure(f"it failed ({type(failure.value).__name__})")
+        job.write_failure(f"it failed ({type(error).__name__})")
         self._tell_failure(job, failure)
 
     def _tell_failure(self, job: Job, failure: Failure) -> None:

@@ -99,7 +99,8 @@ class View:
         it may be off. A check that does not run for one recipient is given what the other has
         found for the first of them.
 
-        Where that check broke or was late, this is its one finding C{CHECK_FAILED}.
+        Where that check broke or was late, C{CHECK_FAILED} is the last of them, behind what it has
+        seen nevertheless.
         """
         for results in self._results:
             if check in results:

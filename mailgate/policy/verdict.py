@@ -114,7 +114,8 @@ class Policy:
         Before C{END} only a refusal or a deferral is decided; the rest is still C{accept}. The
         total counts from the first RCPT on.
 
-        A trap is never refused either, so that it sees whatever is sent there.
+        Nor is a trap ever refused where its check is enforced, so that it sees whatever is sent
+        there.
 
         @param may_refuse: where not, what would be refused is held.
         """

@@ -101,10 +101,11 @@ class Decisions:
         return Done(number, len(ids) - number)
 
     async def _release(self, identity: str, by: str) -> bool:
+        held = await self._quarantine.get(identity)
         is_released = await self._quarantine.release(identity, by)
         if is_released:
             self._begin(lambda learner: self._learn_released(learner, identity, by), identity)
-            self._rate(await self._quarantine.get(identity), False)
+            self._rate(held, False)
         return is_released
 
     async def _delete_as_spam(self, identity: str, by: str) -> bool:

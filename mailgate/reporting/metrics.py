@@ -63,11 +63,6 @@ class _Metrics(Collector):
         yield from _counted(self.sums)
         yield from _processes(self.status)
         yield from _upstreams(self.status)
-        yield _counter(
-            "mailgate_trapped",
-            "Messages to traps whose sender was marked.",
-            {(): self.sums.trapped},
-        )
         yield from _dns(self.status, self.sums)
         yield from _storage(self.status)
         yield from _reloads(self.status, self.sums)
@@ -113,6 +108,11 @@ def _counted(sums: Sums) -> Iterator[Metric]:
         "What was counted for the penalty box.",
         {(deed.value,): sums.deeds[deed] for deed in Deed},
         ("deed",),
+    )
+    yield _counter(
+        "mailgate_trapped",
+        "Messages to traps whose sender was marked.",
+        {(): sums.trapped},
     )
     yield _counter("mailgate_received_bytes", "Bytes of messages.", {(): sums.bytes})
     yield _counter(

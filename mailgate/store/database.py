@@ -370,3 +370,30 @@ def select(
     cursor = connection.cursor()
     cursor.row_factory = sqlite3.Row
     return cursor.execute(sql, parameters)
+
+
+def newest_rows(
+    connection: sqlite3.Connection, tables: str, limit: int | None, before: int | None
+) -> Iterator[sqlite3.Row]:
+    """
+    Give rows that have a C{number}, the newest first.
+
+    @param tables: a table, or several as they are joined.
+    @param limit: at most so many; C{None} is all.
+    @param before: the number of the last one seen, to go on from there.
+    """
+    return select(
+        connection,
+        f"SELECT * FROM {tables} WHERE number < ? ORDER BY number DESC LIMIT ?",
+        (LAST_NUMBER if before is None else before, -1 if limit is None else limit),
+    )
+
+
+def count_rows(connection: sqlite3.Connection, table: str, condition: str = "") -> int:
+    """
+    Count the rows of a table, or those for which a condition holds.
+    """
+    # All rows are counted several times as fast where there is no condition at all.
+    where = f" WHERE {condition}" if condition else ""
+    (number,) = connection.execute(f"SELECT count(*) FROM {table}{where}").fetchone()
+    return int(number)

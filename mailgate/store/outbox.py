@@ -11,7 +11,7 @@ from attrs import frozen
 
 from mailgate.finding import Finding
 from mailgate.store import findings, history
-from mailgate.store.database import LAST_NUMBER, select
+from mailgate.store.database import count_rows, newest_rows, select
 from mailgate.store.messages import StoredMessage
 from mailgate.verdict import Action, Verdict
 from mailgate.wire.address import Address
@@ -148,12 +148,7 @@ def newest(
     """
     Give rows, the newest first, from below the number C{before} on.
     """
-    found = select(
-        connection,
-        "SELECT * FROM outbox JOIN messages USING (message)"
-        " WHERE number < ? ORDER BY number DESC LIMIT ?",
-        (LAST_NUMBER if before is None else before, -1 if limit is None else limit),
-    )
+    found = newest_rows(connection, "outbox JOIN messages USING (message)", limit, before)
     return [OutboxRow.of(row) for row in found]
 
 
@@ -161,8 +156,7 @@ def count(connection: sqlite3.Connection) -> int:
     """
     Count all rows.
     """
-    (number,) = connection.execute("SELECT count(*) FROM outbox").fetchone()
-    return int(number)
+    return count_rows(connection, "outbox")
 
 
 @frozen

@@ -3,14 +3,17 @@ Tests of L{mailgate.authentication.author}.
 """
 
 from time import process_time
+from unittest.mock import patch
 
 from hypothesis import example, given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from mailgate.authentication import author as module
 from mailgate.authentication.author import (
     _PLAIN,
     MAILBOXES,
+    TRIED,
     Author,
     _read,
     _Unclear,
@@ -332,3 +335,15 @@ class HeaderTests(SynchronousTestCase):
                 self.assertEqual(read, candidates)
             else:
                 self.assertIn(len(read), (2, MAILBOXES))
+
+    def test_candidates_bounded(self):
+        """
+        However many names stand in however many From fields, few are tried, and no more once there
+        are enough domains.
+        """
+        for form, tried in (("a@-{}.example", TRIED), ("a@n{}.example", MAILBOXES)):
+            names = [form.format(number) for number in range(1000)]
+            lines = ["From: " + ",".join(names[start : start + 50]) for start in range(0, 1000, 50)]
+            with patch.object(module, "canonical", side_effect=module.canonical) as asked:
+                read = author_of(headers(*lines))
+            self.assertEqual((read.domain, asked.call_count), ("", tried))

@@ -170,6 +170,10 @@ class SurveyDkimTests(SurveyCase):
         self.assert_said(part, Weight.UNKNOWN, "TXT of mine._domainkey.example.org is not known")
         part, _ = self.survey(survey_dkim, {f"_domainkey.{HERE}": Trouble.TIMEOUT}, HERE)
         self.assert_mistakes(part)
+        silent = {f"{name}._domainkey.{HERE}": Trouble.TIMEOUT for name in USUAL[:2]}
+        part, _ = self.survey(survey_dkim, {HERE: {}, **silent}, HERE)
+        self.assert_said(part, Weight.UNKNOWN, f"of 2 of the {len(USUAL)} usual selectors")
+        self.assert_said(part, Weight.NOTE)
 
     def test_bounded(self):
         """

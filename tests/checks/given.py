@@ -1,6 +1,9 @@
 """
-What the checks are given: settings, and views of a session or a message.
+What the checks are given: settings, and views of a session or a message; and what is made of it.
 """
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 
 from mailgate.checks.known import Known
 from mailgate.config.model import Settings
@@ -11,9 +14,14 @@ from mailgate.message.header import Headers
 from mailgate.message.links import places_of
 from mailgate.message.message import MemoryMessage
 from mailgate.message.mime import read
-from mailgate.pipeline.extractors import Content
+from mailgate.pipeline.engine import Pipeline
+from mailgate.pipeline.extractors import Content, make_extractors
+from mailgate.pipeline.plan import make_plan
 from mailgate.pipeline.view import View
+from mailgate.policy.verdict import Policy
+from mailgate.store.threads import ImmediateThreads
 from mailgate.wire.address import Address
+from tests.pipeline.harness import ADA, ENVELOPE
 
 NOW = 1_800_000_000.0
 """2027-01-15 08:00 UTC."""
@@ -92,3 +100,27 @@ def view_of_message(data):
         (recipient,),
         recipient,
     )
+
+
+def judge_message(data, given, checks, others=(), sandbox=None):
+    """
+    Give the verdict on a message for ada, as the gateway makes it with these checks.
+
+    @param given: their settings.
+    @param others: scripted checks, which bring their rules.
+    """
+    rules = {check.name: getattr(given.checks, check.name) for check in checks}
+    rules |= {check.name: check.rule for check in others}
+    extractors = make_extractors(ImmediateThreads(), given.checks, sandbox)
+    plan = make_plan([*checks, *others], extractors)
+    pipeline = Pipeline(plan, Policy(given.policy, rules), Clock(), lambda: NOW, 30)
+    transaction = pipeline.open(session()).begin(ENVELOPE)
+    transaction.mail()
+    transaction.rcpt(ADA)
+    verdicts = transaction.message(MemoryMessage((data,)))
+    if isinstance(verdicts, Deferred):
+        answers = []
+        verdicts.addCallback(answers.append)
+        (verdicts,) = answers
+    (verdict,) = verdicts
+    return verdict

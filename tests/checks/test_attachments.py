@@ -4,7 +4,6 @@ Tests of judging the files that a message brings.
 
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -18,7 +17,7 @@ from mailgate.pipeline.plan import make_plan
 from mailgate.policy.verdict import Policy
 from mailgate.store.threads import ImmediateThreads
 from mailgate.verdict import Action, Kind
-from tests.checks.given import NOW, session, settings
+from tests.checks.given import NOW, judge_message, session, settings
 from tests.message.samples import (
     PROGRAM,
     attached,
@@ -45,21 +44,7 @@ def judge(data, *others, **options):
     Give the verdict on a message, of this check and others, as the gateway makes it.
     """
     given = settings(attachments=options)
-    check = AttachmentsCheck.from_settings(given)
-    rules = {"attachments": given.checks.attachments} | {each.name: each.rule for each in others}
-    extractors = make_extractors(ImmediateThreads(), given.checks)
-    policy = Policy(given.policy, rules)
-    pipeline = Pipeline(make_plan([check, *others], extractors), policy, Clock(), lambda: NOW, 30)
-    transaction = pipeline.open(session()).begin(ENVELOPE)
-    transaction.mail()
-    transaction.rcpt(ADA)
-    verdicts = transaction.message(MemoryMessage((data,)))
-    if isinstance(verdicts, Deferred):
-        answers = []
-        verdicts.addCallback(answers.append)
-        (verdicts,) = answers
-    (verdict,) = verdicts
-    return verdict
+    return judge_message(data, given, [AttachmentsCheck.from_settings(given)], others)
 
 
 def found(data, **options):

@@ -223,7 +223,9 @@ class DmarcCheckTests(SynchronousTestCase):
             ("v=spf1 +all", Action.REJECT),
         ):
             dns = Zones({"example.com": {"TXT": [record]}})
-            self.assertIs(self.verdict(FROM_US, dns, ADA).action, action)
+            verdict = self.verdict(FROM_US, dns, ADA)
+            self.assertIs(verdict.action, action)
+        self.assertIn("neither SPF nor DKIM of that domain vouches for it", verdict.reply.text)
 
     def test_not_outside(self):
         """

@@ -3,7 +3,6 @@ Tests of judging what attachments would do.
 """
 
 from twisted.internet.defer import Deferred, fail
-from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
@@ -16,15 +15,9 @@ from mailgate.interfaces import (
     SandboxTimeout,
     SandboxUnavailable,
 )
-from mailgate.message.message import MemoryMessage
-from mailgate.pipeline.engine import Pipeline
-from mailgate.pipeline.extractors import make_extractors
-from mailgate.pipeline.plan import make_plan
-from mailgate.policy.verdict import Policy
 from mailgate.sandboxed import Here
-from mailgate.store.threads import ImmediateThreads
 from mailgate.verdict import Action, Kind
-from tests.checks.given import NOW, session, settings
+from tests.checks.given import judge_message, settings
 from tests.message.documents import (
     code,
     locked_pdf,
@@ -38,7 +31,6 @@ from tests.message.documents import (
     word,
 )
 from tests.message.samples import PROGRAM, attached, message, zipped
-from tests.pipeline.harness import ADA, ENVELOPE
 
 QUIET = {"attachments": {"forbidden_types": [], "forbidden_extensions": []}}
 ZIP = zipped(("a.exe", PROGRAM + bytes(range(256)) * 2))
@@ -85,22 +77,9 @@ def judge(data, sandbox=None, **options):
     Give the verdict on a message, as the gateway makes it with these checks.
     """
     given = settings(**options)
-    kinds = {"attachments": AttachmentsCheck, "documents": DocumentsCheck, "links": LinksCheck}
-    checks = [kind.from_settings(given) for kind in kinds.values()]
-    rules = {name: getattr(given.checks, name) for name in kinds}
-    extractors = make_extractors(ImmediateThreads(), given.checks, sandbox or Here())
-    policy = Policy(given.policy, rules)
-    pipeline = Pipeline(make_plan(checks, extractors), policy, Clock(), lambda: NOW, 30)
-    transaction = pipeline.open(session()).begin(ENVELOPE)
-    transaction.mail()
-    transaction.rcpt(ADA)
-    verdicts = transaction.message(MemoryMessage((data,)))
-    if isinstance(verdicts, Deferred):
-        answers = []
-        verdicts.addCallback(answers.append)
-        (verdicts,) = answers
-    (verdict,) = verdicts
-    return verdict
+    kinds = (AttachmentsCheck, DocumentsCheck, LinksCheck)
+    checks = [kind.from_settings(given) for kind in kinds]
+    return judge_message(data, given, checks, sandbox=sandbox or Here())
 
 
 def found(data, **options):
@@ -167,6 +146,16 @@ class DocumentsTests(SynchronousTestCase):
         data = attached("a.zip", zipped(("b.html", smuggling(ZIP))))
         finding = found(data)["ATTACHMENT_SMUGGLING"]
         self.assertIn("“b.html” in “a.zip” hands over a file", finding.detail)
+
+    def test_deep(self):
+        """
+        A page in the innermost archive that is opened is looked into; what lies in it is not, and
+        that is told.
+        """
+        data = attached("a.zip", zipped(("b.html", smuggling(ZIP))))
+        findings = found(data, attachments={"depth": 1})
+        self.assertEqual(set(findings), {"ATTACHMENT_SMUGGLING", "ATTACHMENT_UNREADABLE"})
+        self.assertIn("more than 1 deep", findings["ATTACHMENT_UNREADABLE"].detail)
 
     def test_a21_smuggled_program(self):
         """

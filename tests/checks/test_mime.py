@@ -2,23 +2,14 @@
 Tests of messages that mail programs read in different ways.
 """
 
-from twisted.internet.defer import Deferred
-from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailgate.checks.attachments import AttachmentsCheck
 from mailgate.checks.mime import MimeCheck
-from mailgate.message.message import MemoryMessage
-from mailgate.pipeline.engine import Pipeline
-from mailgate.pipeline.extractors import make_extractors
-from mailgate.pipeline.plan import make_plan
-from mailgate.policy.verdict import Policy
-from mailgate.store.threads import ImmediateThreads
 from mailgate.verdict import Action, Kind
-from tests.checks.given import NOW, session, settings
+from tests.checks.given import judge_message, settings
 from tests.message.programs import PROGRAMS
 from tests.message.tricks import CONTENT, ENCODINGS, TEXT, TOP, TRICKS, join, mixed
-from tests.pipeline.harness import ADA, ENVELOPE
 
 AMBIGUOUS = "MIME_AMBIGUOUS"
 HIDDEN_TEXT = "MIME_HIDDEN_TEXT"
@@ -32,20 +23,7 @@ def judge(data, **options):
     """
     given = settings(mime=options)
     checks = [AttachmentsCheck.from_settings(given), MimeCheck.from_settings(given)]
-    rules = {"attachments": given.checks.attachments, "mime": given.checks.mime}
-    extractors = make_extractors(ImmediateThreads(), given.checks)
-    policy = Policy(given.policy, rules)
-    pipeline = Pipeline(make_plan(checks, extractors), policy, Clock(), lambda: NOW, 30)
-    transaction = pipeline.open(session()).begin(ENVELOPE)
-    transaction.mail()
-    transaction.rcpt(ADA)
-    verdicts = transaction.message(MemoryMessage((data,)))
-    if isinstance(verdicts, Deferred):
-        answers = []
-        verdicts.addCallback(answers.append)
-        (verdicts,) = answers
-    (verdict,) = verdicts
-    return verdict
+    return judge_message(data, given, checks)
 
 
 def found(data, **options):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailgate.checks.words import quote, times
+from mailgate.checks.words import listed, path_of, quote, times
 
 
 class QuoteTests(SynchronousTestCase):
@@ -40,6 +40,22 @@ class QuoteTests(SynchronousTestCase):
         """
         words = [times(number) for number in (0, 1, 2, 3, 1234)]
         self.assertEqual(words, ["never", "once", "twice", "3 times", "1,234 times"])
+
+    def test_listed(self):
+        """
+        Three pieces of evidence are named, each once, and the rest are counted.
+        """
+        self.assertEqual(listed(["a", "b", "a"]), "a; b")
+        self.assertEqual(listed("abcabc"), "a; b; c")
+        self.assertEqual(listed("abcdef"), "a; b; c; and 3 more")
+
+    def test_path(self):
+        """
+        A file is named with the outermost of those in which it lies.
+        """
+        self.assertEqual(path_of(("a.zip", "b.zip", "c.exe")), "“c.exe” in “a.zip”")
+        self.assertEqual(path_of(("a.zip", "")), "a file without a name in “a.zip”")
+        self.assertEqual((path_of(("a",)), path_of(())), ("“a”", ""))
 
     @given(st.text())
     def test_one_line(self, text):

@@ -4,14 +4,23 @@ Tests of L{mailgate.commands.check_domain}.
 
 import json
 
+from attrs import evolve
 from twisted.internet.defer import Deferred
 
+from mailgate.authentication.dkim import Dkim, DkimResult
+from mailgate.authentication.results import of_dkim, words
 from mailgate.authentication.survey_domain import survey_domain
 from mailgate.commands import check_domain
+from mailgate.finding import Finding
+from mailgate.message.envelope import new_id
+from mailgate.store.threads import immediate_result
+from mailgate.verdict import Action, Verdict
 from mailgate.wire.dns.answer import Trouble
 from tests.authentication.test_survey_domain import GOOD
 from tests.commands.case import CommandLineCase, Terminal
 from tests.net.zones import Zones
+from tests.reporting.records import RECORD
+from tests.storage import ADA
 
 
 class CheckDomainTests(CommandLineCase):
@@ -122,9 +131,19 @@ class CheckDomainTests(CommandLineCase):
         """
         The selectors that the traces have are asked for; where they cannot be read that is told.
         """
-        self.stored(lambda storage: None)
+        dkim = Dkim(
+            DkimResult.PASS, "example.org", "a", "it is so", algorithm="rsa-sha256", value="abc="
+        )
+        finding = Finding("DKIM_PASS", 0.0, "x", authentication=words(of_dkim(dkim)))
+        verdict = Verdict(Action.ACCEPT, (finding,), 0.0, (ADA,))
+
+        def deliver(storage):
+            storage.traces.record(evolve(RECORD, trace=new_id(), verdicts=(verdict,)))
+            immediate_result(storage.traces.stop())
+
+        self.stored(deliver)
         self.call("check-domain", "example.org")
-        self.assertEqual(self.asked[-1][2], ())
+        self.assertEqual(self.asked[-1][2], ("a",))
 
         def refuse(arguments):
             raise check_domain.CommandError("no")

@@ -1,5 +1,5 @@
 """
-Tests of L{mailgate.config.geo}, and of what is said of traps.
+Tests of L{mailgate.config.geo}.
 """
 
 import sys
@@ -8,10 +8,7 @@ from unittest.mock import patch
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailgate.config import geo
-from mailgate.config.checks import GeoCheck, TrapsCheck
-from mailgate.config.delivery import Route
-from mailgate.config.recipients import ListSource
-from mailgate.config.sources import trap_mistakes
+from mailgate.config.checks import GeoCheck
 from tests.mmdb import country, write_mmdb
 from tests.storage import temporary_folder
 
@@ -71,47 +68,3 @@ class GeoFileTests(SynchronousTestCase):
         """
         (line,) = self.said(say=geo.warnings, systems={"64496": 1.0})
         self.assertIn("says nothing without system_file", line)
-
-
-class TrapTests(SynchronousTestCase):
-    """
-    Tests of addresses that cannot be traps.
-    """
-
-    def said(self, *addresses, **recipients):
-        """
-        Give what is said of some addresses.
-        """
-        routes = {1: Route(domains=("example.com",), upstream="inbox")}
-        section = TrapsCheck(addresses=addresses)
-        return [str(each) for each in trap_mistakes(section, recipients, routes, "x.toml")]
-
-    def test_right(self):
-        """
-        Nothing is said of addresses and patterns in domains of ours.
-        """
-        self.assertEqual(self.said("a@example.com", "@example.com"), [])
-
-    def test_not_ours(self):
-        """
-        In a domain that no route has there would never be any mail.
-        """
-        (line,) = self.said("a@exampel.com")
-        self.assertIn("is in no [[route]]", line)
-        self.assertIn("example.com", line)
-
-    def test_somebody(self):
-        """
-        An address that is written down as somebody's is told.
-        """
-        staff = ListSource(kind="list", addresses=("ada@example.com",))
-        (line,) = self.said("ADA@example.com", staff=staff)
-        self.assertIn("[recipients.staff]", line)
-
-    def test_complaints(self):
-        """
-        Where people complain is no trap.
-        """
-        for address in ("postmaster@example.com", "Abuse@example.com"):
-            error = self.assertRaises(ValueError, TrapsCheck, addresses=(address,))
-            self.assertIn("never a trap", str(error))

@@ -10,7 +10,10 @@ from textwrap import dedent
 from pydantic import TypeAdapter
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailgate.config.recipients import RecipientSource
+from mailgate.config.checks import TrapsCheck
+from mailgate.config.delivery import Route
+from mailgate.config.recipients import ListSource, RecipientSource
+from mailgate.config.sources import trap_mistakes
 from tests.config.files import WHOLE, FileTestCase
 
 POSTGRESQL = """
@@ -191,3 +194,39 @@ class SourceTests(FileTestCase):
         table = '[verification]\nseparator = "++"\n'
         self.assertIn('must be one of + = _ . # ~ | -, or ""', self.mistake(table))
         self.assertEqual(self.mistakes(WHOLE + table.replace("++", "+")), [])
+
+
+class TrapTests(SynchronousTestCase):
+    """
+    Tests of addresses that cannot be traps.
+    """
+
+    def said(self, *addresses, **recipients):
+        """
+        Give what is said of some addresses.
+        """
+        routes = {1: Route(domains=("example.com",), upstream="inbox")}
+        section = TrapsCheck(addresses=addresses)
+        return [str(each) for each in trap_mistakes(section, recipients, routes, "x.toml")]
+
+    def test_right(self):
+        """
+        Nothing is said of addresses and patterns in domains of ours.
+        """
+        self.assertEqual(self.said("a@example.com", "@example.com"), [])
+
+    def test_not_ours(self):
+        """
+        In a domain that no route has there would never be any mail.
+        """
+        (line,) = self.said("a@exampel.com")
+        self.assertIn("is in no [[route]]", line)
+        self.assertIn("example.com", line)
+
+    def test_somebody(self):
+        """
+        An address that is written down as somebody's is told.
+        """
+        staff = ListSource(kind="list", addresses=("ada@example.com",))
+        (line,) = self.said("ADA@example.com", staff=staff)
+        self.assertIn("[recipients.staff]", line)

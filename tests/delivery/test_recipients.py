@@ -331,6 +331,7 @@ class RecipientTests(SynchronousTestCase):
             ("postmaster", ""),
             ("PostMaster", "example.com"),
             ("abuse", "EXAMPLE.net"),
+            ('"Abuse"', "example.com"),
         ):
             self.assertEqual(self.ask(Address(local, domain))[0], 250)
         self.assertEqual(self.one.journal, [])

@@ -24,7 +24,7 @@ US = b"mail.example.com"
 TABLES = """
 [dns]
 servers = ["127.0.0.1:{port}"]
-reply_seconds = 0.3
+reply_seconds = {seconds}
 tries = 1
 [checks.spf]
 exempt_networks = []
@@ -74,14 +74,16 @@ class AuthenticationCase(EndToEndTestCase):
 
     timeout = 120
 
-    def start(self, table, tables=WATCHED):
+    def start(self, table, tables=WATCHED, seconds=0.3):
         """
         Start it.
+
+        @param seconds: how long the DNS is waited for.
         """
         self.dns = KeyServer(table)
         self.addCleanup(self.dns.close)
         self.server = self.upstream(extensions=("PIPELINING", "8BITMIME", "SMTPUTF8"))
-        tables = TABLES.format(port=self.dns.port) + tables
+        tables = TABLES.format(port=self.dns.port, seconds=seconds) + tables
         return self.gateway(self.server.port, tables=tables).start()
 
     def fields(self):
@@ -297,7 +299,7 @@ class DkimTests(AuthenticationCase):
         ):
             self.send(gateway.smtp_port, content)
             self.assertEqual(self.results("dkim"), results, content[:200])
-            if results != ["pass"] or content is not good:
+            if content is not good:
                 self.assertNotIn("pass", self.results("dmarc"))
 
     def test_a19_a_thousand(self):
@@ -383,7 +385,7 @@ class SpfTests(AuthenticationCase):
             "*.slow.example": DROPPED,
             **GOOD,
         }
-        gateway = self.start(table)
+        gateway = self.start(table, seconds=5)
         said = []
         clients = [Conversation(gateway.smtp_port) for _ in range(5)]
         for client in clients:
@@ -395,6 +397,7 @@ class SpfTests(AuthenticationCase):
         content = b"From: ada@good.example\r\n\r\nHi\r\n"
         self.send(gateway.smtp_port, content, sender="ada@good.example")
         self.assertEqual(self.results("dmarc"), ["pass"])
+        self.assertEqual(said, [])
         for each in waiting:
             each.join(60)
         self.assertEqual({each[:3] for each in said}, {"250"})

@@ -41,19 +41,18 @@ class Reactor(Clock):
         Run a process, or fail as C{fork} does.
         """
         self.tries += 1
-        self.environment = options["env"]
         if self.is_exhausted:
             raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
 
-class GenerationTestCase(SynchronousTestCase):
+class NotRunTests(SynchronousTestCase):
     """
-    A generation of one worker, not started yet.
+    Tests of what happens when no process can be run.
     """
 
     def setUp(self):
         """
-        Make it.
+        Make a generation of one worker.
         """
         self.reactor = Reactor()
         self.folder = temporary_folder(self)
@@ -69,12 +68,6 @@ class GenerationTestCase(SynchronousTestCase):
             self.counting,
             Poison(self.folder, ImmediateThreads()),
         )
-
-
-class NotRunTests(GenerationTestCase):
-    """
-    Tests of what happens when no process can be run.
-    """
 
     def test_start(self):
         """
@@ -106,32 +99,3 @@ class NotRunTests(GenerationTestCase):
         self.reactor.advance(PAUSES[-1] + 1)
         self.assertEqual(self.reactor.tries, tries + 1)
         self.assertEqual(len(self.generation._processes), 1)
-
-
-class EnvironmentTests(GenerationTestCase):
-    """
-    Tests of what a worker's process is given.
-    """
-
-    def given(self):
-        """
-        Start a worker, and give its environment.
-        """
-        self.reactor.is_exhausted = False
-        self.successResultOf(Deferred.fromCoroutine(self.generation.start()))
-        return self.reactor.environment
-
-    def test_environment(self):
-        """
-        A worker has the hub's environment, and large pages besides.
-        """
-        self.patch(os, "environ", {"TZ": "Asia/Tokyo"})
-        given = self.given()
-        self.assertEqual(given, {"TZ": "Asia/Tokyo", "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"})
-
-    def test_tunables_of_operators(self):
-        """
-        How an operator has set malloc up, so it stays.
-        """
-        self.patch(os, "environ", {"GLIBC_TUNABLES": "glibc.malloc.perturb=1"})
-        self.assertEqual(self.given(), {"GLIBC_TUNABLES": "glibc.malloc.perturb=1"})

@@ -364,8 +364,7 @@ class HubTests(SynchronousTestCase):
 
     def test_take_up_backlog(self):
         """
-        From when on somebody is told that mail piles up is taken up, by the alert and by the status
-        alike.
+        From when on somebody is told that mail piles up is taken up.
         """
         hub = self.make()
         self.start(hub)

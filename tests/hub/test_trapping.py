@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from mailgate.finding import Finding
 from mailgate.hub.trapping import Trapping
 from mailgate.message.record import Copy
+from mailgate.store.database import StoreError
 from mailgate.store.threads import immediate_result
 from mailgate.verdict import Action, Verdict
 from mailgate.wire.address import Address
@@ -256,6 +257,22 @@ class TrappingTests(SynchronousTestCase):
 
         found = self.successResultOf(self.storage.database.read(work))
         self.assertEqual(found, ["bob@example.com"])
+
+    def test_not_written(self):
+        """
+        What could not be written is written the next time, with what was seen meanwhile.
+        """
+        self.trapping = self.make(learn_after_guesses=1)
+        self.successResultOf(self.storage.traps.add(str(OLD), "ada"))
+        self.trapping.concluded(self.record(Copy("eve@example.com", "delivered")))
+        write = self.storage.database.write
+        self.storage.database.write = lambda work: fail(StoreError(28, "no space"))
+        self.failureResultOf(self.trapping.write(), StoreError)
+        self.storage.database.write = write
+        self.trapping.concluded(self.record())
+        self.guess("192.0.2.1")
+        (trap,) = self.storage.traps.traps
+        self.assertEqual((trap.address, trap.hits), (str(OLD), 2))
 
     def test_nothing_to_write(self):
         """

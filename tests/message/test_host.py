@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailgate.message.host import clean_host, is_address
+from tests.message.samples import within_a_second
 
 DISGUISES = {
     "EVIL.Test": "evil.test",
@@ -75,6 +76,35 @@ class HostTests(SynchronousTestCase):
         for written in NO_ADDRESSES:
             self.assertEqual(clean_host(written), written)
             self.assertTrue(is_address(written), written)
+
+    def test_too_long(self):
+        """
+        A label of 63 letters is written out, also where they are many of its own kind; a name with
+        a longer one is opened by no browser, and is not made for it.
+        """
+        longest = "\u00fc" * 40
+        (label, end) = clean_host(f"{longest}.test").split(".")
+        self.assertEqual((label[4:].encode().decode("punycode"), end), (longest, "test"))
+        for name in ("\u00fc" * 63, "".join(map(chr, range(0x4E00, 0x5200, 20)))):
+            host = clean_host(f"{name}.\u00fc.test")
+            self.assertTrue(host.endswith(".%c3%bc.test"), host)
+
+    def test_time(self):
+        """
+        Names of many letters of all kinds take a millisecond or two each.
+        """
+        names = [
+            "".join(chr(0x4E00 + (start + at * 7) % 20_000) for at in range(250))
+            for start in range(0, 20_000, 100)
+        ]
+        within_a_second(self, lambda: [clean_host(f"{name}.test") for name in names])
+
+    @given(st.text())
+    def test_is_ascii(self, name):
+        """
+        Whatever the name is, what comes back is in ASCII where a list could know it.
+        """
+        self.assertTrue(clean_host(name).isascii())
 
     @given(st.text())
     def test_never_raises(self, name):

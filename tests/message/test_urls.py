@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailgate.message.urls import are_related, organisation, parse_link, spans_of_links
+from mailgate.message.urls import are_related, links_in, organisation, parse_link, spans_of_links
 
 
 class LinkTests(SynchronousTestCase):
@@ -147,9 +147,17 @@ class SpanTests(SynchronousTestCase):
             ],
         )
 
+    def test_as_written(self):
+        """
+        Links are given as they are written, also beside a letter that is two in lower case.
+        """
+        for letter in ("", "\u0130"):
+            text = f"{letter} HTTPS://A.test/X {letter} www.B.test."
+            self.assertEqual(list(links_in(text)), ["HTTPS://A.test/X", "www.B.test"])
+
     def test_hostile(self):
         """
-        Half a megabyte of beginnings takes no longer than a tenth of a second.
+        Half a megabyte of beginnings takes no longer than half a second.
         """
         for piece in ("://", "www.", "http://", "http://a ", "www.a"):
             start = process_time()

@@ -17,6 +17,7 @@ from mailgate.message.archive import Caps
 from mailgate.message.dissect import archives
 from mailgate.message.dissect.question import JOB, Question, decode_answer, encode_question
 from mailgate.message.inside.inspector import Parser, Specimen
+from mailgate.net import waiting
 from mailgate.net.waiting import WaitingSandbox
 from tests.end_to_end.gateway import lack
 from tests.message.dissect.test_archives import packed
@@ -57,6 +58,17 @@ class WaitingTests(SynchronousTestCase):
         ):
             answer = WaitingSandbox(program).run(job, b"60", seconds)
             self.failureResultOf(answer, error)
+
+    def test_a24_endless(self):
+        """
+        Of a process that says more than it may nothing is taken, nor waited for.
+        """
+        self.patch(waiting, "_LIMIT", 200_000)
+        sandbox = WaitingSandbox("tests.net.program")
+        whole = self.successResultOf(sandbox.run("echo", b"x" * 100_000, SECONDS))
+        self.assertEqual(len(whole), 100_000)
+        answer = sandbox.run("echo", b"x" * 1_000_000, SECONDS)
+        self.assertIn("more than any", str(self.failureResultOf(answer, SandboxDied).value))
 
     def test_a24_parsers(self):
         """

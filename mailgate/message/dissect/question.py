@@ -62,10 +62,10 @@ class Answer:
     signs: tuple[Sign, ...] = field(default=(), validator=max_len(SIGNS_LIMIT))
     leads: tuple[str, ...] = field(default=(), validator=max_len(LEADS_LIMIT + 1))
     opened: frozenset[int] = field(default=frozenset(), validator=max_len(SPECIMENS))
-    """The places of those that were encrypted, and whose password stands in the message."""
+    """The places of those that were encrypted, and of which everything was opened."""
 
     locked: frozenset[int] = field(default=frozenset(), validator=max_len(SPECIMENS))
-    """The places of those that stay encrypted."""
+    """The places of those that stay encrypted, or some of what is in them."""
 
     troubles: tuple[Trouble, ...] = field(default=(), validator=max_len(FILES_LIMIT))
 

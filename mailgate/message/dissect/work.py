@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from attrs import define, evolve, field
 
 from mailgate.message.archive import File, Opener
-from mailgate.message.attachments import Trouble
+from mailgate.message.attachments import MORE, Trouble
 from mailgate.message.dissect.archives import NotOpened, look_at_archive
 from mailgate.message.dissect.locked import look_at_locked_zip
 from mailgate.message.dissect.macros import look_at_office
@@ -101,6 +101,9 @@ def dissect(value: bytes) -> bytes:
         found.clear()
         if not waiting:
             break
+    # A picture more is no gap.
+    if bench.opener.inspector.is_full or any(each.parser is not Parser.PICTURE for each in waiting):
+        troubles.append(MORE)
     return encode_answer(_answer(bench, troubles))
 
 
@@ -112,7 +115,7 @@ def _answer(bench: Bench, troubles: list[Trouble]) -> Answer:
         tuple(opener.flaws)[:FILES_LIMIT],
         tuple(signs),
         tuple(look.leads)[: LEADS_LIMIT + 1],
-        frozenset(bench.opened - {-1}),
-        frozenset(bench.locked - bench.opened - {-1}),
+        frozenset(bench.opened - bench.locked - {-1}),
+        frozenset(bench.locked - {-1}),
         tuple(troubles),
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
+from itertools import islice
 
 from attrs import define, field, frozen
 
@@ -18,7 +19,7 @@ from mailgate.message.inside.pdf import look_at_pdf
 from mailgate.message.inside.picture import picture_size
 from mailgate.message.inside.shortcut import look_at_shortcut
 from mailgate.message.inside.signs import Look
-from mailgate.message.urls import spans_of_links
+from mailgate.message.urls import links_in
 
 FILES_LIMIT = 200
 """How many files are looked into."""
@@ -166,12 +167,8 @@ class Inspector:
         """
         # Long lines of invitations are folded (RFC 5545 section 3.1).
         text = data.replace(b"\r\n ", b"").replace(b"\n ", b"").decode("utf-8", "replace")
-        lower = text.lower()
-        if len(lower) == len(text):
-            for number, (start, end) in enumerate(spans_of_links(lower)):
-                if number == _TEXT_LINKS:
-                    break
-                self.look.lead(text[start:end])
+        for link in islice(links_in(text), _TEXT_LINKS):
+            self.look.lead(link)
 
 
 @frozen

@@ -66,7 +66,7 @@ def is_looked_at(name: str) -> bool:
     if name.startswith("word/"):
         # The text, and what stands above, below and beside it.
         stem = name[5:].rstrip("0123456789.xml")
-        return stem in ("document", "docu", "header", "footer", "footnotes", "endnotes", "comments")
+        return stem in ("document", "header", "footer", "footnotes", "endnotes", "comments")
     return name.startswith("xl/externallinks/") and name.endswith(".xml")
 
 

@@ -11,13 +11,14 @@ import re
 from base64 import b64decode
 from collections.abc import Iterator
 from html import unescape
+from itertools import islice
 
 from mailgate.config.forbidden import FileType
 from mailgate.message.encoding import decode_body
 from mailgate.message.filetype import DEEP, file_type
 from mailgate.message.html import read_html
 from mailgate.message.inside.signs import Look, SignKind
-from mailgate.message.urls import spans_of_links
+from mailgate.message.urls import links_in
 
 PAGE_LIMIT = 8 * 1024 * 1024
 """Bytes of a page that are looked at."""
@@ -113,10 +114,6 @@ def _follow(data: bytes, small: bytes, look: Look, path: tuple[str, ...]) -> Non
         look.see(SignKind.PASSWORD, "asks for a password, in a form", path)
     for anchor in page.anchors:
         look.lead(anchor.target)
-    lower = text.lower()
-    if len(lower) == len(text):
-        for number, (start, end) in enumerate(spans_of_links(lower)):
-            if number == _SCRIPT_LINKS:
-                break
-            if "w3.org/" not in lower[start:end]:
-                look.lead(text[start:end])
+    for link in islice(links_in(text), _SCRIPT_LINKS):
+        if "w3.org/" not in link.lower():
+            look.lead(link)

@@ -10,7 +10,9 @@ from typing import NamedTuple
 
 from attrs import frozen
 
+from mailgate.message.encoding import IN_PIECES, UNTIL_PADDING
 from mailgate.message.header import Headers
+from mailgate.message.mime.regular import FIELDS
 from mailgate.message.parameters import NAME_LIMIT, VALUE_LIMIT, Value, file_names, readings
 from mailgate.message.text import characters
 
@@ -28,7 +30,6 @@ _ANY_NAME = re.compile(
 )
 _ANY_KIND = re.compile(r"([a-z]+)\s*/\s*([a-z0-9.+_-]+)", re.ASCII)
 _NOT_NAME = re.compile("[^a-z-]")
-_FIELDS = ("content-type", "content-disposition", "content-transfer-encoding")
 
 
 class Described(NamedTuple):
@@ -148,7 +149,7 @@ def any_of(headers: Headers, default: str) -> Described:
     Read whatever looks like a type, a boundary, an encoding or a name, in whichever field and
     however it is written.
     """
-    types, dispositions, encodings = (_values(headers, name) for name in _FIELDS)
+    types, dispositions, encodings = (_values(headers, name) for name in FIELDS)
     said = b";".join(types)
     kinds = [
         f"{match[1]}/{match[2]}"
@@ -254,12 +255,12 @@ LAST = Manner(
     "takes the last of several fields",
     last_of,
     is_outermost_first=True,
-    base64="base64 until its padding",
+    base64=UNTIL_PADDING,
 )
 LOOSE = Manner(
     "takes whatever looks like a boundary, an encoding or a name",
     any_of,
     is_loose=True,
-    base64="base64 in pieces",
+    base64=IN_PIECES,
 )
 EARLY = Manner("ends the header section at a line that is no field", first_of, ends_early=True)

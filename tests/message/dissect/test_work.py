@@ -6,9 +6,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mailgate.config.forbidden import FileType
 from mailgate.message.archive import Caps
+from mailgate.message.attachments import MORE
+from mailgate.message.dissect import locked
 from mailgate.message.dissect.question import Question, decode_answer, encode_question
 from mailgate.message.dissect.work import dissect
-from mailgate.message.inside.inspector import Parser, Specimen
+from mailgate.message.inside.inspector import SPECIMENS, Parser, Specimen
 from mailgate.message.inside.signs import SignKind
 from tests.message.documents import (
     MACRO,
@@ -153,6 +155,19 @@ class ZipTests(SynchronousTestCase):
             answer = dissected(Parser.LOCKED_ZIP, lock(b"rose", b"a.exe", PROGRAM))
             self.assertEqual((answer.locked, answer.files, answer.troubles), ({0}, (), ()))
 
+    def test_opened_in_part(self):
+        """
+        One of which not every file is opened stays encrypted, and what is opened is told.
+        """
+        data = locked_zip_aes(b"tulip", b"a.exe", PROGRAM)
+        for name, limit, files in (("_FILES", 1, 1), ("_FILES", 0, 0), ("_BYTES", 10, 0)):
+            limited = self.patch(locked, name, limit)
+            answer = dissected(Parser.LOCKED_ZIP, data)
+            limited.restore()
+            self.assertEqual(len(answer.files), files)
+            expected = ({0}, set()) if files else (set(), {0})
+            self.assertEqual((answer.opened, answer.locked), expected)
+
     def test_broken(self):
         """
         One that is broken is a trouble.
@@ -264,3 +279,14 @@ class HostileTests(SynchronousTestCase):
         answer = dissected(Parser.LOCKED_ZIP, data)
         self.assertNotIn(FileType.WINDOWS_PROGRAM, [file.type for file in answer.files])
         self.assertTrue(any(file.is_encrypted for file in answer.files))
+        self.assertEqual(answer.troubles, (MORE,))
+
+    def test_more_than_looked_into(self):
+        """
+        Where more is found in a file than is looked into, that is told.
+        """
+        for count, troubles in ((SPECIMENS, ()), (SPECIMENS + 1, (MORE,))):
+            names = [b"%d.txt" % number for number in range(count)]
+            files = [("a.zip", locked_zip_aes(b"rose", name, b"words")) for name in names]
+            data = locked_zip_aes(b"tulip", b"b.zip", zipped(*files))
+            self.assertEqual(dissected(Parser.LOCKED_ZIP, data).troubles, troubles)
