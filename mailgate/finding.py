@@ -8,6 +8,8 @@ from enum import StrEnum
 
 from attrs import field, frozen
 
+from mailgate.wording import Language, Words, told
+
 SANDBOX = "sandbox"
 """
 Where the name of a check stands: what is said of a message whose content is judged in the sandbox,
@@ -48,8 +50,8 @@ class Finding:
     score: float
     """What it adds to the total; negative speaks for the message."""
 
-    detail: str
-    """The evidence in words, for the trace and the review page; a sentence."""
+    words: Words = field(eq=str)
+    """The evidence, for the trace and the review page; a sentence."""
 
     public: str = ""
     """
@@ -80,6 +82,19 @@ class Finding:
     names: tuple[str, ...] = field(default=(), eq=False)
     """Who was authenticated, as L{mailgate.knowledge.senders.Names} names senders."""
 
+    @property
+    def detail(self) -> str:
+        """
+        Give the evidence in English.
+        """
+        return str(self.words)
+
+    def detail_in(self, language: Language) -> str:
+        """
+        Give the evidence in a language.
+        """
+        return told(self.words, language)
+
     def seen_by(self, check: str) -> Finding:
         """
         Give the same finding as that of a check.
@@ -97,7 +112,7 @@ class Finding:
         return Finding(
             self.symbol,
             self.score,
-            self.detail,
+            self.words,
             self.public,
             self.kind,
             self.is_enforced,

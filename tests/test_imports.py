@@ -8,7 +8,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 SOURCE = Path(__file__).parent.parent / "mailgate"
-LEAVES = {"finding", "reply", "verdict", "interfaces"}
+LEAVES = {"finding", "reply", "verdict", "interfaces", "wording"}
 EVERYBODY = LEAVES | {"wire", "config"}
 """What every package may import, beside itself."""
 

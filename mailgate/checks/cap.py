@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from attrs import evolve
 
 from mailgate.finding import Finding
+from mailgate.wording import say
 
 
 def capped(findings: Iterable[Finding], cap: float) -> Sequence[Finding]:
@@ -19,8 +20,13 @@ def capped(findings: Iterable[Finding], cap: float) -> Sequence[Finding]:
     for finding in sorted(findings, key=lambda finding: -finding.score):
         counts = max(0.0, min(finding.score, cap))
         if 0 < finding.score != counts:
-            detail = f"{finding.detail} (Counts {counts:g} of {finding.score:g}; see cap_score.)"
-            finding = evolve(finding, score=counts, detail=detail)
+            words = say(
+                "{finding} (Counts {counts} of {score}; see cap_score.)",
+                finding=finding.words,
+                counts=counts,
+                score=finding.score,
+            )
+            finding = evolve(finding, score=counts, words=words)
         counted.append(finding)
         cap -= max(0.0, finding.score)
     return counted

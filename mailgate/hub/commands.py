@@ -35,6 +35,7 @@ from mailgate.message.header import Headers
 from mailgate.quarantine import rows
 from mailgate.quarantine.deciding import Decisions
 from mailgate.quarantine.held import HeldMessage, Quarantine
+from mailgate.reporting.record import finding_fields
 from mailgate.reporting.status import Status
 from mailgate.store import history
 from mailgate.store.blobs import BEGINNING
@@ -599,6 +600,7 @@ def _held(held: HeldMessage) -> Answer:
             "message": message.id,
             "sender": str(message.sender),
             "recipient": str(held.recipient),
+            "findings": [finding_fields(finding) for finding in held.findings],
         }
     )
 

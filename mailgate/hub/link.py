@@ -233,7 +233,7 @@ class Link(Protocol):
             at += 4 + length
             try:
                 self._take(*self._frames.decode(frame))
-            except (MsgspecError, ValueError, KeyError) as error:
+            except (MsgspecError, ValueError, KeyError, RecursionError) as error:
                 self._break(error)
                 return
         del buffer[:at]

@@ -115,7 +115,7 @@ def decode_answer(data: bytes, plan: Plan, question: Question) -> Sequence[Said]
     """
     try:
         answer = _answers.decode(data)
-    except (MsgspecError, ValueError):
+    except (MsgspecError, ValueError, RecursionError):
         # The words of the error would quote what nobody believes.
         raise Unbelievable("it is no answer") from None
     names = plan.content[question.phase]

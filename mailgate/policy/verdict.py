@@ -18,6 +18,7 @@ from mailgate.interfaces import IPolicy, Phase
 from mailgate.reply import Reply
 from mailgate.verdict import Action, Kind, Verdict
 from mailgate.wire.address import Address
+from mailgate.wording import say
 
 SANDBOX_RULE = Check(
     mode=CheckMode.ENFORCE, action=EnforcedAction.QUARANTINE, on_error=OnError.DEFER
@@ -211,8 +212,12 @@ def _observed(finding: Finding) -> Finding:
     """
     if not finding.score:
         return finding
-    detail = f"{finding.detail} (Only observed; it would count {finding.score:g}.)"
-    return evolve(finding, score=0.0, detail=detail)
+    words = say(
+        "{finding} (Only observed; it would count {score}.)",
+        finding=finding.words,
+        score=finding.score,
+    )
+    return evolve(finding, score=0.0, words=words)
 
 
 def _wishes(result: Result, rule: Check, spare: bool) -> Iterable[_Wish]:

@@ -12,6 +12,7 @@ from typing import Any
 from mailgate.finding import Finding
 from mailgate.message.record import Record
 from mailgate.verdict import Verdict
+from mailgate.wording import Sentence, to_plain
 
 TEXT_LIMIT = 1000
 """How many characters of any text are kept; what is cut ends with an ellipsis."""
@@ -34,6 +35,25 @@ def from_json(line: str) -> Mapping[str, Any]:
     """
     read: Mapping[str, Any] = json.loads(line)
     return read
+
+
+def finding_fields(finding: Finding) -> dict[str, Any]:
+    """
+    Give what is told of a finding; L{mailgate.reporting.why.read_finding} reads it.
+    """
+    fields: dict[str, Any] = {
+        "symbol": finding.symbol,
+        "score": finding.score,
+        "detail": _cut(finding.detail),
+        "check": finding.check,
+    }
+    if isinstance(finding.words, Sentence):
+        fields["words"] = to_plain(finding.words)
+    if finding.authentication:
+        fields["authentication"] = _cut(" ".join(finding.authentication.split()))
+    if finding.names:
+        fields["names"] = finding.names
+    return fields
 
 
 def _record(record: Record) -> dict[str, Any]:
@@ -81,22 +101,8 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
         "total": verdict.total,
         "reply": None if verdict.reply is None else _cut(str(verdict.reply)),
         "recipients": [_cut(str(recipient)) for recipient in verdict.recipients],
-        "findings": [_finding(finding) for finding in verdict.findings],
+        "findings": [finding_fields(finding) for finding in verdict.findings],
     }
-
-
-def _finding(finding: Finding) -> dict[str, Any]:
-    fields: dict[str, Any] = {
-        "symbol": finding.symbol,
-        "score": finding.score,
-        "detail": _cut(finding.detail),
-        "check": finding.check,
-    }
-    if finding.authentication:
-        fields["authentication"] = _cut(" ".join(finding.authentication.split()))
-    if finding.names:
-        fields["names"] = finding.names
-    return fields
 
 
 def _cut(text: str) -> str:

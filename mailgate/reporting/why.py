@@ -15,6 +15,7 @@ from attrs import frozen
 from mailgate.config.model import Policy
 from mailgate.finding import Finding
 from mailgate.verdict import Action
+from mailgate.wording import from_plain
 
 TITLES: Mapping[str, str] = {
     "arc": "Seals of forwarders",
@@ -125,9 +126,8 @@ def read_finding(fields: Mapping[str, Any]) -> Finding:
     """
     Read a finding that came as JSON, from a trace or from the gateway.
     """
-    return Finding(
-        fields["symbol"], fields["score"], fields["detail"], check=fields.get("check", "")
-    )
+    words = from_plain(fields.get("words", fields["detail"]))
+    return Finding(fields["symbol"], fields["score"], words, check=fields.get("check", ""))
 
 
 def weigh(findings: Iterable[Finding]) -> Sequence[Side]:

@@ -6,8 +6,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
-from mailgate.finding import Finding
+from mailgate.finding import Finding, Kind
+from mailgate.wording import from_plain, to_plain
+
+_ABSENT: tuple[Any, ...] = ("", "", (), None, True)
+"""What earlier versions did not write of a finding, from its check on."""
 
 
 def encode(findings: Sequence[Finding]) -> str:
@@ -16,7 +21,17 @@ def encode(findings: Sequence[Finding]) -> str:
     """
     return json.dumps(
         [
-            (f.symbol, f.score, f.detail, f.public, f.check, f.authentication, f.names)
+            (
+                f.symbol,
+                f.score,
+                to_plain(f.words),
+                f.public,
+                f.check,
+                f.authentication,
+                f.names,
+                f.kind,
+                f.is_enforced,
+            )
             for f in findings
         ]
     )
@@ -24,21 +39,23 @@ def encode(findings: Sequence[Finding]) -> str:
 
 def decode(text: str) -> tuple[Finding, ...]:
     """
-    Give the findings that L{encode} wrote, or a version of it that did not know their checks, what
-    is authenticated or who.
+    Give the findings that L{encode} wrote, or a version of it that did not know all of that.
     """
     found = []
-    for symbol, score, detail, public, *rest in json.loads(text):
-        check, authentication = (*rest, "", "")[:2]
+    for row in json.loads(text):
+        known = [*row, *_ABSENT[len(row) - 4 :]]
+        symbol, score, words, public, check, authentication, names, kind, is_enforced = known
         found.append(
             Finding(
                 symbol,
                 score,
-                detail,
+                from_plain(words),
                 public,
-                check=check,
-                authentication=authentication,
-                names=tuple(rest[2]) if len(rest) > 2 else (),
+                Kind(kind) if kind else None,
+                is_enforced,
+                check,
+                authentication,
+                names=tuple(names),
             )
         )
     return tuple(found)

@@ -14,6 +14,7 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailgate.hub.link import FRAME_LIMIT, CallFailed, Link, LinkLost, Method
+from mailgate.wording import Sentence
 from tests.hub.joined import join
 from tests.pipeline.events import events
 
@@ -204,6 +205,18 @@ class LinkTests(SynchronousTestCase):
             self.near.tell(method, value)
             self.successResultOf(self.near.lost)
             self.assertEqual(self.noted, [])
+
+    def test_nested_for_ever(self):
+        """
+        Sentences that stand in each other for ever end the connection, and nothing else.
+        """
+        deep = b"\x82\xa8template\xa1a\xa6values\x81\xa1a" * 5_000 + b"\xa1a"
+        frame = b"\x94\x00\x00" + b"\xa4tell" + deep
+        link = Link({Method("tell", Sentence): self.noted.append})
+        transport = StringTransport()
+        link.makeConnection(transport)
+        link.dataReceived(len(frame).to_bytes(4, "big") + frame)
+        self.assertEqual((transport.disconnecting or transport.aborting, self.noted), (True, []))
 
     def test_answer_to_nothing(self):
         """

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailgate.finding import Finding
+from mailgate.finding import Finding, Kind
 from mailgate.store.findings import decode, encode
+from mailgate.wording import Language, say
 
 
 class FindingsTests(SynchronousTestCase):
@@ -45,6 +46,26 @@ class FindingsTests(SynchronousTestCase):
         self.assertEqual(read.names, finding.names)
         (old,) = decode(json.dumps([["A", 1.5, "A.", "", "spf", "\tspf=pass"]]))
         self.assertEqual((old.authentication, old.names), ("\tspf=pass", ()))
+
+    def test_words(self):
+        """
+        A sentence can be told in another language after it was kept, and what is in it too.
+        """
+        words = say("{what} {number} times.", what=say("Seen"), number=1234)
+        (read,) = decode(encode((Finding("A", 1.5, words),)))
+        german = Language(
+            "de", {"Seen": "Gesehen", "{what} {number} times.": "{what}: {number}"}.get
+        )
+        self.assertEqual(
+            (read.detail, read.detail_in(german)), ("Seen 1,234 times.", "Gesehen: 1,234")
+        )
+
+    def test_kind(self):
+        """
+        As what it holds a message is kept, and whether it is reason enough.
+        """
+        finding = Finding("A", 1.5, "A.", kind=Kind.PHISHING, is_enforced=False)
+        self.assertEqual(decode(encode((finding,))), (finding,))
 
     def test_older(self):
         """
