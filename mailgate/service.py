@@ -28,6 +28,7 @@ from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
 from mailgate import __version__, sandboxed
+from mailgate.checks.bayes import CERTAIN_LOGIT, score_at
 from mailgate.checks.known import Known
 from mailgate.config.delivery import ANY_DOMAIN, MaildirUpstream, SmtpUpstream
 from mailgate.config.model import Settings
@@ -330,7 +331,7 @@ class Gateway(Service):
             web=web,
             policy=settings.policy,
             outbox=settings.outbox,
-            certain=settings.checks.bayes.highest_score,
+            certain=score_at(CERTAIN_LOGIT, settings.checks.bayes),
             keep_days=settings.quarantine.keep_days,
             quarantine=self._hub.quarantine,
             queue=self._hub.queue,

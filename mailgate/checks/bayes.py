@@ -5,6 +5,7 @@ What the classifier says: by what was learned here, or by the make of the messag
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import exp
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -25,6 +26,12 @@ if TYPE_CHECKING:
 _TAG_LOGIT, _TAG_SCORE = 3.0, 5.0
 _HOLD_LOGIT, _HOLD_SCORE = 4.0, 8.0
 _SLOPE = (_HOLD_SCORE - _TAG_SCORE) / (_HOLD_LOGIT - _TAG_LOGIT)
+
+_BENT = 0.8
+"""From what part of the highest score on the line is bent where that is below what is held."""
+
+CERTAIN_LOGIT = 5.0
+"""From here on what was learned leaves no doubt: 150 to 1."""
 
 _SIGNALS = 5
 _WORTH_TELLING = 0.2
@@ -84,12 +91,39 @@ class BayesCheck:
 
 def score_of(judgement: Judgement, section: Section) -> float:
     """
-    Give the score of a judgement, rounded to a tenth.
+    Give the score of a judgement, rounded to a hundredth.
     """
-    score = _TAG_SCORE + _SLOPE * (judgement.logit - _TAG_LOGIT)
-    if not judgement.is_trained:
-        return round(max(0.0, min(score, section.untrained_score)), 1)
-    return round(max(section.lowest_score, min(score, section.highest_score)), 1)
+    if judgement.is_trained:
+        return score_at(judgement.logit, section)
+    return round(max(0.0, min(_line(judgement.logit), section.untrained_score)), 2)
+
+
+def score_at(logit: float, section: Section) -> float:
+    """
+    Give the score of what was learned here.
+
+    It follows a line between 0 and the score of what is held, and beyond these nears its limits
+    without reaching them: so of two messages that are both sure to be spam, or to be wanted, the
+    surer one has more still.
+    """
+    score, highest, lowest = _line(logit), section.highest_score, section.lowest_score
+    knee = min(_HOLD_SCORE, _BENT * highest)
+    if score > knee:
+        score = knee + _near(score - knee, highest - knee)
+    elif score < 0:
+        score = -_near(-score, -lowest)
+    return round(score, 2)
+
+
+def _line(logit: float) -> float:
+    return _TAG_SCORE + _SLOPE * (logit - _TAG_LOGIT)
+
+
+def _near(way: float, limit: float) -> float:
+    """
+    Begin as C{way} does, and come to C{limit} for ever.
+    """
+    return limit * (1 - exp(-way / limit)) if limit else 0.0
 
 
 # -- in words -----------------------------------------------------------------------------

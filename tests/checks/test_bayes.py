@@ -36,7 +36,7 @@ class ScoreTests(SynchronousTestCase):
 
     def test_trained(self):
         """
-        It is 5 at logit 3 and 8 at logit 4, in a line, within -3 and 10.
+        It is 5 at logit 3 and 8 at logit 4, in a line, and nears -3 and 10.
         """
         for logit, score in (
             (3, 5),
@@ -44,11 +44,19 @@ class ScoreTests(SynchronousTestCase):
             (3.5, 6.5),
             (9, 10),
             (2, 2),
-            (0, -3),
+            (5, 9.55),
+            (4 / 3, 0),
+            (1, -0.85),
             (-9, -3),
-            (1, -1),
         ):
             self.assertAlmostEqual(score_of(judgement(logit), Section()), score)
+
+    def test_order(self):
+        """
+        The surer one has the higher score, also where both are sure.
+        """
+        scores = [score_of(judgement(each / 2), Section()) for each in range(-4, 15)]
+        self.assertEqual(scores, sorted(set(scores)))
 
     def test_untrained(self):
         """
@@ -101,7 +109,7 @@ class FindingTests(SynchronousTestCase):
         classifier = Classifier()
         classifier.learned = trained()
         finding = self.find(letter(False, 500), classifier)
-        self.assertEqual((finding.symbol, finding.score), ("BAYES_HAM", -3))
+        self.assertEqual((finding.symbol, finding.score), ("BAYES_HAM", -2.99))
         self.assertIn("Seen mostly in wanted mail: ", finding.detail)
 
     def test_structure(self):
