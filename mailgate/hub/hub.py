@@ -45,6 +45,7 @@ from mailgate.reporting.measures import Sums
 from mailgate.store import history
 from mailgate.wire.address import Address
 
+_MINUTE = 60.0
 _HOUR = 3600.0
 _DAY = 86400
 _ROOM_SECONDS = 10.0
@@ -144,6 +145,7 @@ class Hub:
                 Job("free space", _ROOM_SECONDS, self.room.look),
                 Job("purge of the quarantine", _HOUR, self.quarantine.purge),
                 Job("purge of the traces", _HOUR, self._traces.purge),
+                Job("index of the traces", _MINUTE, self._traces.index),
                 Job("purge of the history", _HOUR, self._purge_history),
                 Job("purge of the lists", _HOUR, self.lists.purge),
                 Job("purge of the greylist", _HOUR, self._greylist.purge),

@@ -9,9 +9,11 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from attrs import frozen
 from twisted.internet.defer import Deferred, DeferredLock, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
@@ -20,8 +22,11 @@ from twisted.python.failure import Failure
 
 from mailgate.interfaces import IThreads
 from mailgate.message.record import Record
+from mailgate.reporting import trace_index
 from mailgate.reporting.log import TransactionLog
 from mailgate.reporting.record import from_json, to_json
+from mailgate.reporting.trace_index import Cursor
+from mailgate.reporting.trace_query import TraceQuery
 from mailgate.store.database import Connect
 
 WEIGHT = 100_000
@@ -41,7 +46,31 @@ CREATE INDEX IF NOT EXISTS traces_trace ON traces (trace);
 CREATE INDEX IF NOT EXISTS traces_session ON traces (session);
 """
 
+_INDEXED_AT_ONCE = 6_000
+"""
+How many records are made ready to be searched each minute, so that a busy gateway spends next to
+nothing on it; the rest of a day follows when it is quiet, or when somebody searches.
+"""
+
+_INDEXED_FOR_A_SEARCH = 20_000
+"""How many of a day when somebody waits: about a second."""
+
 _Row = tuple[str, str, str]
+_T = TypeVar("_T")
+
+
+@frozen
+class Search:
+    """
+    What was found.
+    """
+
+    records: Sequence[Mapping[str, Any]]
+    older: Cursor | None
+    """With what to go on, or C{None} where everything was looked at."""
+
+    left: int
+    """How many records could not be searched yet."""
 
 
 class Traces:
@@ -140,6 +169,25 @@ class Traces:
         """
         return Deferred.fromCoroutine(self._containing(text, days, most))
 
+    def search(
+        self, query: TraceQuery, limit: int, after: Cursor | None = None
+    ) -> Deferred[Search]:
+        """
+        Give the records that are looked for, the newest first.
+
+        @param after: where an earlier search has ended.
+        """
+        return Deferred.fromCoroutine(self._search(query, limit, after))
+
+    def index(self) -> Deferred[int]:
+        """
+        Make some of what was written today and yesterday ready to be searched, and count what is
+        left.
+        """
+        return self._threads.run(
+            lambda: sum(self._fill(path, _INDEXED_AT_ONCE) for path in self._days()[-2:])
+        )
+
     def purge(self) -> Deferred[int]:
         """
         Remove the days that are over, and count them.
@@ -190,6 +238,10 @@ class Traces:
         known = {record["trace"] for record in found}
         lost = [each for each in await self._kept(identity) if each.trace not in known]
         return [*found, *(from_json(to_json(each)) for each in lost)]
+
+    async def _search(self, query: TraceQuery, limit: int, after: Cursor | None) -> Search:
+        await self.flush()
+        return await self._threads.run(self._find_words, query, limit, after)
 
     async def _containing(self, text: str, days: int, most: int) -> Sequence[Mapping[str, Any]]:
         await self.flush()
@@ -263,25 +315,57 @@ class Traces:
             )
         return found
 
+    def _find_words(self, query: TraceQuery, limit: int, after: Cursor | None) -> Search:
+        found: list[tuple[Cursor, str]] = []
+        left = 0
+        for path in reversed(self._days()):
+            day = path.stem.removeprefix("trace-")
+            if (query.day and day != query.day) or (after and day > after.day):
+                continue
+            if query.words:
+                left += self._fill(path, _INDEXED_FOR_A_SEARCH)
+            before = after.row if after and day == after.day else None
+            find = partial(
+                trace_index.find, query=query, before=before, limit=limit + 1 - len(found)
+            )
+            found += [(Cursor(day, row), line) for row, line in self._read(path, find) or ()]
+            if len(found) > limit:
+                break
+        older = found[limit - 1][0] if len(found) > limit else None
+        return Search([from_json(line) for _, line in found[:limit]], older, left)
+
+    def _fill(self, path: Path, most: int) -> int:
+        """
+        Index a day, and count what is left.
+        """
+        return self._read(path, lambda connection: trace_index.fill(connection, most)) or 0
+
     def _select(
         self, path: Path, condition: str, parameters: Mapping[str, Any]
     ) -> Sequence[Mapping[str, Any]]:
         """
-        Give the records of a day; of one that cannot be read none, which is told.
+        Give the records of a day; of one that cannot be read none.
+        """
+        statement = f"SELECT record FROM traces {condition}"
+        lines = self._read(path, lambda c: c.execute(statement, parameters).fetchall())
+        return [from_json(line) for (line,) in lines or ()]
+
+    def _read(self, path: Path, work: Callable[[sqlite3.Connection], _T]) -> _T | None:
+        """
+        Look into the file of a day; C{None} where it cannot be read, which is told.
         """
         try:
             # Not created: the day may be over by now.
-            connection = self._connect(f"{path.as_uri()}?mode=rw", uri=True)
+            connection = self._connect(f"{path.as_uri()}?mode=rw", uri=True, isolation_level=None)
             try:
-                lines = connection.execute(f"SELECT record FROM traces {condition}", parameters)
-                return [from_json(line) for (line,) in lines]
+                return work(connection)
             finally:
                 connection.close()
         except sqlite3.Error as error:
             self.log.error(
                 "{event} {path}: {error}", event="trace.not_read", path=str(path), error=str(error)
             )
-            return []
+            return None
 
     def _purge(self, first: date) -> int:
         over = [path for path in self._days() if path.stem < f"trace-{first:%Y%m%d}"]

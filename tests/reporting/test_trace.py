@@ -4,15 +4,18 @@ Tests of L{mailgate.reporting.trace}.
 
 import os
 import sqlite3
+from datetime import UTC, datetime
 
 from attrs import evolve
 from twisted.internet.defer import succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from mailgate.reporting import trace
 from mailgate.reporting.log import TransactionLog
 from mailgate.reporting.record import from_json, to_json
 from mailgate.reporting.trace import Traces
+from mailgate.reporting.trace_query import parse_query
 from mailgate.store.threads import ImmediateThreads
 from tests.pipeline.events import events
 from tests.reporting.records import RECORD, REFUSED, record
@@ -21,9 +24,9 @@ from tests.storage import SESSION, WallClock, temporary_folder
 DAY = 86400
 
 
-class TracesTests(SynchronousTestCase):
+class TracesCase(SynchronousTestCase):
     """
-    Tests of L{Traces}.
+    Traces in a folder.
     """
 
     def setUp(self):
@@ -53,6 +56,12 @@ class TracesTests(SynchronousTestCase):
             connect=lambda *args, **keywords: self.connect(*args, **keywords),
             **more,
         )
+
+
+class TracesTests(TracesCase):
+    """
+    Tests of L{Traces}.
+    """
 
     def find(self, identity, traces=None):
         """
@@ -289,3 +298,109 @@ class TracesTests(SynchronousTestCase):
         with events() as told:
             self.assertEqual(self.find("one"), ["one"])
         self.assertEqual([event["event"] for event in told], ["trace.not_read"])
+
+
+class SearchTests(TracesCase):
+    """
+    Tests of finding records by what is in them.
+    """
+
+    def search(self, text, limit=10, after=None):
+        """
+        Search, and give the ids that are found.
+        """
+        found = self.successResultOf(self.traces.search(parse_query(text), limit, after))
+        self.last = found
+        return [each["trace"] for each in found.records]
+
+    def test_by_everything(self):
+        """
+        A record is found by each thing that people know of it.
+        """
+        self.traces.record(RECORD)
+        self.traces.record(REFUSED)
+        for text in (
+            "from:sender@example.org",
+            "from:@example.org",
+            "to:bob@example.com",
+            "to:<bob@example.com>",
+            "bob@example.com",
+            "example.org",
+            "subject:hello",
+            "HELLO",
+            "hel*",
+            "id:<1@e>",
+            "is:held",
+            "is:quarantine hello",
+            f"client:{SESSION.client} hello",
+            f"{SESSION.client} is:delivered",
+        ):
+            self.assertEqual((text, self.search(text)), (text, [RECORD.trace]))
+        self.assertEqual(self.search("is:reject"), [REFUSED.trace])
+        self.assertEqual(self.search(""), [REFUSED.trace, RECORD.trace])
+        for text in ("from:bob@example.com", "subject:bob", "hell", "to:example.org", 'x" OR y'):
+            self.assertEqual((text, self.search(text)), (text, []))
+
+    def test_pages(self):
+        """
+        It goes on where it has ended, over the days, the newest first.
+        """
+        for day in range(3):
+            for number in range(3):
+                self.traces.record(record(f"d{day}-{number}"))
+            self.successResultOf(self.traces.flush())
+            self.clock.advance(DAY)
+        pages, after = [], None
+        while True:
+            pages.append(self.search("hello", 4, after))
+            after = self.last.older
+            if after is None:
+                break
+        self.assertEqual(
+            pages,
+            [["d2-2", "d2-1", "d2-0", "d1-2"], ["d1-1", "d1-0", "d0-2", "d0-1"], ["d0-0"]],
+        )
+        self.assertEqual(self.search("hello", 3), ["d2-2", "d2-1", "d2-0"])
+        day = f"{datetime.fromtimestamp(self.now() - 2 * DAY, UTC):%Y-%m-%d}"
+        self.assertEqual(self.search(f"hello on:{day}"), ["d1-2", "d1-1", "d1-0"])
+
+    def test_indexed_beforehand(self):
+        """
+        What is indexed by and by is found once, as what is not.
+        """
+        for number in range(5):
+            self.traces.record(record(f"a{number}"))
+            if number % 2:
+                self.successResultOf(self.traces.flush())
+                self.assertEqual(self.successResultOf(self.traces.index()), 0)
+        self.assertEqual(self.search("hello"), ["a4", "a3", "a2", "a1", "a0"])
+
+    def test_too_many(self):
+        """
+        Where more was written than can be indexed for a search, it is told how much is left.
+        """
+        self.patch(trace, "_INDEXED_FOR_A_SEARCH", 3)
+        for number in range(5):
+            self.traces.record(record(f"a{number}"))
+        self.assertEqual((self.search("hello"), self.last.left), (["a2", "a1", "a0"], 2))
+        self.assertEqual((self.search("hello")[:2], self.last.left), (["a4", "a3"], 0))
+
+    def test_nothing_yet(self):
+        """
+        Before anything was written there is nothing, and no complaint.
+        """
+        with events() as told:
+            self.assertEqual(self.successResultOf(self.traces.index()), 0)
+            self.assertEqual(self.search("hello"), [])
+        self.assertEqual(told, [])
+
+    def test_damaged(self):
+        """
+        A day that cannot be read is told, and the others are searched.
+        """
+        self.traces.record(record("good"))
+        self.successResultOf(self.traces.flush())
+        (self.folder / "trace-20000101.db").write_bytes(b"no database" * 1000)
+        with events() as told:
+            self.assertEqual(self.search("hello"), ["good"])
+        self.assertIn("trace.not_read", [each["event"] for each in told])

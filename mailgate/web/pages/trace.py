@@ -1,5 +1,5 @@
 """
-What became of one transaction, or of all those of a session.
+What became of mail: a search in all transactions, and everything of one.
 """
 
 from __future__ import annotations
@@ -8,12 +8,16 @@ import re
 import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from attrs import evolve, frozen
 
 from mailgate.config.model import Policy
 from mailgate.quarantine import rows
 from mailgate.quarantine.rows import HeldMessage
+from mailgate.reporting.trace import Search
+from mailgate.reporting.trace_index import Cursor
+from mailgate.reporting.trace_query import QueryError, parse_query
 from mailgate.reporting.why import Nearness, nearness, read_finding
 from mailgate.store import history
 from mailgate.store.database import Database
@@ -28,6 +32,8 @@ if TYPE_CHECKING:
     from mailgate.reporting.trace import Traces
 
 _REFERENCE = re.compile(r"[0-9a-z]{4}-[0-9a-z]{4}-[0-9a-z]{4}", re.ASCII)
+_CURSOR = re.compile(r"([0-9]{8})-([0-9]{1,18})", re.ASCII)
+_PAGE = 50
 _RECORDS = 100
 _ICONS = {
     "accept": "ok",
@@ -60,9 +66,57 @@ class _Afterwards:
     notes: Sequence[Note]
 
 
+@frozen
+class _Line:
+    """
+    A transaction in one line.
+    """
+
+    id: str
+    started: float
+    seconds: float
+    states: Sequence[str]
+    """What was decided, the strongest first."""
+
+    sender: str | None
+    """C{None} where it has named none."""
+
+    recipient: str
+    """The first one, or C{""}."""
+
+    others: int
+    subject: str
+    reply: str
+    """What the upstream said of the first copy that was delivered, or what the client was told."""
+
+    client: str
+    helo: str
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> _Line:
+        copies, verdicts = record["copies"], record["verdicts"]
+        named = [each for verdict in verdicts for each in verdict["recipients"]]
+        recipients = list(dict.fromkeys([copy["recipient"] for copy in copies] + named))
+        delivered = [copy["reply"] for copy in copies if copy["outcome"] == "delivered"]
+        actions = {verdict["action"] for verdict in verdicts}
+        return cls(
+            id=record["trace"],
+            started=record["started"],
+            seconds=record["seconds"],
+            states=[action for action in _ICONS if action in actions][::-1],
+            sender=record["sender"],
+            recipient=recipients[0] if recipients else "",
+            others=max(0, len(recipients) - 1),
+            subject=record["subject"],
+            reply=next(iter(delivered), record["reply"]),
+            client=record["client"],
+            helo=record["helo"],
+        )
+
+
 class TracePage:
     """
-    Finds a transaction by the reference that stands in its replies.
+    Finds transactions, by the reference that stands in their replies or by what is known of them.
     """
 
     def __init__(
@@ -89,11 +143,35 @@ class TracePage:
         )
 
     async def _search(self, visit: Visit) -> Answer:
-        asked = visit.query.get("id", "").strip()
+        asked = (visit.query.get("q") or visit.query.get("id", "")).strip()
         found = _REFERENCE.search(asked.lower())
         if found:
             return redirect(f"/trace/{found[0]}")
-        return self._page(visit, asked, (), _Afterwards((), ()))
+        after = _cursor(visit.query.get("after", ""))
+        try:
+            query = parse_query(asked)
+        except QueryError as error:
+            return self._found(visit, asked, Search((), None, 0), None, str(error))
+        search = await self._traces.search(query, _PAGE, after)
+        return self._found(visit, asked, search, after)
+
+    def _found(
+        self, visit: Visit, asked: str, search: Search, after: Cursor | None, problem: str = ""
+    ) -> Answer:
+        older = search.older and f"{search.older.day}-{search.older.row}"
+        body = self._templates.render(
+            "traces.html",
+            visit,
+            times=self._times,
+            asked=asked,
+            problem=problem,
+            lines=[_Line.of(record) for record in search.records],
+            left=search.left,
+            older=older and _url(asked, older),
+            newest=_url(asked) if after else None,
+            icons=_ICONS,
+        )
+        return Answer(body=body)
 
     async def _show(self, visit: Visit) -> Answer:
         identity = visit.segments["id"]
@@ -143,3 +221,14 @@ class TracePage:
         if verdict["recipients"]:
             near = nearness(verdict["total"], action, findings, self._policy)
         return _Weighed(weights.draw(findings), near)
+
+
+def _cursor(text: str) -> Cursor | None:
+    found = _CURSOR.fullmatch(text)
+    return Cursor(found[1], int(found[2])) if found else None
+
+
+def _url(asked: str, after: str = "") -> str:
+    wanted = {"q": asked, "after": after}
+    query = urlencode({name: value for name, value in wanted.items() if value})
+    return f"/trace?{query}" if query else "/trace"

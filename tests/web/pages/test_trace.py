@@ -4,6 +4,10 @@ Tests for L{mailgate.web.pages.trace}.
 
 from __future__ import annotations
 
+import re
+from html import unescape
+
+from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailgate.finding import Finding
@@ -56,15 +60,52 @@ class TraceTests(SynchronousTestCase):
         self.assertEqual(response.code, code)
         return response.text
 
-    def test_search(self):
+    def test_reference(self):
         """
         The field takes a reference out of whatever was pasted into it.
         """
-        self.assertIn('name="id" value=""', self.page("/trace"))
-        for pasted in ("7q4m-x2vd-90kt", "+550+5.7.1+refused+(7Q4M-X2VD-90KT)%0A"):
-            response = self.browser.get(f"/trace?id={pasted}")
-            self.assertEqual(response.header("location"), "/trace/7q4m-x2vd-90kt")
-        self.assertIn("Nothing is known under", self.page("/trace?id=nonsense%3Cb%3E"))
+        self.assertIn('name="q" value=""', self.page("/trace"))
+        for field in ("q", "id"):
+            for pasted in ("7q4m-x2vd-90kt", "+550+5.7.1+refused+(7Q4M-X2VD-90KT)%0A"):
+                response = self.browser.get(f"/trace?{field}={pasted}")
+                self.assertEqual(response.header("location"), "/trace/7q4m-x2vd-90kt")
+        self.assertIn("Nothing fits", self.page("/trace?q=nonsense%3Cb%3E"))
+
+    def test_search(self):
+        """
+        Transactions are listed, and found by what is typed; each leads to its own page.
+        """
+        self.assertIn("No transaction is kept", self.page("/trace"))
+        self.world.storage.traces.record(RECORD)
+        for query in ("", "?q=from:eve@example.org", "?q=lunch+is:held", "?q=bob@example.com"):
+            page = self.page(f"/trace{query}")
+            self.assertIn('href="/trace/7q4m-x2vd-90kt"', page)
+            self.assertIn("Lunch &lt;b&gt;", page)
+            self.assertIn("250 2.0.0 Ok: queued", page)
+            self.assertIn("and 1 more", page)
+        self.assertIn("Nothing fits", self.page("/trace?q=to:eve@example.org"))
+
+    def test_mistake(self):
+        """
+        What means nothing is told, with what is allowed.
+        """
+        page = self.page("/trace?q=is:lost")
+        self.assertIn("is:lost is none of accept", page)
+        self.assertIn('value="is:lost"', page)
+
+    def test_pages(self):
+        """
+        Fifty stand on a page, and the others on the next.
+        """
+        for number in range(60):
+            self.world.storage.traces.record(evolve(RECORD, trace=f"aaaa-bbbb-{number:04}"))
+        page = self.page("/trace?q=lunch")
+        self.assertEqual(page.count("/trace/aaaa-bbbb-"), 50)
+        (older,) = re.findall('href="([^"]+)" rel="next"', page)
+        page = self.page(unescape(older))
+        self.assertEqual(page.count("/trace/aaaa-bbbb-"), 10)
+        self.assertIn('href="/trace?q=lunch" rel="prev"', page)
+        self.page("/trace?after=99999999999")
 
     def test_unknown(self):
         """
