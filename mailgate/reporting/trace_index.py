@@ -56,6 +56,8 @@ def fill(connection: sqlite3.Connection, most: int) -> int:
     @return: how many are left.
     @raise sqlite3.Error: the file cannot be read or written.
     """
+    if _is_done(connection):
+        return 0
     connection.executescript(_TABLE)
     places = ", ".join("?" * (1 + len(COLUMNS)))
     while most > 0:
@@ -78,6 +80,16 @@ def fill(connection: sqlite3.Connection, most: int) -> int:
         most -= len(rows)
     left = "SELECT count(*) FROM traces WHERE rowid > (SELECT last FROM indexed)"
     return int(connection.execute(left).fetchone()[0])
+
+
+def _is_done(connection: sqlite3.Connection) -> bool:
+    """
+    Tell whether a day is indexed as far as it goes; of most it is, and nothing is written then.
+    """
+    if not connection.execute("SELECT * FROM sqlite_master WHERE name = 'indexed'").fetchone():
+        return False
+    query = "SELECT last >= ifnull((SELECT max(rowid) FROM traces), 0) FROM indexed"
+    return bool(connection.execute(query).fetchone()[0])
 
 
 def find(

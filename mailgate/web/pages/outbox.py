@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mailgate.quarantine.held import Quarantine
     from mailgate.store.outbox import Backlog
 
-PAGE = 100
+PAGE = 50
 """How many copies one page shows."""
 
 _FAILURES = 20

@@ -25,7 +25,7 @@ from mailgate.web.templates import Templates
 if TYPE_CHECKING:
     from mailgate.quarantine.held import Quarantine
 
-PAGE = 100
+PAGE = 50
 """How many messages one page shows."""
 
 QUERY_LENGTH = 200
