@@ -333,9 +333,11 @@ class Gateway(Service):
             outbox=settings.outbox,
             certain=score_at(CERTAIN_LOGIT, settings.checks.bayes),
             keep_days=settings.quarantine.keep_days,
+            hostname=settings.hostname,
             quarantine=self._hub.quarantine,
             queue=self._hub.queue,
             traces=storage.traces,
+            statistics=storage.statistics,
             lists=storage.lists,
             database=storage.database,
             accounts=storage.accounts,
@@ -346,6 +348,7 @@ class Gateway(Service):
             now=storage.now,
             learner=storage.learning,
             rater=storage.reputations,
+            status=self._health.status,
         )
 
     # -- start -----------------------------------------------------------------------

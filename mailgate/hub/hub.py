@@ -84,6 +84,7 @@ class Hub:
         self._storage = storage
         self._route_for = route_for
         self._traces = storage.traces
+        self._statistics = storage.statistics
         self.outbox = Outbox(
             reactor,
             storage.now,
@@ -146,6 +147,8 @@ class Hub:
                 Job("purge of the quarantine", _HOUR, self.quarantine.purge),
                 Job("purge of the traces", _HOUR, self._traces.purge),
                 Job("index of the traces", _MINUTE, self._traces.index),
+                Job("writing of the statistics", _MINUTE, self._statistics.flush),
+                Job("purge of the statistics", _HOUR, self._statistics.purge),
                 Job("purge of the history", _HOUR, self._purge_history),
                 Job("purge of the lists", _HOUR, self.lists.purge),
                 Job("purge of the greylist", _HOUR, self._greylist.purge),
@@ -252,6 +255,7 @@ class Hub:
         Note how a transaction ended, and count what it says of who has sent it.
         """
         self._traces.record(record)
+        self._statistics.record(record)
         self.sums.count(record)
         self.rates.count(record)
         self.penalty_box.count(record)
@@ -309,6 +313,7 @@ class Hub:
             ("outbox", lambda: self.outbox.stop(0)),
             ("jobs", self._jobs.stop),
             ("traces", self._traces.stop),
+            ("statistics", self._statistics.flush),
             ("penalty box", self.penalty_box.write),
             ("traps", self.trapping.write),
             ("reputation", self._reputations.flush),

@@ -33,6 +33,7 @@ from mailgate.quarantine.held import Quarantine
 from mailgate.quarantine.rows import of_transaction
 from mailgate.quarantine.trace import records_of
 from mailgate.reporting.log import TransactionLog
+from mailgate.reporting.statistics import Statistics
 from mailgate.reporting.trace import Traces
 from mailgate.store.blobs import Blobs
 from mailgate.store.database import COMPANY_SECONDS, Connect, Database
@@ -110,6 +111,7 @@ class Storage:
         self.traces = Traces(
             data, now, threads, transactions, settings.trace.keep_days, self._records_kept, connect
         )
+        self.statistics = Statistics(data / "statistics.db", now, threads, connect)
         self._lock = DataLock(data)
 
     def open(self) -> Deferred[None]:

@@ -4,7 +4,7 @@ The review pages, put together, behind Twisted's HTTP server.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import tzinfo
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ from mailgate.web.pages.account import AccountPages
 from mailgate.web.pages.lists import ListsPage
 from mailgate.web.pages.message import MessagePage
 from mailgate.web.pages.outbox import OutboxPage
+from mailgate.web.pages.overview import OverviewPage
 from mailgate.web.pages.quarantine import QuarantinePage
 from mailgate.web.pages.sign_in import SignInPages
 from mailgate.web.pages.static import StaticFiles
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from mailgate.delivery.queue import Queue
     from mailgate.knowledge.list_store import ListStore
     from mailgate.quarantine.held import Quarantine
+    from mailgate.reporting.statistics import Statistics
+    from mailgate.reporting.status import Status
     from mailgate.reporting.trace import Traces
     from mailgate.store.database import Database
     from mailgate.web.accounts import Accounts
@@ -51,9 +54,11 @@ def make_site(
     outbox: Outbox,
     certain: float,
     keep_days: int,
+    hostname: str,
     quarantine: Quarantine,
     queue: Queue,
     traces: Traces,
+    statistics: Statistics,
     lists: ListStore,
     database: Database,
     accounts: Accounts,
@@ -64,6 +69,7 @@ def make_site(
     now: Callable[[], float],
     learner: ILearner | None = None,
     rater: IRater | None = None,
+    status: Callable[[], Awaitable[Status]] | None = None,
     zone: tzinfo | None = None,
 ) -> ReviewSite:
     """
@@ -71,12 +77,14 @@ def make_site(
 
     @param certain: the score of what is certainly spam by the statistics.
     @param keep_days: for how many days a held message is kept.
+    @param hostname: what the gateway calls itself.
     @param database: holds what happened after a transaction.
     @param reader: reads messages for display.
     @param reactor: drives time limits.
     @param now: the time in seconds since the epoch.
     @param learner: learns from what is decided here; C{None} where nothing does.
     @param rater: learns of senders from it; C{None} where nothing does.
+    @param status: tells how the gateway is; C{None} where nobody can.
     @param zone: the time zone in which times are shown; C{None} is the machine's own.
     """
     names = Names(web.base_url, web.hosts)
@@ -95,6 +103,7 @@ def make_site(
         ),
         ListsPage(lists, times, templates),
         OutboxPage(queue, quarantine, outbox, times, templates),
+        OverviewPage(statistics, status, hostname, times, templates),
         TracePage(traces, database, policy, times, templates),
         AccountPages(accounts, log_ins, sign_in.tries_of_names, times, templates),
     )

@@ -33,6 +33,7 @@ from mailgate.verdict import Action, Kind, Verdict
 from mailgate.web.accounts import Accounts
 from mailgate.web.sign_in import FirstAdministrator, LogIns
 from mailgate.web.site import make_site
+from tests.reporting.statuses import STATUS
 from tests.storage import ADA, ENVELOPE, FINDINGS, TEXT, WallClock, make_storage, sending
 
 NAME = "Ada Lind"
@@ -124,9 +125,11 @@ class World:
             outbox=OutboxSettings(alert_seconds=600.0, alert_copies=50),
             certain=10.0,
             keep_days=30,
+            hostname="mail.example.com",
             quarantine=self.quarantine,
             queue=self.queue,
             traces=self.storage.traces,
+            statistics=self.storage.statistics,
             lists=self.storage.lists,
             database=database,
             accounts=self.accounts,
@@ -136,6 +139,7 @@ class World:
             reactor=self.clock,
             now=self.now,
             learner=self.learner,
+            status=lambda: succeed(STATUS),
             zone=UTC,
         )
 
