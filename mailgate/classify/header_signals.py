@@ -10,6 +10,7 @@ from mailgate.classify.known import (
     BRANDS,
     CHEAP_ENDINGS,
     FREE_MAIL,
+    PROVIDERS,
     SHARED_SENDERS,
 )
 from mailgate.classify.reading import Mailbox, Reading
@@ -36,6 +37,15 @@ _DATE = re.compile(
     rb"\s*(?:\(.*)?",
     re.DOTALL,
 )
+_FAR_OFF = re.compile(r"\S\s{5,}\S{1,12}\Z")
+_HOPS = 20
+_WRITTEN = 4_000
+_ADDRESSEES = 2_000
+"""Bytes of To and Cc that are looked at."""
+
+_OUTLOOK_ID = re.compile(rb"<[0-9a-f]{12}\$[0-9a-f]{8}\$[0-9a-f]{8}@")
+_MICROSOFT = re.compile(rb"outlook|microsoft|exchange")
+_RANDOM = re.compile(rb"(?=[a-z0-9]*[0-9])(?=[a-z0-9]*[b-df-hj-np-tv-xz]{3})[a-z0-9]{16,40}")
 _URGENT = re.compile(rb"\s*(?:1|2|high|urgent)\b", re.IGNORECASE)
 _TARGET = re.compile(rb"<([^<>]{1,1000})>")
 _BRAND = re.compile(rf"\b(?:{'|'.join(map(re.escape, BRANDS))})\b")
@@ -48,6 +58,7 @@ def header_signals(reading: Reading, found: list[str]) -> None:
     _sender(reading, found)
     _subject(reading, found)
     _fields(reading, found)
+    _addressees(reading, found)
 
 
 def _first(headers: Headers, name: str) -> bytes:
@@ -79,11 +90,11 @@ def _sender(reading: Reading, found: list[str]) -> None:
         address = _ADDRESS_IN_NAME.search(name)
         if address and not reading.is_of_sender(organisation(address[1].lower())):
             found.append("foreign_address_in_name")
-    _domain(sender, found)
+    _domain(headers, sender, found)
     _reply_to(reading, found)
 
 
-def _domain(sender: Mailbox, found: list[str]) -> None:
+def _domain(headers: Headers, sender: Mailbox, found: list[str]) -> None:
     domain = sender.domain
     if not domain:
         found.append("no_from_domain")
@@ -96,6 +107,8 @@ def _domain(sender: Mailbox, found: list[str]) -> None:
         found.append("digits_in_from_domain")
     if sender.organisation in FREE_MAIL:
         found.append("from_free_mail")
+        if _is_from_elsewhere(headers, sender.organisation):
+            found.append("free_mail_from_elsewhere")
     local = sender.local
     if len(local) >= 25:
         found.append("long_local")
@@ -105,6 +118,19 @@ def _domain(sender: Mailbox, found: list[str]) -> None:
         found.append("deep_from_domain")
     if len(domain) >= 30:
         found.append("long_from_domain")
+
+
+def _is_from_elsewhere(headers: Headers, organisation: str) -> bool:
+    """
+    Tell whether mail of a provider shows no trace of it: neither its hosts in Received nor its name
+    in the Message-ID.
+    """
+    trace = PROVIDERS.get(organisation)
+    if trace is None:
+        return False
+    hops = headers.fields.get("received", ())[:_HOPS]
+    written = b"\n".join((*hops, _first(headers, "message-id")))
+    return re.search(trace, written[:_WRITTEN], re.IGNORECASE) is None
 
 
 def _reply_to(reading: Reading, found: list[str]) -> None:
@@ -151,6 +177,8 @@ def _subject(reading: Reading, found: list[str]) -> None:
         reading.sender.name.lower(), reading.sender
     ):
         found.append("brand_in_subject")
+    if _FAR_OFF.search(subject):
+        found.append("number_far_off_in_subject")
     if "!" in subject:
         found.append("exclamation_in_subject")
     if not subject.isascii() and _EMOJI.search(subject):
@@ -168,9 +196,15 @@ def _fields(reading: Reading, found: list[str]) -> None:
         "x-mimeole" in fields or "x-originalarrivaltime" in fields or "thread-index" in fields
     ):
         found.append("forged_mailer")
+    elif _RANDOM.fullmatch(mailer):
+        found.append("random_mailer")
     identity = _first(headers, "message-id")[:1000]
     if identity and not _MESSAGE_ID.fullmatch(identity):
         found.append("bad_message_id")
+    if _OUTLOOK_ID.match(identity) and not (
+        _MICROSOFT.search(mailer) or "x-mimeole" in fields or "x-originalarrivaltime" in fields
+    ):
+        found.append("forged_message_id")
     domain = identity.rpartition(b"@")[2].rstrip(b"> ").decode("latin-1")
     if domain and reading.is_of_sender(organisation(clean_host(domain))):
         found.append("own_message_id")
@@ -192,6 +226,15 @@ def _fields(reading: Reading, found: list[str]) -> None:
         found.append("own_unsubscribe")
         if "list-unsubscribe-post" in fields:
             found.append("one_click_unsubscribe")
+
+
+def _addressees(reading: Reading, found: list[str]) -> None:
+    addressees = b",".join(_first(reading.headers, name) for name in ("to", "cc"))[:_ADDRESSEES]
+    if b"@" not in addressees:
+        found.append("to_nobody")
+    sender = reading.sender
+    if sender.domain and f"{sender.local}@{sender.domain}".encode() in addressees.lower():
+        found.append("to_sender")
 
 
 def unsubscribes_at_sender(reading: Reading) -> bool:

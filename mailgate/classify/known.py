@@ -20,6 +20,24 @@ _FREE_MAIL_WORDS = """
 FREE_MAIL = frozenset(_FREE_MAIL_WORDS.split())
 """Where anybody can have an address."""
 
+PROVIDERS = {
+    "gmail.com": rb"google|gmail",
+    "googlemail.com": rb"google|gmail",
+    **dict.fromkeys(
+        ("hotmail.com", "hotmail.co.uk", "hotmail.fr", "outlook.com", "outlook.de", "outlook.fr"),
+        rb"hotmail|outlook|microsoft|msn\.com|live\.com",
+    ),
+    **dict.fromkeys(("live.com", "msn.com"), rb"hotmail|outlook|microsoft|msn\.com|live\.com"),
+    **dict.fromkeys(
+        ("yahoo.com", "yahoo.co.uk", "yahoo.co.jp", "yahoo.fr", "yahoo.de", "ymail.com"),
+        rb"yahoo",
+    ),
+    "rocketmail.com": rb"yahoo",
+    "aol.com": rb"aol\.com|yahoo",
+    "aim.com": rb"aol\.com|aim\.com|yahoo",
+}
+"""Free mail that is sent by its provider only, and what stands in the fields that this one adds."""
+
 SHARED_SENDERS = (".onmicrosoft.com", ".firebaseapp.com", ".amazonses.com")
 """Domains that a platform lends to its customers, which real ones replace by their own."""
 

@@ -41,6 +41,11 @@ SIGNALS: Sequence[Signal] = (
     Signal("zero_width_in_header", 2.0, "subject or sender hide characters of no width"),
     Signal("reply_to_free_mail", 1.8, "replies go to a free mail address, the sender is none"),
     Signal("from_shared_platform", 1.5, "the sender's domain is lent by a platform"),
+    Signal(
+        "free_mail_from_elsewhere",
+        1.5,
+        "the sender has a free mail address, and nothing shows that its provider has sent it",
+    ),
     Signal("no_from_domain", 1.5, "the sender has no domain"),
     Signal("foreign_address_in_name", 1.0, "the sender's name is an address of another domain"),
     Signal("cheap_from", 0.7, "the sender's domain has an ending that costs nothing"),
@@ -57,6 +62,7 @@ SIGNALS: Sequence[Signal] = (
     # -- the subject
     Signal("base64_ascii_subject", 1.5, "the subject is encoded without need"),
     Signal("raw_subject", 1.0, "the subject has raw 8-bit characters"),
+    Signal("number_far_off_in_subject", 1.0, "a number stands far off at the end of the subject"),
     Signal("no_subject", 0.7, "there is no subject"),
     Signal("subject_capitals", 0.7, "the subject is in capitals"),
     Signal("base64_subject", 0.5, "the subject is in base64"),
@@ -65,10 +71,18 @@ SIGNALS: Sequence[Signal] = (
     Signal("emoji_in_subject", 0.0, "the subject has pictures"),
     # -- the other fields
     Signal("forged_mailer", 1.5, "it claims to be from a Microsoft program but lacks its fields"),
+    Signal(
+        "forged_message_id",
+        1.5,
+        "the Message-ID is made like one of a Microsoft program, by which it was not written",
+    ),
     Signal("bad_message_id", 1.5, "the Message-ID is malformed"),
     Signal("odd_zone", 1.5, "the Date has a time zone that does not exist"),
     Signal("bad_date", 1.0, "the Date is malformed"),
+    Signal("random_mailer", 1.0, "the name of the program that wrote it is made of random letters"),
     Signal("high_priority", 0.7, "it is marked as urgent"),
+    Signal("to_nobody", 0.4, "it names nobody to whom it goes"),
+    Signal("to_sender", 0.3, "it is addressed to its sender"),
     Signal("own_unsubscribe", -0.5, "unsubscribing leads to the sender"),
     Signal("one_click_unsubscribe", -0.5, "unsubscribing takes one click and leads to the sender"),
     Signal("own_message_id", -0.2, "the Message-ID is of the sender's domain"),

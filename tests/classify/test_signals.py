@@ -147,6 +147,57 @@ class SignalTests(SynchronousTestCase):
             [([FROM, "X-Mailer: Microsoft Outlook 16.0", "Thread-Index: x"], WORDS, False)],
         )
 
+    def test_forged(self):
+        """
+        The signals of what was not written where it says.
+        """
+
+        def case(*lines):
+            return list(lines), WORDS, False
+
+        free = "From: Ada <ada@hotmail.com>"
+        self.check(
+            "free_mail_from_elsewhere",
+            [
+                case(free),
+                case(free, "Received: from hotmai1.test by mx.test; x", "Message-ID: <1@a.test>"),
+            ],
+            [
+                case(free, "Received: from a.test by EUR01.prod.protection.OUTLOOK.com; x"),
+                case(free, "Received: from a.test by b.test; x", "Message-ID: <1@hotmail.com>"),
+                case(FROM),
+                case("From: x <x@posteo.example>"),
+            ],
+        )
+        made = "Message-ID: <00007c3b4a9d$00006d3c$00003457@a.test>"
+        self.check(
+            "forged_message_id",
+            [case(FROM, made), case(FROM, made, "X-Mailer: Mass 1.0")],
+            [
+                case(FROM, made, "X-Mailer: Microsoft Outlook 16.0"),
+                case(FROM, made, "X-MimeOLE: Produced By Microsoft"),
+                case(FROM, "Message-ID: <7c3b4a9d@a.test>"),
+            ],
+        )
+        self.headers(
+            "random_mailer",
+            ["X-Mailer: kCAFZl8NGVOIpo6Wl2kf"],
+            ["X-Mailer: PHPMailer 6.9.1", "X-Mailer: iPhone15mail", "X-Mailer: Mutt1.5.24cvs"],
+        )
+        self.headers(
+            "number_far_off_in_subject",
+            ["Subject: I missed you                 24632"],
+            ["Subject: Invoice 24632", "Subject:      24632"],
+        )
+
+    def test_addressees(self):
+        """
+        The signals of whom it names.
+        """
+        self.headers("to_nobody", ["To: undisclosed-recipients:;", "X: y"], ["To: a@b.test"])
+        self.headers("to_nobody", [], ["Cc: a@b.test"])
+        self.headers("to_sender", ["To: Ada@Example.org"], ["To: bob@example.org"])
+
     def test_links(self):
         """
         The signals of links.
@@ -335,5 +386,6 @@ class TableTests(SynchronousTestCase):
         """
         An ordinary letter shows nothing that speaks for spam.
         """
-        found = signals(FROM, "Subject: the harvest", "Date: 15 Jan 2027 8:00 GMT")
+        date = "Date: 15 Jan 2027 8:00 GMT"
+        found = signals(FROM, "To: bob@example.com", "Subject: the harvest", date)
         self.assertEqual({name for name in found if PRIORS[INDEX[name]] > 0}, set())
