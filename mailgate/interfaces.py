@@ -756,6 +756,49 @@ class Reputation:
         return bool(self.last or self.written or self.good)
 
 
+@frozen
+class Question:
+    """
+    What is asked of correspondents.
+    """
+
+    theirs: str
+    """The author's address, as L{mailgate.wire.normal.normal_address} gives it."""
+
+    ours: tuple[str, ...]
+    """Those of the recipients, in the same form."""
+
+
+@frozen
+class Contact:
+    """
+    What is known of somebody as a correspondent.
+    """
+
+    theirs: str
+    heard: float = 0.0
+    """When authenticated mail of theirs was last delivered here, in seconds since the epoch."""
+
+    written: float = 0.0
+    """When somebody of ours last wrote to them; 0: never, as above."""
+
+    is_own: bool = False
+    """Whether one of the recipients has."""
+
+    alike: tuple[str, ...] = ()
+    """
+    Domains to which ours have written whose names look the same; none where they have written to
+    this one.
+    """
+
+    @property
+    def is_first(self) -> bool:
+        """
+        Tell whether this is the first that is heard of them.
+        """
+        return not self.heard and not self.written
+
+
 DOUBT = 5.0
 """How much must be known of a sender before it counts half of what it could."""
 
@@ -819,6 +862,14 @@ class IHub(Interface):
         """
         Tell what is known of senders, in the order of C{names}. What was noted in the last seconds
         may not be in it.
+
+        @raise OSError: the disk failed.
+        """
+
+    def contact(question: Question) -> Deferred[Contact]:
+        """
+        Tell what is known of an author as a correspondent. What was noted in the last seconds may
+        not be in it.
 
         @raise OSError: the disk failed.
         """

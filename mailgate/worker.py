@@ -45,6 +45,7 @@ from mailgate.interfaces import (
     share_with_nobody,
 )
 from mailgate.judging import make_pipeline
+from mailgate.knowledge.contacts import Contacts
 from mailgate.knowledge.dnslists import DnsLists, ListState
 from mailgate.knowledge.geo import Geo
 from mailgate.knowledge.standing import Standings
@@ -152,6 +153,7 @@ class Worker:
                     geo=self._geo,
                     hub=hub,
                     standings=Standings(hub, reactor.seconds),
+                    contacts=Contacts(hub, reactor.seconds),
                 ),
                 threads,
                 reactor,

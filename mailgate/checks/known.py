@@ -8,6 +8,7 @@ from attrs import field, frozen
 
 from mailgate.classify.classifier import Classifier
 from mailgate.interfaces import IHub, IResolvers, IThreads
+from mailgate.knowledge.contacts import Contacts
 from mailgate.knowledge.dnslists import DnsLists
 from mailgate.knowledge.excess import Excesses
 from mailgate.knowledge.geo import Geo
@@ -55,6 +56,9 @@ class Known:
 
     hub: IHub | None = None
     """Who remembers those that have come before; C{None} where nobody does, as for stored mail."""
+
+    contacts: Contacts | None = None
+    """What is known of correspondents; C{None} as above."""
 
     standings: Standings | None = None
     """What is known of senders; C{None} as above."""

@@ -10,6 +10,7 @@ from mailgate.checks.arc import ArcCheck
 from mailgate.checks.attachments import AttachmentsCheck
 from mailgate.checks.author import AuthorCheck
 from mailgate.checks.bayes import BayesCheck
+from mailgate.checks.correspondents import CorrespondentsCheck
 from mailgate.checks.dkim import DkimCheck
 from mailgate.checks.dmarc import DmarcCheck
 from mailgate.checks.dnslists import DnsListsCheck
@@ -25,6 +26,7 @@ from mailgate.checks.lists import ListsCheck
 from mailgate.checks.mime import MimeCheck
 from mailgate.checks.names import NamesCheck
 from mailgate.checks.penalty import PenaltyCheck
+from mailgate.checks.phishing import PhishingCheck
 from mailgate.checks.rates import RatesCheck
 from mailgate.checks.reputation import ReputationCheck
 from mailgate.checks.spf import SpfCheck
@@ -43,11 +45,13 @@ CHECKS: Mapping[str, Callable[[Settings, Known], ICheck]] = {
     "arc": lambda settings, known: ArcCheck.from_settings(settings, known),
     "dmarc": lambda settings, known: DmarcCheck.from_settings(settings, known),
     "reputation": lambda settings, known: ReputationCheck.from_settings(settings, known),
+    "correspondents": lambda settings, known: CorrespondentsCheck.from_settings(settings, known),
     "attachments": lambda settings, known: AttachmentsCheck.from_settings(settings),
     "documents": lambda settings, known: DocumentsCheck.from_settings(settings),
     "mime": lambda settings, known: MimeCheck.from_settings(settings),
     "links": lambda settings, known: LinksCheck.from_settings(settings),
     "html": lambda settings, known: HtmlCheck.from_settings(settings),
+    "phishing": lambda settings, known: PhishingCheck.from_settings(settings),
     "lists": lambda settings, known: ListsCheck.from_settings(settings, known.lists),
     "bayes": lambda settings, known: BayesCheck.from_settings(settings, known.classifier),
     "dnslists": lambda settings, known: DnsListsCheck.from_settings(

@@ -6,13 +6,8 @@ from __future__ import annotations
 
 import re
 
-from mailgate.classify.known import (
-    BRANDS,
-    CHEAP_ENDINGS,
-    FREE_MAIL,
-    PROVIDERS,
-    SHARED_SENDERS,
-)
+from mailgate.classify.brands import known_brands
+from mailgate.classify.known import CHEAP_ENDINGS, FREE_MAIL, PROVIDERS
 from mailgate.classify.reading import Mailbox, Reading
 from mailgate.message.header import Headers
 from mailgate.message.host import clean_host
@@ -48,7 +43,6 @@ _MICROSOFT = re.compile(rb"outlook|microsoft|exchange")
 _RANDOM = re.compile(rb"(?=[a-z0-9]*[0-9])(?=[a-z0-9]*[b-df-hj-np-tv-xz]{3})[a-z0-9]{16,40}")
 _URGENT = re.compile(rb"\s*(?:1|2|high|urgent)\b", re.IGNORECASE)
 _TARGET = re.compile(rb"<([^<>]{1,1000})>")
-_BRAND = re.compile(rf"\b(?:{'|'.join(map(re.escape, BRANDS))})\b")
 
 
 def header_signals(reading: Reading, found: list[str]) -> None:
@@ -72,7 +66,7 @@ def _first(headers: Headers, name: str) -> bytes:
 def _sender(reading: Reading, found: list[str]) -> None:
     headers, sender = reading.headers, reading.sender
     name = sender.name
-    if _is_foreign_brand(name.lower(), sender):
+    if name and _is_foreign_brand(name, sender, is_whole=True):
         found.append("brand_in_name")
     text = f"{name}\n{reading.subject}"
     if not text.isascii():
@@ -99,7 +93,7 @@ def _domain(headers: Headers, sender: Mailbox, found: list[str]) -> None:
     if not domain:
         found.append("no_from_domain")
         return
-    if f".{domain}".endswith(SHARED_SENDERS):
+    if f".{domain}".endswith(known_brands().shared_senders):
         found.append("from_shared_platform")
     if domain.rpartition(".")[2] in CHEAP_ENDINGS:
         found.append("cheap_from")
@@ -145,14 +139,16 @@ def _reply_to(reading: Reading, found: list[str]) -> None:
         found.append("reply_to_free_mail")
 
 
-def _is_foreign_brand(text: str, sender: Mailbox) -> bool:
+def _is_foreign_brand(text: str, sender: Mailbox, is_whole: bool) -> bool:
     """
     Tell whether a text names a company, and the sender's domain is none of that company's.
+
+    @param is_whole: whether the text must be the name of the company and no more.
     """
-    brand = _BRAND.search(text[:300])
-    if brand is None or not sender.domain:
+    claim = known_brands().claim(text) if sender.domain else None
+    if claim is None or claim.is_true_of(sender.domain):
         return False
-    return sender.organisation.partition(".")[0] not in BRANDS[brand[0]]
+    return claim.is_whole or not is_whole
 
 
 # -- the subject --------------------------------------------------------------------------
@@ -173,9 +169,7 @@ def _subject(reading: Reading, found: list[str]) -> None:
     letters = [c for c in subject if c.isalpha()] if subject.isupper() else []
     if len(letters) >= 8:
         found.append("subject_capitals")
-    if _is_foreign_brand(subject.lower(), reading.sender) and not _is_foreign_brand(
-        reading.sender.name.lower(), reading.sender
-    ):
+    if "brand_in_name" not in found and _is_foreign_brand(subject, reading.sender, is_whole=False):
         found.append("brand_in_subject")
     if _FAR_OFF.search(subject):
         found.append("number_far_off_in_subject")

@@ -38,9 +38,6 @@ PROVIDERS = {
 }
 """Free mail that is sent by its provider only, and what stands in the fields that this one adds."""
 
-SHARED_SENDERS = (".onmicrosoft.com", ".firebaseapp.com", ".amazonses.com")
-"""Domains that a platform lends to its customers, which real ones replace by their own."""
-
 _SHORTENERS_WORDS = """
     bit.ly tinyurl.com t.ly is.gd v.gd ow.ly buff.ly rebrand.ly cutt.ly shorturl.at rb.gy tiny.cc
     goo.gl t.co s.id bl.ink shorte.st adf.ly soo.gd qrco.de lnkd.in wp.me urlz.fr u.to clck.ru vk.cc
@@ -104,62 +101,6 @@ _CHEAP_ENDINGS_WORDS = """
     """
 CHEAP_ENDINGS = frozenset(_CHEAP_ENDINGS_WORDS.split())
 """Top-level domains whose names cost next to nothing, or are taken mostly to be thrown away."""
-
-BRANDS: dict[str, tuple[str, ...]] = {
-    "paypal": ("paypal",),
-    "amazon": ("amazon", "amazonses", "amazonpay", "aws", "kindle", "audible"),
-    "microsoft": (
-        "microsoft",
-        "microsoftonline",
-        "office",
-        "office365",
-        "outlook",
-        "live",
-        "skype",
-        "xbox",
-        "azure",
-        "linkedin",
-        "onmicrosoft",
-        "sharepointonline",
-        "windows",
-    ),
-    "office 365": ("microsoft", "office", "office365", "microsoftonline", "sharepointonline"),
-    "sharepoint": ("microsoft", "sharepointonline", "sharepoint"),
-    "netflix": ("netflix",),
-    "spotify": ("spotify",),
-    "facebook": ("facebook", "facebookmail", "meta", "fb"),
-    "instagram": ("instagram", "facebookmail", "facebook", "meta"),
-    "whatsapp": ("whatsapp", "facebookmail", "meta"),
-    "linkedin": ("linkedin",),
-    "docusign": ("docusign",),
-    "dropbox": ("dropbox", "dropboxmail"),
-    "adobe": ("adobe", "adobesign", "adobecc", "echosign"),
-    "icloud": ("apple", "icloud"),
-    "dhl": ("dhl", "deutschepost"),
-    "fedex": ("fedex",),
-    "ebay": ("ebay", "ebayinc"),
-    "mastercard": ("mastercard",),
-    "american express": ("americanexpress", "aexp", "amex"),
-    "wells fargo": ("wellsfargo", "wf", "wellsfargoadvisors"),
-    "bank of america": ("bankofamerica", "bofa", "ml"),
-    "citibank": ("citi", "citibank", "citigroup"),
-    "chase bank": ("chase", "jpmorgan", "jpmchase"),
-    "capital one": ("capitalone",),
-    "hsbc": ("hsbc",),
-    "barclays": ("barclays", "barclaycard", "barclaysus"),
-    "santander": ("santander", "gruposantander", "santanderbank"),
-    "sparkasse": ("sparkasse", "sparkassen"),
-    "commerzbank": ("commerzbank",),
-    "coinbase": ("coinbase",),
-    "binance": ("binance",),
-    "metamask": ("metamask",),
-    "walmart": ("walmart",),
-    "costco": ("costco",),
-    "mcafee": ("mcafee",),
-    "norton": ("norton", "nortonlifelock", "gen", "symantec"),
-    "geek squad": ("bestbuy", "geeksquad"),
-}
-"""Names that are borrowed, and the first labels of the domains of those who own them."""
 
 _RISKY_EXTENSIONS_WORDS = """
     ade adp apk app appx bat cab chm cmd com cpl dll exe hta htm html img inf ins iso isp jar js jse

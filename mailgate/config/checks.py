@@ -18,6 +18,7 @@ from mailgate.config.types import (
     Hours,
     ListCode,
     ListId,
+    MailAddress,
     Name,
     Network,
     OptionalReadPath,
@@ -628,6 +629,59 @@ class ReputationCheck(Check):
     """Domains at which each address is a sender of its own, beside those that are known."""
 
 
+class CorrespondentsCheck(Check):
+    """
+    C{[checks.correspondents]}: with whom there was mail before.
+    """
+
+    written_score: Annotated[float, Field(ge=-20, le=0, strict=True)] = -0.5
+    own_score: Annotated[float, Field(ge=-20, le=0, strict=True)] = -1
+    lookalike_score: Score = 2
+    forget_days: Days = 365
+    """After how many days without mail a pair is forgotten."""
+
+
+class Person(Section):
+    """
+    Somebody whose name others like to borrow.
+    """
+
+    name: Annotated[str, Field(min_length=2, max_length=100, pattern=r"[^\W\d_]")]
+    addresses: Annotated[tuple[MailAddress, ...], Field(max_length=20)] = ()
+    """Those outside of our domains from which they write."""
+
+
+class PhishingCheck(Check):
+    """
+    C{[checks.phishing]}: whom a message pretends to be from, and what it is after.
+    """
+
+    deadline: _Deadline = 10
+    people: Annotated[tuple[Person, ...], Field(max_length=1000)] = ()
+    related_domains: Annotated[tuple[HostName, ...], Field(max_length=1000)] = ()
+    """Domains that are no imitation, though they look like one."""
+
+    brand_score: Score = 2
+    mention_score: Score = 0.5
+    person_score: Score = 2.5
+    our_name_score: Score = 1
+    name_address_score: Score = 1
+    our_address_score: Score = 2
+    lookalike_sender_score: Score = 2.5
+    lookalike_link_score: Score = 2
+    near_score: Score = 1
+    reply_to_score: Score = 0.2
+    free_reply_to_score: Score = 1
+    our_reply_to_score: Score = 3
+    shared_sender_score: Score = 0.7
+    recipient_fragment_score: Score = 1.5
+    recipient_link_score: Score = 0.3
+    pressing_score: Score = 0.3
+    first_contact_score: Score = 0.5
+    cap_score: Score = 5
+    """What the findings of this check add together at most."""
+
+
 class Checks(Section):
     """
     C{[checks]}: one table for each check.
@@ -641,11 +695,13 @@ class Checks(Section):
     arc: ArcCheck = ArcCheck()
     dmarc: DmarcCheck = DmarcCheck()
     reputation: ReputationCheck = ReputationCheck()
+    correspondents: CorrespondentsCheck = CorrespondentsCheck()
     attachments: AttachmentsCheck = AttachmentsCheck()
     documents: DocumentsCheck = DocumentsCheck()
     mime: MimeCheck = MimeCheck()
     links: LinksCheck = LinksCheck()
     html: HtmlCheck = HtmlCheck()
+    phishing: PhishingCheck = PhishingCheck()
     lists: ListsCheck = ListsCheck()
     bayes: BayesCheck = BayesCheck()
     dnslists: DnsListsCheck = DnsListsCheck()

@@ -10,6 +10,7 @@ from attrs import define, field
 
 from mailgate.interfaces import IMessage, ITransactionJudge
 from mailgate.message.envelope import Envelope
+from mailgate.message.mailbox import only_mailbox
 from mailgate.message.record import Copy, Record
 from mailgate.reply import Reply
 from mailgate.verdict import Verdict
@@ -138,6 +139,7 @@ class Transaction:
             origin=self.judge.origin,
             sender=str(self.envelope.sender),
             size=self.message.size if self.message else None,
+            author=only_mailbox(headers, "From") if headers else "",
             message_id=headers.text("message-id") if headers else "",
             subject=headers.text("subject") if headers else "",
             copies=(*self.refused, *copies),

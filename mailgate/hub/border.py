@@ -17,11 +17,13 @@ from mailgate.hub.link import Link, Method
 from mailgate.hub.orders import MEASURED
 from mailgate.interfaces import (
     Attempt,
+    Contact,
     Hold,
     IHub,
     IMessage,
     IThreads,
     Outgoing,
+    Question,
     Reputation,
     Standing,
 )
@@ -86,6 +88,7 @@ DEQUEUE = Method("dequeue", Ids)
 
 LOOK_UP = Method("look up", tuple[Attempt, ...], tuple[Standing, ...])
 REPUTATIONS = Method("reputations", tuple[str, ...], tuple[Reputation, ...])
+CONTACT = Method("contact", Question, Contact)
 RECORD = Method("record", Record, is_expendable=True)
 
 
@@ -149,6 +152,12 @@ class RemoteHub:
         """
         return self.link.call(REPUTATIONS, tuple(names))
 
+    def contact(self, question: Question) -> Deferred[Contact]:
+        """
+        Tell what is known of an author as a correspondent.
+        """
+        return self.link.call(CONTACT, question)
+
     def has_room(self) -> bool:
         """
         Tell whether the disk had room for another message when the hub last looked.
@@ -185,6 +194,7 @@ def served(hub: Hub, spool: Path, threads: IThreads) -> Mapping[Method, Callable
         DEQUEUE: hub.outbox.take_back,
         LOOK_UP: hub.look_up,
         REPUTATIONS: hub.reputations,
+        CONTACT: hub.contact,
         RECORD: hub.record,
         MEASURED: hub.sums.add,
     }

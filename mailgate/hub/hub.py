@@ -22,10 +22,11 @@ from mailgate.hub.commands import Commands
 from mailgate.hub.control import Control
 from mailgate.hub.jobs import Job, Jobs
 from mailgate.hub.room import Room
-from mailgate.hub.storage import Storage, names_of
+from mailgate.hub.storage import Storage, look_of, names_of
 from mailgate.hub.trapping import Trapping
 from mailgate.interfaces import (
     Attempt,
+    Contact,
     Deed,
     Hold,
     IDelivery,
@@ -33,6 +34,7 @@ from mailgate.interfaces import (
     IMessage,
     IRewriter,
     Outgoing,
+    Question,
     Reputation,
     Standing,
 )
@@ -115,6 +117,7 @@ class Hub:
         self._greylist = storage.greylist
         self.penalty_box = storage.penalty_box
         self._reputations = storage.reputations
+        self._correspondents = storage.correspondents
         self.traps = storage.traps
         self.sums = Sums()
         """What was counted since the start."""
@@ -159,6 +162,12 @@ class Hub:
                 Job("purge of the guesses", _HOUR, self.traps.purge),
                 Job("purge of the reputation", _HOUR, self._reputations.purge),
                 Job("writing of the reputation", _REPUTATION_SECONDS, self._reputations.flush),
+                Job("purge of the correspondents", _HOUR, self._correspondents.purge),
+                Job(
+                    "writing of the correspondents",
+                    _REPUTATION_SECONDS,
+                    self._correspondents.flush,
+                ),
                 Job("writing of what was learned", _LEARNING_SECONDS, self.learning.merge),
                 Job("look at the outbox", BACKLOG_SECONDS, self._backlog.look),
                 Job("notices", _NOTICES_SECONDS, self._notices.look),
@@ -192,6 +201,9 @@ class Hub:
         self._reputations.section = section = settings.checks.reputation
         self._reputations.names = names_of(section)
         self._reputations.ours = settings.domains
+        self._correspondents.section = settings.checks.correspondents
+        self._correspondents.ours = settings.domains
+        self._correspondents.look = look_of(section)
         base_url = settings.web.base_url
         self._notices.take_up(settings.notices, settings.postmaster, base_url)
         self._backlog.take_up(settings.outbox, base_url)
@@ -261,6 +273,7 @@ class Hub:
         self.penalty_box.count(record)
         self.trapping.concluded(record)
         self._reputations.record(record)
+        self._correspondents.record(record)
 
     def look_up(self, attempts: Sequence[Attempt]) -> Deferred[Sequence[Standing]]:
         """
@@ -273,6 +286,12 @@ class Hub:
         Tell what is known of senders, in the order of C{names}.
         """
         return self._reputations.look_up(names)
+
+    def contact(self, question: Question) -> Deferred[Contact]:
+        """
+        Tell what is known of an author as a correspondent.
+        """
+        return self._correspondents.ask(question)
 
     def has_room(self) -> bool:
         """
@@ -317,6 +336,7 @@ class Hub:
             ("penalty box", self.penalty_box.write),
             ("traps", self.trapping.write),
             ("reputation", self._reputations.flush),
+            ("correspondents", self._correspondents.flush),
             ("storage", self._storage.close),
         ):
             try:

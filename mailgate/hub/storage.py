@@ -21,14 +21,18 @@ from mailgate.hub.learning import FOLDER, Learning
 from mailgate.hub.lock import DataLock
 from mailgate.hub.reading import OwnReader
 from mailgate.interfaces import IFiles, IReader, IThreads
+from mailgate.knowledge.correspondents import Correspondents, Look
 from mailgate.knowledge.greylist import Greylist
 from mailgate.knowledge.list_store import ListStore
 from mailgate.knowledge.penalty_box import PenaltyBox
 from mailgate.knowledge.reputation import Reputations
 from mailgate.knowledge.senders import Names
 from mailgate.knowledge.trap_store import TrapStore
+from mailgate.message.confusable import skeleton
 from mailgate.message.header import Headers
+from mailgate.message.host import decoded_label
 from mailgate.message.record import Record
+from mailgate.message.urls import organisation
 from mailgate.quarantine.held import Quarantine
 from mailgate.quarantine.rows import of_transaction
 from mailgate.quarantine.trace import records_of
@@ -44,6 +48,10 @@ from mailgate.web.accounts import Accounts
 
 SPOOL = "spool"
 """Where messages lie in the data folder while they are received."""
+
+
+LOOK_LETTERS = 5
+"""So many letters the name of an organisation must have to look like another one by design."""
 
 
 class Storage:
@@ -97,6 +105,9 @@ class Storage:
             section,
             names_of(section),
             settings.domains,
+        )
+        self.correspondents = Correspondents(
+            self.database, now, settings.checks.correspondents, settings.domains, look_of(section)
         )
         self.classifier = data / FOLDER
         """Where the classifier finds what was learned."""
@@ -209,6 +220,22 @@ def names_of(section: ReputationCheck) -> Names:
     Give what names senders; the checks name them in the same way.
     """
     return Names(FREE_MAIL.union(section.shared_domains))
+
+
+def look_of(section: ReputationCheck) -> Look:
+    """
+    Give what tells the organisation of a domain, and how its name looks.
+    """
+    shared = FREE_MAIL.union(section.shared_domains)
+
+    def look(domain: str) -> tuple[str, str]:
+        name = organisation(domain)
+        if name in shared or domain in shared:
+            return "", ""
+        label = name.partition(".")[0]
+        return name, skeleton(decoded_label(label)) if len(label) >= LOOK_LETTERS else ""
+
+    return look
 
 
 def _summarise(beginning: bytes) -> Summary:

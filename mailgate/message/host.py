@@ -45,6 +45,18 @@ def clean_host(name: str) -> str:
     return _of_version_4(host) or host
 
 
+def decoded_label(label: str) -> str:
+    """
+    Give a label of a name with the letters that it stands for (RFC 3492). Never raises.
+    """
+    if not label.startswith("xn--"):
+        return label
+    try:
+        return label[4:].encode("ascii").decode("punycode")
+    except UnicodeError:
+        return label
+
+
 def is_address(host: str) -> bool:
     """
     Tell whether what L{clean_host} gives stands for an IP address, or would if it were one: the

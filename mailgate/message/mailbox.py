@@ -5,9 +5,14 @@ The addresses in a header field such as From (RFC 5322 section 3.4), read withou
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from mailgate.message.text import characters
 from mailgate.wire.address import Address
+from mailgate.wire.normal import normal_address
+
+if TYPE_CHECKING:
+    from mailgate.message.header import Headers
 
 VALUE_LIMIT = 2000
 """How many bytes of a value are looked at."""
@@ -30,6 +35,15 @@ def mailboxes(value: bytes, most: int) -> tuple[Address, ...]:
     or words before an address without them. Linear, and it never raises.
     """
     return _Reader(characters(value[:VALUE_LIMIT]), most).read()
+
+
+def only_mailbox(headers: Headers, name: str) -> str:
+    """
+    Give the one address in a field as it is compared, or C{""} where there are more or none.
+    """
+    values = headers.values(name)
+    found = mailboxes(values[0], 2) if len(values) == 1 else ()
+    return normal_address(found[0]) if len(found) == 1 else ""
 
 
 def list_id(value: bytes) -> str:

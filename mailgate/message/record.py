@@ -79,6 +79,9 @@ class Record:
     size: int | None = None
     """Bytes of the message as received, or C{None} where DATA was not reached."""
 
+    author: str = ""
+    """The address in From, where there is one and no more, as it is compared."""
+
     message_id: str = ""
     subject: str = ""
     copies: tuple[Copy, ...] = ()

@@ -18,7 +18,16 @@ from mailgate.hub.hub import Hub
 from mailgate.hub.link import Link
 from mailgate.hub.orders import EXCEEDED, PENALIZED
 from mailgate.hub.storage import Storage
-from mailgate.interfaces import Attempt, IHub, IRewriter, Outgoing, Reputation, Standing
+from mailgate.interfaces import (
+    Attempt,
+    Contact,
+    IHub,
+    IRewriter,
+    Outgoing,
+    Question,
+    Reputation,
+    Standing,
+)
 from mailgate.knowledge.excess import Amount
 from mailgate.message.record import Copy
 from mailgate.message.spool import FileMessage
@@ -319,6 +328,21 @@ def hub_contract(make):
                 list(found),
                 [Reputation("example.net"), Reputation("example.org", first=at, last=at)],
             )
+
+        async def test_contact(self):
+            """
+            From whom authenticated mail was delivered, and to whom somebody here has written, is
+            known once it is written.
+            """
+            await self.start()
+            finding = Finding("CORRESPONDENT_NEW", 0.0, "New.", check="correspondents")
+            verdict = evolve(RECORD.verdicts[0], findings=(finding,))
+            self.hub.record(evolve(RECORD, author="eve@example.org", verdicts=(verdict,)))
+            await self.subject.storage.correspondents.flush()
+            at = RECORD.started
+            for author, heard in (("eve@example.org", at), ("bob@example.org", 0.0)):
+                found = await self.hub.contact(Question(author, ("ada@example.com",)))
+                self.assertEqual(found, Contact(author, heard))
 
         async def test_room(self):
             """
