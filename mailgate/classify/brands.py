@@ -225,12 +225,12 @@ class Brands:
             for name in self._names.get(joined, ()):
                 if len(name.words) == 1 and name.is_sure:
                     return name, 2
-        if not word.isalpha() or not word.isascii():
+        if len(word) >= _UNJOINED - 1:
             alike = self._alike.get(skeleton(word))
             if alike is not None:
                 return alike, 1
-            if not word.isascii():
-                return self._beginning(word), 1
+        if not word.isascii():
+            return self._beginning(word), 1
         return None, 1
 
     def _beginning(self, word: str) -> Name | None:
