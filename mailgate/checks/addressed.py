@@ -10,6 +10,7 @@ from enum import Enum
 from functools import lru_cache
 
 from mailgate.message.links import Place
+from mailgate.message.urls import LENGTH_LIMIT
 
 _SHORTEST = 6
 
@@ -32,14 +33,14 @@ def addressed(places: Sequence[Place], recipients: Iterable[str]) -> Iterator[tu
     in hexadecimal digits.
     """
     # Most messages have none, and to look once through all is much less than to look through each.
-    written = "\n".join([place.address for place in places])
+    written = "\n".join([place.address[:LENGTH_LIMIT] for place in places])
     lower = written.lower()
     for recipient in recipients:
         plain, encoded = _forms(recipient)
         if not any(form in lower for form in plain) and not any(f in written for f in encoded):
             continue
         for place in places:
-            before, _, behind = place.address.partition("#")
+            before, _, behind = place.address[:LENGTH_LIMIT].partition("#")
             if _has(behind, plain, encoded):
                 yield Where.FRAGMENT, place
             elif _has(before, plain, encoded):

@@ -15,7 +15,7 @@ from mailgate.checks.cap import capped
 from mailgate.checks.words import quote, times
 from mailgate.config.checks import HtmlCheck as Section
 from mailgate.config.model import Settings
-from mailgate.finding import Finding
+from mailgate.finding import Finding, Kind
 from mailgate.interfaces import ICheck, Phase, Scope
 from mailgate.message.html import Hidden, Page
 
@@ -92,6 +92,7 @@ class HtmlCheck:
                 "HTML_PASSWORD",
                 section.password_score,
                 "The message itself asks for a password, in a form.",
+                kind=Kind.PHISHING,
             )
         elif page.forms:
             yield Finding("HTML_FORM", section.form_score, "The message has a form to fill in.")

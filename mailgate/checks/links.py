@@ -21,7 +21,7 @@ from mailgate.config.checks import LinksCheck as Section
 from mailgate.config.model import Settings
 from mailgate.finding import Finding
 from mailgate.interfaces import ICheck, Phase, Scope
-from mailgate.message.host import clean_host
+from mailgate.message.host import clean_host, decoded_label
 from mailgate.message.links import LIMIT, Place, Places
 from mailgate.message.urls import Link, are_related, organisation
 
@@ -140,12 +140,7 @@ def has_mixed_letters(label: str) -> bool:
     """
     Tell whether a label of a name has Latin letters and such of Greek or Cyrillic beside them.
     """
-    if not label.startswith("xn--"):
-        return False
-    try:
-        letters = label[4:].encode("ascii").decode("punycode")
-    except UnicodeError:
-        return False
+    letters = decoded_label(label)
     return bool(_LATIN.search(letters) and _GREEK_OR_CYRILLIC.search(letters))
 
 

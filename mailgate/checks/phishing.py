@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 _ADDRESS = re.compile(r"[^\s@<>()\"',;:]{1,64}@([a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})+)", re.I)
 _DOMAIN = re.compile(r"(?<![\w.@-])[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,8}(?![\w@-])", re.I)
-_HOSTS = 100
+_HOSTS = 64
 """How many hosts of links are looked at."""
 
 _NAMED = 50

@@ -5,6 +5,7 @@ Tests of judging what a page hides, and does.
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailgate.checks.html import HtmlCheck
+from mailgate.verdict import Kind
 from tests.checks.given import settings, view_of_message
 
 HEAD = b"From: a@example.com\r\nContent-Type: text/html; charset=utf-8\r\n\r\n"
@@ -81,6 +82,13 @@ class HtmlTests(SynchronousTestCase):
         A field for a password needs no form around it.
         """
         self.assertEqual(self.found("<input type=password>"), {"HTML_PASSWORD": 2})
+
+    def test_phishing(self):
+        """
+        A message that asks for a password is held as phishing.
+        """
+        (found,) = self.check("<input type=password>")
+        self.assertIs(found.kind, Kind.PHISHING)
 
     def test_script(self):
         """

@@ -217,9 +217,10 @@ class DisconnectTests(EdgeTestCase):
 
         edge.dispatcher.outcome = Deferred(asked_to_stop)
         edge.ready_for_data()
-        edge.say("Subject: x\n\ntext\n.\n")
+        edge.say("Subject: x\nFrom: Eve <Eve@Example.org>\n\ntext\n.\n")
         edge.lose(clean=False)
         (record,) = edge.hub.records
+        self.assertEqual(record.author, "eve@example.org")
         self.assertEqual(record.copies, (Copy("ada@example.com", "delivered"),))
         self.assertEqual(record.notes, ("client gone, outcome 250 2.0.0 ok",))
         self.assertEqual((record.reply, record.subject), ("", "x"))

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailgate.message.host import clean_host, is_address
+from mailgate.message.host import clean_host, decoded_label, is_address
 from tests.message.samples import within_a_second
 
 DISGUISES = {
@@ -120,3 +120,22 @@ class HostTests(SynchronousTestCase):
         One number stands for any address of IPv4.
         """
         self.assertEqual(clean_host(form.format(int(address))), str(address))
+
+
+class LabelTests(SynchronousTestCase):
+    """
+    Tests of L{decoded_label}.
+    """
+
+    def test_decoded(self):
+        """
+        A label is given with its letters; one that stands for none as it is.
+        """
+        for label, letters in {
+            "example": "example",
+            "xn--bcher-kva": "b\u00fccher",
+            "xn--a-\u00fc": "xn--a-\u00fc",
+            "xn--999999999b": "xn--999999999b",
+            "": "",
+        }.items():
+            self.assertEqual(decoded_label(label), letters, label)

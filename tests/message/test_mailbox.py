@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailgate.message.mailbox import VALUE_LIMIT, mailboxes
+from mailgate.message.header import Headers
+from mailgate.message.mailbox import VALUE_LIMIT, mailboxes, only_mailbox
 
 LOCALS = st.one_of(
     st.from_regex(r"\A[a-z0-9!#$%&'*+/=?^_`{|}~-]{1,8}(\.[a-z0-9]{1,5})?\Z"),
@@ -95,3 +96,23 @@ class MailboxesTests(SynchronousTestCase):
         """
         for piece in (b"(", b'"', b"\\", b"<", b"(a", b'"\\'):
             self.assertEqual(read(piece * VALUE_LIMIT), [])
+
+
+class OnlyTests(SynchronousTestCase):
+    """
+    Tests of L{only_mailbox}.
+    """
+
+    def test_only(self):
+        """
+        The one address in a field is given as it is compared.
+        """
+        headers = Headers.parse(b'From: Eve <"Eve"@Example.ORG>\r\n\r\n')
+        self.assertEqual(only_mailbox(headers, "From"), "eve@example.org")
+
+    def test_others(self):
+        """
+        Where there are several, several fields, or none, there is none.
+        """
+        for head in (b"", b"From: x\r\n", b"From: a@b, c@d\r\n", b"From: a@b\r\nFrom: a@b\r\n"):
+            self.assertEqual(only_mailbox(Headers.parse(head + b"\r\n"), "From"), "", head)
