@@ -28,6 +28,9 @@ _PIECES = 5
 
 _ENDINGS = frozenset(("com", "net", "org", "de", "fr", "it", "es", "nl", "at", "ch", "pl"))
 
+_OURS = 4
+"""So many letters a name of ours must have to be looked for."""
+
 _REMEMBERED = 4096
 _LIMIT = 100
 """How many characters of a host are looked at; longer ones are shown to nobody in full."""
@@ -66,29 +69,44 @@ class LookAlikes:
 
     brands: Brands = field(factory=known_brands)
     of: Callable[[str], LookAlike | None] = field(init=False, repr=False)
-    """Gives whom a host looks like, in ASCII and small letters, or C{None}. It takes some 10 us."""
+    """Gives whom a host looks like, in ASCII and small letters, or C{None}: in 50 us at first."""
 
     _our_labels: dict[str, str] = field(init=False, repr=False)
-    _by_look: dict[str, str] = field(init=False, repr=False)
-    _by_deletion: dict[str, str] = field(init=False, repr=False)
+    """Our domains by their names."""
 
-    def __attrs_post_init__(self) -> None:
-        set_ = object.__setattr__
-        mine = {organisation(domain).partition(".")[0]: domain for domain in self.ours}
-        set_(self, "_our_labels", {label: d for label, d in mine.items() if len(label) >= 4})
-        labels = [*self._our_labels, *self.brands.labels]
-        set_(self, "_by_look", {skeleton(label): label for label in reversed(labels)})
-        near = [
-            label
-            for label in labels
-            if len(label) >= _NEAR
-            and self._is_rare(label)
-            and ("-" not in label or label in self._our_labels)
-        ]
-        shorter = {less: label for label in reversed(near) for less in (label, *_less(label))}
-        set_(self, "_by_deletion", shorter)
+    _by_look: dict[str, str] = field(init=False, repr=False)
+    """Names by how they look; of several ours, or the first."""
+
+    _by_deletion: dict[str, str] = field(init=False, repr=False)
+    """Names by what they are without one of their letters, and as they are."""
+
+    @of.default
+    def _remembering(self) -> Callable[[str], LookAlike | None]:
         # The same hosts come again and again.
-        set_(self, "of", lru_cache(maxsize=_REMEMBERED)(self._find))
+        return lru_cache(maxsize=_REMEMBERED)(self._find)
+
+    @_our_labels.default
+    def _named(self) -> dict[str, str]:
+        named = {organisation(domain).partition(".")[0]: domain for domain in self.ours}
+        return {label: domain for label, domain in named.items() if len(label) >= _OURS}
+
+    @_by_look.default
+    def _looks(self) -> dict[str, str]:
+        labels = [*self._our_labels, *self.brands.labels]
+        return {skeleton(label): label for label in reversed(labels)}
+
+    @_by_deletion.default
+    def _deletions(self) -> dict[str, str]:
+        labels = [
+            *self._our_labels,
+            *(each for each in self.brands.labels if each.isalpha() and self._is_rare(each)),
+        ]
+        return {
+            less: label
+            for label in reversed(labels)
+            if len(label) >= _NEAR
+            for less in (label, *_less(label))
+        }
 
     def is_ours(self, domain: str) -> bool:
         """

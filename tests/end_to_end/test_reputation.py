@@ -135,3 +135,26 @@ class ReputationTests(TestCase):
         self.assertGreater(row["written"], 0)
         code = await deferToThread(self.send, "eve@example.test", "ada@example.com")
         self.assertEqual(code, 250)
+
+    async def test_written(self):
+        """
+        To whom somebody of ours has written gets credit as a correspondent, also after a restart;
+        whoever has the same domain does not.
+        """
+        message = b"From: ada@example.com\r\nSubject: x\r\n\r\nHi\r\n"
+        code, _ = await deferToThread(
+            self.send, "ada@example.com", "eve@example.test", message, self.inside
+        )
+        self.assertEqual(code, 250)
+        self.gateway.stop()
+        self.gateway.start()
+        for author, symbol in (("eve", "CORRESPONDENT_OF_RECIPIENT"), ("bob", "CORRESPONDENT_NEW")):
+            answer = MESSAGE.replace(b"eve@", f"{author}@".encode())
+            code, words = await deferToThread(
+                self.send, f"{author}@example.test", "ada@example.com", answer
+            )
+            self.assertEqual(code, 250, words)
+            delivered = next(m for m in self.gateway.delivered() if f"{author}@".encode() in m)
+            trace = delivered.partition(b"X-Mailgate-Trace: ")[2].split()[0].decode()
+            found = await deferToThread(self.gateway.run, "trace", trace)
+            self.assertIn(symbol, found.stdout)
