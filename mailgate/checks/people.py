@@ -25,7 +25,7 @@ _TITLES = frozenset(_TITLE_WORDS.split())
 
 
 @frozen
-class Known:
+class KnownPerson:
     """
     One of them.
     """
@@ -64,8 +64,8 @@ class People:
     All of them.
     """
 
-    known: tuple[Known, ...]
-    _by_word: dict[str, list[Known]]
+    known: tuple[KnownPerson, ...]
+    _by_word: dict[str, list[KnownPerson]]
 
     @classmethod
     def from_settings(cls, people: Iterable[Person]) -> People:
@@ -77,20 +77,20 @@ class People:
             given, comma, rest = person.name.partition(",")
             name = f"{rest} {given}" if comma else given
             known.append(
-                Known(
+                KnownPerson(
                     person.name,
                     tuple(map(skeleton, words_of(name))),
                     frozenset(map(str.lower, person.addresses)),
                 )
             )
-        by_word: dict[str, list[Known]] = {}
+        by_word: dict[str, list[KnownPerson]] = {}
         for each in known:
             first, last = each.words[0], each.words[-1]
             for word in dict.fromkeys((last, first + last, last + first)):
                 by_word.setdefault(word, []).append(each)
         return cls(tuple(known), by_word)
 
-    def named(self, name: str) -> Known | None:
+    def named(self, name: str) -> KnownPerson | None:
         """
         Give whose name a sender's name is, or C{None}. Linear in its length.
         """

@@ -26,6 +26,10 @@ NAME_LIMIT = 200
 
 _WORDS_LIMIT = 24
 _WORD = re.compile(r"[^\W_]+")
+_BETWEEN = re.compile(r"[\W_]+")
+_SPACED = re.compile(r"(?<![^\W_])[^\W_](?:[\W_]{1,3}[^\W_](?![^\W_])){3,}")
+"""Letters that stand each for itself, four and more."""
+
 _APOSTROPHES = re.compile("['\u2019\u2018`\u00b4]")
 _UNJOINED = 6
 """So many letters a name must have to be found in two words, or behind look-alike letters."""
@@ -119,13 +123,16 @@ def parents(domain: str) -> Iterable[str]:
 
 def words_of(text: str) -> list[str]:
     """
-    Give the words of a name as they are compared: without accents, apostrophes and capitals.
+    Give the words of a name as they are compared: without accents, apostrophes and capitals, and
+    letters that stand apart as one word.
     """
     text = text[:NAME_LIMIT]
     if not text.isascii():
         text = _APOSTROPHES.sub("", text)
         text = "".join([c for c in normalize("NFKD", text) if not combining(c)])
-    return _WORD.findall(text.replace("'", "").replace("`", "").casefold())[:_WORDS_LIMIT]
+    text = text.replace("'", "").replace("`", "").casefold()
+    text = _SPACED.sub(lambda found: _BETWEEN.sub("", found[0]), text)
+    return _WORD.findall(text)[:_WORDS_LIMIT]
 
 
 @frozen(eq=False)

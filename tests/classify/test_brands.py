@@ -97,7 +97,17 @@ class ClaimTests(SynchronousTestCase):
         """
         Look-alike letters, accents and spaces make no difference.
         """
-        for name in ("\u0420\u0430ypal", "PayPa1", "P\u00e0yPal", "Pay Pal", "PayPal\u00ae"):
+        for name in (
+            "\u0420\u0430ypal",
+            "PayPa1",
+            "PaypaI",
+            "P\u00e0yPal",
+            "Pay Pal",
+            "P a y P a l",
+            "P.a.y.P.a.l Service",
+            "P\u200ba\u200by\u200bP\u200ba\u200bl",
+            "PayPal\u00ae",
+        ):
             self.assertEqual(claimed(name), ({"PayPal"}, True), name)
 
     def test_unspaced(self):
