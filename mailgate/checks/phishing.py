@@ -7,25 +7,24 @@ do both.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING
 
-from attrs import define, frozen
+from attrs import frozen
 from zope.interface import implementer
 
-from mailgate.authentication.author import author_of
 from mailgate.authentication.dmarc import Dmarc, DmarcResult
 from mailgate.authentication.spf import SpfResult
 from mailgate.checks.addressed import Where, addressed
 from mailgate.checks.cap import capped
+from mailgate.checks.case import HOSTS, Case, Sender
 from mailgate.checks.correspondents import contact_of
+from mailgate.checks.impersonation import Impersonation
 from mailgate.checks.outside import Outside
 from mailgate.checks.people import People
 from mailgate.checks.vouching import spf_of, vouches_for_author
 from mailgate.checks.words import listed, quote
-from mailgate.classify.brands import Brand, Brands, Claim, known_brands
+from mailgate.classify.brands import Brands, known_brands
 from mailgate.classify.known import FREE_MAIL
 from mailgate.classify.lookalikes import LookAlike, LookAlikes
 from mailgate.classify.reading import Mailbox
@@ -34,87 +33,20 @@ from mailgate.config.model import Settings
 from mailgate.finding import Finding, Kind
 from mailgate.interfaces import ICheck, Phase, Scope
 from mailgate.message.header import Headers
-from mailgate.message.host import clean_host
-from mailgate.message.links import Place, Places
+from mailgate.message.links import Places
 from mailgate.message.mailbox import mailboxes
-from mailgate.message.urls import are_related, organisation
+from mailgate.message.urls import organisation
 from mailgate.wire.normal import normal_address
 from mailgate.wording import say
 
 if TYPE_CHECKING:
     from mailgate.pipeline.view import View
 
-_ADDRESS = re.compile(r"[^\s@<>()\"',;:]{1,64}@([a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})+)", re.I)
-_DOMAIN = re.compile(r"(?<![\w.@-])[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,8}(?![\w@-])", re.I)
-_HOSTS = 64
-"""How many hosts of links are looked at."""
-
 _NAMED = 50
 """How many of those in To and Cc."""
 
 _RECIPIENTS = 5
 """The addresses of how many recipients are looked for in links."""
-
-
-@frozen
-class Sender:
-    """
-    Whom From names.
-    """
-
-    mailbox: Mailbox
-    domains: tuple[str, ...]
-    """Its domain or, where From is unclear, all that some mail program may read there."""
-
-    @classmethod
-    def of(cls, headers: Headers) -> Sender:
-        """
-        Read it, leniently.
-        """
-        author = headers.once(author_of)
-        mailbox = Mailbox.parse(next(iter(headers.values("From")), b""))
-        known = (author.domain,) if author.domain else author.candidates
-        return cls(mailbox, known or ((mailbox.domain,) if mailbox.domain else ()))
-
-    def is_related(self, domain: str) -> bool:
-        """
-        Tell whether a domain is likely to be of the same organisation.
-        """
-        other = organisation(domain)
-        return any(are_related(other, organisation(each)) for each in self.domains)
-
-
-@define
-class Case:
-    """
-    What is looked at of one message.
-    """
-
-    view: View
-    sender: Sender
-    places: Sequence[Place]
-
-    @property
-    def headers(self) -> Headers:
-        """
-        Give the header fields.
-        """
-        headers: Headers = self.view.fact("fields")
-        return headers
-
-    @cached_property
-    def subject(self) -> str:
-        """
-        Give the subject as a person reads it.
-        """
-        return self.headers.text("subject")
-
-    @cached_property
-    def leads_to_sender(self) -> bool:
-        """
-        Tell whether any link leads to the sender.
-        """
-        return any(self.sender.is_related(each.organisation) for p in self.places for each in p.all)
 
 
 @implementer(ICheck)
@@ -125,7 +57,7 @@ class PhishingCheck:
     """
 
     section: Section
-    people: People
+    impersonation: Impersonation
     brands: Brands
     look_alikes: LookAlikes
     outside: Outside
@@ -164,13 +96,14 @@ class PhishingCheck:
         Make the check of a configuration.
         """
         section = settings.checks.phishing
-        related = frozenset(section.related_domains)
         brands = known_brands()
+        look_alikes = LookAlikes(settings.domains, frozenset(section.related_domains), brands)
+        people = People.from_settings(section.people)
         return cls(
             section,
-            People.from_settings(section.people),
+            Impersonation(section, people, brands, look_alikes),
             brands,
-            LookAlikes(settings.domains, related, brands),
+            look_alikes,
             Outside.from_settings(settings),
             section.deadline,
         )
@@ -182,154 +115,13 @@ class PhishingCheck:
         places: Places = view.fact("places")
         case = Case(view, Sender.of(view.fact("fields")), places.web)
         found = [
-            *self._names(case),
+            *self.impersonation.findings(case),
             *self._look_alikes(case),
             *self._replies(case),
             *self._lures(case),
         ]
         found += self._first_contact(case, found)
         return capped(found, self.section.cap_score) if found else ()
-
-    # -- the name -------------------------------------------------------------------------
-
-    def _names(self, case: Case) -> Iterator[Finding]:
-        section, sender = self.section, case.sender
-        name = sender.mailbox.name
-        if not sender.domains:
-            return
-        domain = sender.domains[0]
-        if all(map(self.look_alikes.is_ours, sender.domains)):
-            return
-        claim = self.brands.claim(_ADDRESS.sub(" ", name) if "@" in name else name)
-        if claim is not None:
-            yield from self._brand(claim, name, sender)
-        else:
-            yield from self._subject(case)
-        if not name or self._is_service(domain):
-            return
-        known = self.people.named(name)
-        if known is not None and sender.mailbox.address not in known.addresses:
-            yield Finding(
-                "PHISH_PERSON",
-                section.person_score,
-                say(
-                    "The sender's name {name} is that of {person}, the address {address} is not.",
-                    name=quote(name),
-                    person=quote(known.name),
-                    address=quote(sender.mailbox.address),
-                ),
-                kind=Kind.PHISHING,
-            )
-        if "@" in name:
-            yield from self._address_in_name(name, sender)
-        elif "." in name:
-            for match in _DOMAIN.finditer(name[:200]):
-                if self.look_alikes.is_ours(match[0].lower()):
-                    yield Finding(
-                        "PHISH_OUR_NAME",
-                        section.our_name_score,
-                        say(
-                            "The sender's name {name} has our domain {ours} in it, and the address"
-                            " is of {domain}.",
-                            name=quote(name),
-                            ours=quote(match[0]),
-                            domain=quote(domain),
-                        ),
-                    )
-                    break
-
-    def _brand(self, claim: Claim, name: str, sender: Sender) -> Iterator[Finding]:
-        foreign = [domain for domain in sender.domains if not claim.is_true_of(domain)]
-        if not foreign:
-            # At a provider of mail everybody has an address of its domain.
-            if not claim.is_whole or not self._is_served(claim.brands, sender):
-                return
-            foreign = [sender.mailbox.domain]
-            is_clear = False
-        else:
-            is_clear = claim.is_whole
-            label = organisation(foreign[0]).partition(".")[0]
-            if any(brand.is_named_in(label) for brand in claim.brands):
-                # A shop, a newsletter, a fan; what is worse shows in the domain itself.
-                is_clear = False
-        if not claim.is_sure and (not is_clear or _is_own_name(name, sender)):
-            return
-        values = {
-            "name": quote(name),
-            "brand": quote(claim.brands[0].name),
-            "domain": quote(foreign[0]),
-        }
-        if is_clear:
-            yield Finding(
-                "PHISH_BRAND",
-                self.section.brand_score,
-                say(
-                    "The sender's name {name} is that of {brand}, and its domain {domain} is not.",
-                    **values,
-                ),
-                kind=Kind.PHISHING,
-            )
-        else:
-            yield Finding(
-                "PHISH_BRAND_MENTIONED",
-                self.section.mention_score,
-                say(
-                    "The sender's name {name} speaks of {brand}, and {domain} is not its domain.",
-                    **values,
-                ),
-            )
-
-    def _subject(self, case: Case) -> Iterator[Finding]:
-        # People speak of many things.
-        if not any(place.is_in_page for place in case.places) or case.leads_to_sender:
-            return
-        claim = self.brands.claim(case.subject)
-        if claim is None or any(map(claim.is_true_of, case.sender.domains)):
-            return
-        if not claim.is_sure or any(
-            claim.is_true_of(place.link.host) for place in case.places[:_HOSTS]
-        ):
-            return
-        yield Finding(
-            "PHISH_BRAND_MENTIONED",
-            self.section.mention_score,
-            say(
-                "The subject speaks of {brand}; neither the sender {domain} nor a link is of it.",
-                brand=quote(claim.brands[0].name),
-                domain=quote(case.sender.domains[0]),
-            ),
-        )
-
-    def _address_in_name(self, name: str, sender: Sender) -> Iterator[Finding]:
-        match = _ADDRESS.search(name[:300])
-        if match is None:
-            return
-        domain = clean_host(match[1])
-        if sender.is_related(domain):
-            return
-        is_passed_on = " via " in name.lower()
-        is_ours = self.look_alikes.is_ours(domain)
-        if is_passed_on and not is_ours:
-            return  # So do lists and help desks name whom they speak for.
-        words = say(
-            "The sender's name {name} is an address, and the real one is of {domain}.",
-            name=quote(name),
-            domain=quote(sender.domains[0]),
-        )
-        if is_ours and not is_passed_on:
-            score = self.section.our_address_score
-            yield Finding("PHISH_NAME_OUR_ADDRESS", score, words, kind=Kind.PHISHING)
-        else:
-            yield Finding("PHISH_NAME_ADDRESS", self.section.name_address_score, words)
-
-    def _is_service(self, domain: str) -> bool:
-        """
-        Tell whether a domain is of a company that is known: services write in the name of people.
-        """
-        return self.brands.owner(domain) is not None and organisation(domain) not in FREE_MAIL
-
-    def _is_served(self, brands: Sequence[Brand], sender: Sender) -> bool:
-        return any(brand.serves(domain) for brand in brands for domain in sender.domains)
 
     # -- what looks like another ----------------------------------------------------------
 
@@ -358,7 +150,7 @@ class PhishingCheck:
                 near = domain, like
         hosts = dict.fromkeys(each.host for place in case.places for each in place.all if each.host)
         clear = None
-        for host in list(hosts)[:_HOSTS]:
+        for host in list(hosts)[:HOSTS]:
             like = self.look_alikes.of(host)
             if like is None or case.sender.is_related(host):
                 continue
@@ -542,11 +334,3 @@ _WITH_FIRST = frozenset(
     }
 )
 """Beside what it counts that there was no mail with the author before."""
-
-
-def _is_own_name(name: str, sender: Sender) -> bool:
-    """
-    Tell whether an address at a provider begins with the sender's name, as that of a person does.
-    """
-    word = name.strip().lower()
-    return sender.mailbox.organisation in FREE_MAIL and sender.mailbox.local.startswith(word)
