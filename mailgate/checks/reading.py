@@ -22,7 +22,7 @@ from mailgate.interfaces import IBodyReader, IMessage, IThreads
 from mailgate.message.arrival import SLICE, read_aside
 from mailgate.message.envelope import Session
 from mailgate.message.header import Headers
-from mailgate.message.section import header_section
+from mailgate.message.section import has_more_fields, header_section
 
 
 class Signed(Protocol):
@@ -100,6 +100,8 @@ class Readings:
 
     outside: Outside
     checks: tuple[str, ...]
+    fields: int
+    """How many header fields a message may have. One with more is refused."""
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Readings | None:
@@ -107,7 +109,9 @@ class Readings:
         Take them from a configuration; C{None} where all of these checks are off.
         """
         on = [name for name in KINDS if getattr(settings.checks, name).mode is not CheckMode.OFF]
-        return cls(Outside.from_settings(settings), tuple(on)) if on else None
+        if not on:
+            return None
+        return cls(Outside.from_settings(settings), tuple(on), settings.limits.header_fields)
 
     def begin(self, session: Session, is_relay: bool, section: bytes) -> Reading | None:
         """
@@ -117,6 +121,8 @@ class Readings:
             message is found only when all of it is there.
         """
         if not is_relay and not self.outside.has(session):
+            return None
+        if has_more_fields(section, self.fields):
             return None
         written = section.lower()
         signed = {}

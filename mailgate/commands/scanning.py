@@ -31,7 +31,7 @@ from mailgate.judging import make_pipeline
 from mailgate.knowledge.dnslists import DnsLists
 from mailgate.message.envelope import Envelope, Session, new_id
 from mailgate.message.hops import Origin, Trust, origin_of
-from mailgate.message.section import header_section
+from mailgate.message.section import cut, has_more_fields, header_section
 from mailgate.message.spool import Spool
 from mailgate.net.dns.resolver import Resolver
 from mailgate.net.dns.servers import find_servers
@@ -261,6 +261,10 @@ class Scanner:
         limit = limits.header_bytes
         if len(data) > limit and b"\r\n\r\n" not in data[:limit]:
             raise CommandError(f"the gateway refuses it: a header larger than {limit:,} bytes")
+        if has_more_fields(cut(data[:limit]), limits.header_fields):
+            raise CommandError(
+                f"the gateway refuses it: more than {limits.header_fields:,} header fields"
+            )
         writer = self._spool.begin()
         writer.write(data)
         message = writer.finish()

@@ -194,6 +194,9 @@ class Limits(Section):
 
     message_bytes: Bytes = 50 * 1024 * 1024
     header_bytes: Bytes = 256 * 1024
+    header_fields: Annotated[int, Field(ge=100, le=10_000, strict=True)] = 1000
+    """Header fields of a message, which may have ten times as many lines."""
+
     command_bytes: Annotated[int, Field(ge=512, le=65536, strict=True)] = 2048
     recipients: Annotated[int, Field(ge=100, le=10000, strict=True)] = 100
     errors: Annotated[int, Field(ge=1, le=1000, strict=True)] = 10

@@ -40,6 +40,7 @@ from mailgate.interfaces import (
 from mailgate.message.envelope import Envelope, Session, new_id
 from mailgate.message.received import fields_of_ours
 from mailgate.message.record import Copy, Record
+from mailgate.message.section import has_more_fields, header_section
 from mailgate.message.spool import Spool
 from mailgate.reply import Reply
 from mailgate.verdict import Verdict
@@ -530,13 +531,17 @@ class Mailing:
             return
         services, transaction = self._services, self._open
         self._reception = None
+        reply = self._measure(spooled)
+        if reply is not None:
+            transaction.message, transaction.is_unread = spooled, True
+            self._refuse(reply)
+            return
         ours = fields_of_ours(
             services.hostname, transaction.envelope, transaction.recipients, spooled.headers
         )
         transaction.message = message = spooled.prepend(ours)
-        reply = self._examine(message)
-        if reply is not None:
-            self._refuse(reply)
+        if len(message.headers.values("received")) >= services.limits.hops:
+            self._refuse(TOO_MANY_HOPS)
             return
         began = services.reactor.seconds()
 
@@ -546,17 +551,17 @@ class Mailing:
 
         self._connection.when(transaction.judge.message(message), judged)
 
-    def _examine(self, message: IMessage) -> Reply | None:
+    def _measure(self, message: IMessage) -> Reply | None:
         """
-        Say what keeps a message from being judged.
+        Say why the header section of a message is not even read.
         """
         limits = self._services.limits
         limit = limits.header_bytes
         head = message.head(limit)
         if message.size > limit and not head.startswith(b"\r\n") and b"\r\n\r\n" not in head:
             return Reply(552, "5.3.4", f"header larger than {limit} bytes")
-        if len(message.headers.values("received")) >= limits.hops:
-            return TOO_MANY_HOPS
+        if has_more_fields(header_section(message), limits.header_fields):
+            return Reply(552, "5.3.4", f"more than {limits.header_fields} header fields")
         return None
 
     def _settle(self, message: IMessage, verdicts: Sequence[Verdict], began: float) -> None:

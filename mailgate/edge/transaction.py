@@ -10,6 +10,7 @@ from attrs import define, field
 
 from mailgate.interfaces import IMessage, ITransactionJudge
 from mailgate.message.envelope import Envelope
+from mailgate.message.header import Headers
 from mailgate.message.mailbox import only_mailbox
 from mailgate.message.record import Copy, Record
 from mailgate.reply import Reply
@@ -19,6 +20,9 @@ from mailgate.wire.parameters import RcptParameters
 
 REFUSED_LIMIT = 1000
 """How many recipients that were turned away are named in a record."""
+
+_BEGINNING = 16 * 1024
+"""Bytes in which the fields for the record are looked for, where there are more than are read."""
 
 
 @define
@@ -60,6 +64,8 @@ class Transaction:
     durations: dict[str, float] = field(factory=dict)
     notes: list[str] = field(factory=list)
     message: IMessage | None = None
+    is_unread: bool = False
+    """Whether its header section is more than is read."""
 
     def was_held_up(self, seconds: float) -> None:
         """
@@ -129,7 +135,7 @@ class Transaction:
         notes = tuple(self.notes)
         if self.refused_more:
             notes += (f"{self.refused_more} more recipients were turned away",)
-        headers = self.message.headers if self.message else None
+        headers = self._headers()
         return Record(
             trace=self.envelope.trace,
             session=self.envelope.session,
@@ -148,6 +154,13 @@ class Transaction:
             named=tuple(self.led),
             notes=notes,
         )
+
+    def _headers(self) -> Headers | None:
+        if self.message is None:
+            return None
+        if self.is_unread:
+            return Headers.parse(self.message.head(_BEGINNING))
+        return self.message.headers
 
     def _undecided(self, reply: Reply | None) -> list[Copy]:
         outcome = "refused" if reply is not None and reply.is_permanent else "deferred"

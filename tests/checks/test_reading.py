@@ -127,6 +127,7 @@ class ReadingsTests(SynchronousTestCase):
         self.assertIsNone(arrived(b"DKIM-Signature: x\r\n" + plain))
         self.assertIsNone(arrived(signed(), client="127.0.0.1"))
         self.assertIsNotNone(arrived(signed(), client="127.0.0.1", is_relay=True))
+        self.assertIsNone(arrived(b"X: y\r\n" * 1000 + signed()))  # it is refused at its end
         off = settings(**{name: {"mode": "off"} for name in ("dkim", "arc", "dmarc")})
         self.assertIsNone(Readings.from_settings(off))
 

@@ -193,14 +193,17 @@ class ScanTests(ScanCase):
         """
         What the gateway would refuse before any check is told as that.
         """
-        self.config.write_text(f"{CONFIG}\n[limits]\nmessage_bytes = 400000\nheader_bytes = 300\n")
+        self.config.write_text(
+            f"{CONFIG}\n[limits]\nmessage_bytes = 400000\nheader_bytes = 410\nheader_fields = 100\n"
+        )
         exact = self.write("exact", GOOD.encode() + b"x" * (400000 - len(GOOD) - 5 - 2))
         self.assertEqual(self.answers(exact)[0]["action"], "accept")
         for text, why in (
             (GOOD + "x" * 400000, "larger than 400,000 bytes"),
             (GOOD + "a\rb\n", "a CR without LF"),
             (GOOD + "a\0b\n", "a NUL"),
-            ("X: " + "x" * 400 + "\n" + GOOD, "a header larger than 300 bytes"),
+            ("X: " + "x" * 500 + "\n" + GOOD, "a header larger than 410 bytes"),
+            ("a:\n" * 101 + "\n", "more than 100 header fields"),
         ):
             path = self.write("refused", text)
             (answer,) = self.answers(path, status=1)

@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from mailgate.config.model import ClientLimits, Limits
 from mailgate.finding import Finding
 from mailgate.interfaces import Capabilities, Outcome
+from mailgate.message.header import Headers
 from mailgate.message.record import Copy
 from mailgate.reply import Reply
 from mailgate.store.files import Files
@@ -337,6 +338,21 @@ class LimitTests(EdgeTestCase):
         edge.ready_for_data()
         said = edge.say("X: y\n" * 300 + "\ntext\n.\n")
         self.assertEqual(said, "552 5.3.4 header larger than 1000 bytes (ID)\r\n")
+
+    def test_a9_header_fields(self):
+        """
+        A message with very many header fields is refused, and its record has its subject without
+        all of them being read.
+        """
+        edge = self.edge()
+        edge.ready_for_data()
+        read = []
+        parse = Headers.parse
+        self.patch(Headers, "parse", lambda head: read.append(len(head)) or parse(head))
+        said = edge.say("Subject: many\n" + "X: y\n" * 40_000 + "\ntext\n.\n")
+        self.assertEqual(said, "552 5.3.4 more than 1000 header fields (ID)\r\n")
+        self.assertEqual(edge.hub.records[-1].subject, "many")
+        self.assertLess(max(read), 20_000)
 
     def test_large_message_with_an_empty_header(self):
         """

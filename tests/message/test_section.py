@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mailgate.message.header import Headers
 from mailgate.message.message import MemoryMessage
-from mailgate.message.section import cut, header_section
+from mailgate.message.section import cut, has_more_fields, header_section
 
 
 class SectionTests(SynchronousTestCase):
@@ -52,3 +52,31 @@ class SectionTests(SynchronousTestCase):
         """
         message = MemoryMessage(tuple(pieces))
         self.assertEqual(len(header_section(message)), Headers.parse(message.head(1000)).end)
+
+
+class FieldsTests(SynchronousTestCase):
+    """
+    Tests of L{has_more_fields}.
+    """
+
+    def test_a9_fields(self):
+        """
+        Fields are counted without their folded lines, and a line that is no field counts as one.
+        """
+        for section, count in (
+            (b"", 0),
+            (b"A: b\r\n\r\n", 1),
+            (b"A: b\r\n c\r\n\td\r\nE: f\r\n\r\n", 2),
+            (b"A: b\r\nno field\r\nE: f", 3),
+        ):
+            if count:
+                self.assertTrue(has_more_fields(section, count - 1), section)
+            self.assertFalse(has_more_fields(section, count), section)
+
+    def test_a9_lines(self):
+        """
+        There may be ten lines for each field that is allowed.
+        """
+        for lines, is_more in ((20, False), (21, True)):
+            section = b"A: b\r\n" + b" c\r\n" * (lines - 2) + b"\r\n"
+            self.assertIs(has_more_fields(section, 2), is_more)
