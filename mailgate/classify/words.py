@@ -23,6 +23,9 @@ TEXT_LIMIT = 32_000
 
 WORD_BYTES = 20
 
+_NORMALISED = 2000
+"""Characters that are normalised at a time."""
+
 ZERO_WIDTH = "\u200b\u200c\u200d\u2060\ufeff\u00ad"
 
 _BYTES_LIMIT = 3 * TEXT_LIMIT
@@ -157,8 +160,27 @@ def normalise(text: str) -> str:
         for character in ZERO_WIDTH:
             if character in text:  # to look is several times as fast as to replace
                 text = text.replace(character, "")
-        text = unicodedata.normalize("NFKC", text)[:TEXT_LIMIT]
+        text = _compatible(text)
     return text.lower()
+
+
+def _compatible(text: str) -> str:
+    """
+    Give the beginning of a text in NFKC.
+
+    There are characters that become eighteen: no more is done than is kept, and a little at a time.
+    """
+    pieces: list[str] = []
+    at = length = 0
+    while at < len(text) and length < TEXT_LIMIT:
+        end = min(len(text), at + _NORMALISED)
+        if end < len(text):
+            # An ASCII character joins with nothing before it.
+            end = next((cut for cut in range(end, at, -1) if text[cut].isascii()), end)
+        pieces.append(unicodedata.normalize("NFKC", text[at:end]))
+        length += len(pieces[-1])
+        at = end
+    return "".join(pieces)[:TEXT_LIMIT]
 
 
 def keys_of(hashes: NDArray[np.uint64], salt: int) -> Keys:

@@ -45,6 +45,8 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _GROUPS = _TOKEN.groups + 1
+_TOKENS = 2000
+"""How many are cut off in one go, which takes about 2 ms at most: other threads wait for it."""
 
 
 @frozen
@@ -201,10 +203,46 @@ class _Walk:
         self._styles: dict[str, tuple[Way | None, bool]] = {}
 
     def read(self) -> Page:
-        tokens = _TOKEN.split(self._html)
+        shown, rest = self._shown, self._html
+        while True:
+            text, *tokens = _TOKEN.split(rest, _TOKENS)
+            if text:
+                self._text(text)
+            if len(tokens) < _TOKENS * _GROUPS:
+                break
+            # What stands behind the last of them is not cut yet.
+            rest, tokens[-1] = tokens[-1], ""
+            self._take(tokens)
+        self._take(tokens)
+        self._end_link()
+        return Page(
+            _plain("".join(shown)[: 2 * TEXT_LIMIT])[:TEXT_LIMIT],
+            self._all_hidden(),
+            tuple(self._anchors),
+            tuple(self._sources),
+            self._images,
+            self._forms,
+            self._passwords,
+            self._scripts,
+            self._splits,
+            self._has_white_text,
+            self._has_root,
+            self._ends,
+            self._html.count("&#"),
+        )
+
+    def _text(self, text: str) -> None:
+        if self._stack or self._may_split:
+            self._say(text)
+        else:
+            self._shown.append(text)
+
+    def _take(self, tokens: Sequence[str]) -> None:
+        """
+        Take some tokens, each with the text that follows it.
+        """
         shown, names = self._shown, _NAMES
-        shown.append(tokens[0])
-        of_each = (tokens[at::_GROUPS] for at in range(1, _GROUPS + 1))
+        of_each = (tokens[at::_GROUPS] for at in range(_GROUPS))
         for raw, slash, name, attributes, text in zip(*of_each, strict=True):
             if name is None:
                 if raw is not None and raw.lower() == "script":
@@ -224,22 +262,6 @@ class _Walk:
                     self._say(text)
                 else:
                     shown.append(text)
-        self._end_link()
-        return Page(
-            _plain("".join(shown)[: 2 * TEXT_LIMIT])[:TEXT_LIMIT],
-            self._all_hidden(),
-            tuple(self._anchors),
-            tuple(self._sources),
-            self._images,
-            self._forms,
-            self._passwords,
-            self._scripts,
-            self._splits,
-            self._has_white_text,
-            self._has_root,
-            self._ends,
-            self._html.count("&#"),
-        )
 
     def _all_hidden(self) -> tuple[Hidden, ...]:
         left = TEXT_LIMIT

@@ -42,7 +42,7 @@ def has_more_fields(section: bytes, limit: int) -> bool:
     A line that is no field counts as one. Takes hardly any time where there are few lines.
     """
     lines = section.count(b"\n")
-    if lines <= limit:
+    if lines < limit:
         return False
     if lines > limit * LINES_PER_FIELD:
         return True

@@ -5,6 +5,7 @@ Characters out of a stranger's bytes, and words out of a stranger's HTML. Linear
 from __future__ import annotations
 
 import re
+from codecs import getincrementaldecoder
 from functools import lru_cache
 from html import unescape
 
@@ -47,6 +48,9 @@ _ALIASES = {
     "utf_32le": "utf_32_le",
     "utf_32be": "utf_32_be",
 }
+_SLICE = 16 * 1024
+"""Bytes that are decoded in one go: where each is wrong, they take 2 ms."""
+
 _ISO_8859 = re.compile(r"iso_?8859_(\d+)")
 _WINDOWS = re.compile(r"(?:x_)?windows_(\d+)")
 
@@ -65,10 +69,19 @@ def characters(raw: bytes, charset: str = "") -> str:
             return raw.decode("utf-8")
         except UnicodeDecodeError:
             return raw.decode("cp1252", "replace")
-    text = raw.decode(name, "replace")
+    text = raw.decode(name, "replace") if len(raw) <= _SLICE else _in_slices(raw, name)
     if name == "utf_7":
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text
+
+
+def _in_slices(raw: bytes, name: str) -> str:
+    """
+    Decode some bytes at a time, so that other threads get their turn.
+    """
+    decoder = getincrementaldecoder(name)("replace")
+    pieces = [decoder.decode(raw[at : at + _SLICE]) for at in range(0, len(raw), _SLICE)]
+    return "".join((*pieces, decoder.decode(b"", final=True)))
 
 
 @lru_cache(maxsize=256)

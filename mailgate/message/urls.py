@@ -43,6 +43,8 @@ hosting service has.
 _END = re.compile(r"[\s<>\"'`\x00-\x20]")
 _BEHIND = ".,;:!?)]}*_~'"
 _SCHEMES = ("https", "http", "ftp")
+_LAST_LETTERS = ("s", "p")
+"""Of these schemes."""
 
 
 @frozen
@@ -178,7 +180,9 @@ def spans_of_links(text: str) -> Iterator[tuple[int, int]]:
     colon, www = text.find("://"), text.find("www.")
     while colon >= 0 or www >= 0:
         if colon >= 0 and (www < 0 or colon < www):
-            scheme = next((s for s in _SCHEMES if text.endswith(s, end, colon)), None)
+            scheme = None
+            if text[colon - 1 : colon] in _LAST_LETTERS:
+                scheme = next((s for s in _SCHEMES if text.endswith(s, end, colon)), None)
             start = -1 if scheme is None else colon - len(scheme)
             after = colon + 3
         else:

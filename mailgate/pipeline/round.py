@@ -1,5 +1,6 @@
 """
-The steps of one phase at work: in order, those that wait side by side, none past its deadline.
+The steps of one phase at work: in order, those that wait side by side, none past its deadline, and
+never many in one turn of the reactor.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ FAILED = "CHECK_FAILED"
 Measure = Callable[[str, bool, float], None]
 """Takes the name of a check or an extractor, whether it is an extractor, and how many seconds it
 took."""
+
+SLICE_SECONDS = 0.002
+"""How long jobs run in one go before the reactor gets to something else."""
 
 _TICK = 0.001
 """Seconds by which a timer may come too early, since sums of floats are not exact."""
@@ -150,12 +154,14 @@ class Round:
         @return: C{None} when all have ended, as most do that need not wait; else a Deferred
             that fires when they have. Cancelling it cancels them.
         """
+        began = first = self._clock.seconds()
         for position, job in enumerate(self._jobs):
-            began = self._clock.seconds()
+            if began - first >= SLICE_SECONDS:
+                return self._wait(self._jobs[position:])
             answer = self._begin(job)
             if answer is not None:
-                return self._wait(job, answer, began, self._jobs[position + 1 :])
-            self._ran(job, began)
+                return self._wait(self._jobs[position + 1 :], (job, answer, began))
+            began = self._ran(job, began)
         return None
 
     def _begin(self, job: Job) -> Deferred[Any] | None:
@@ -175,25 +181,35 @@ class Round:
             self._has_failed(job, _failure(error))
         return None
 
-    def _ran(self, job: Job, began: float) -> None:
+    def _ran(self, job: Job, began: float) -> float:
         """
-        Tell how long a job took.
+        Tell how long a job took; give the time that it is.
         """
+        now = self._clock.seconds()
         if self._measure is not None:
-            step = job.step
-            self._measure(step.name, step.is_extractor, self._clock.seconds() - began)
+            self._measure(job.step.name, job.step.is_extractor, now - began)
+        return now
 
     # -- once something has to be waited for --------------------------------------------
 
     def _wait(
-        self, job: Job, answer: Deferred[Any], began: float, others: Sequence[Job]
+        self, others: Sequence[Job], running: tuple[Job, Deferred[Any], float] | None = None
     ) -> Deferred[None]:
+        """
+        Wait for the job that runs or, where none does, for the next turn of the reactor.
+        """
         self._finished: Deferred[None] = Deferred(self._cancel)
         self._others = list(others)
         self._running: dict[Job, _Running] = {}
-        self._unended = {job.key, *(other.key for other in others)}
+        self._unended = {other.key for other in others}
         self._timer: IDelayedCall | None = None
+        self._pause: IDelayedCall | None = None
         self._is_advancing = True
+        if running is None:
+            self._rest()
+            return self._finished
+        job, answer, began = running
+        self._unended.add(job.key)
         self._watch(job, answer, began)
         self._advance()
         return self._finished
@@ -228,27 +244,48 @@ class Round:
 
     def _advance(self) -> None:
         """
-        Begin all that can begin, until everything has ended or waits.
+        Begin all that can begin, until everything has ended or waits, or others have their turn.
         """
         self._is_advancing = True
+        if self._pause is not None:
+            self._pause.cancel()
+            self._pause = None
+        now = first = self._clock.seconds()
         while ready := {job for job in self._others if job.is_ready(self._unended)}:
             others, self._others = self._others, []
-            for job in others:
+            for position, job in enumerate(others):
                 if job not in ready:
                     self._others.append(job)
                     continue
-                began = self._clock.seconds()
+                if now - first >= SLICE_SECONDS:
+                    self._others += others[position:]
+                    self._rest()
+                    return
                 answer = self._begin(job)
                 if answer is None:
                     self._unended.discard(job.key)
-                    self._ran(job, began)
+                    now = self._ran(job, now)
                 else:
-                    self._watch(job, answer, began)
+                    self._watch(job, answer, now)
+                    now = self._clock.seconds()
         self._is_advancing = False
         if self._running:
             self._set_timer()
         else:
             self._finish()
+
+    def _rest(self) -> None:
+        """
+        Go on once the reactor has got to something else.
+        """
+        self._is_advancing = False
+        self._pause = self._clock.callLater(0, self._go_on)
+        if self._running:
+            self._set_timer()
+
+    def _go_on(self) -> None:
+        self._pause = None
+        self._advance()
 
     def _set_timer(self) -> None:
         due = min(running.due for running in self._running.values())
@@ -290,6 +327,9 @@ class Round:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if self._pause is not None:
+            self._pause.cancel()
+            self._pause = None
 
     # -- failures ------------------------------------------------------------------------
 

@@ -329,6 +329,8 @@ class _Reader:
         """
         Find the next line from C{at} to C{stop} that is a boundary of an open container.
         """
+        if not self._stack:
+            return None
         data = self._data
         line = at
         if not data.startswith(b"\n--", at - 1):
