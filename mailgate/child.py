@@ -57,7 +57,7 @@ from mailgate.hub.orders import (
 from mailgate.interfaces import IDelivery
 from mailgate.knowledge.dnslists import ListState
 from mailgate.net.sandbox import Sandbox
-from mailgate.parts import FILE_THREADS, Parts, keep_steady, spare_collector
+from mailgate.parts import FILE_THREADS, Parts, keep_steady, share_time, spare_collector
 from mailgate.pipeline.suspects import Suspects
 from mailgate.reporting.status import SandboxStatus, WorkerStatus
 from mailgate.store.notes import Notes
@@ -239,6 +239,7 @@ def main() -> None:
     from twisted.internet import reactor
 
     keep_steady(reactor)
+    share_time()
     Child(reactor).run()
 
 

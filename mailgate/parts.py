@@ -7,6 +7,7 @@ from __future__ import annotations
 import gc
 import os
 import sqlite3
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -31,12 +32,23 @@ not look in the midst of each message.
 """
 
 
+_TURN_SECONDS = 0.002
+
+
 def spare_collector() -> None:
     """
     Let the garbage collector look seldom, and never again at what is there now, which stays.
     """
     gc.freeze()
     gc.set_threshold(_YOUNG, *gc.get_threshold()[1:])
+
+
+def share_time() -> None:
+    """
+    Let a thread work for 2 ms at most while another one, which may be the reactor's, waits for its
+    turn, instead of 5.
+    """
+    sys.setswitchinterval(_TURN_SECONDS)
 
 
 def keep_steady(reactor: Any) -> None:

@@ -23,6 +23,8 @@ from mailgate.hub.learning import FOLDER
 from mailgate.interfaces import ISandbox, Protection
 from mailgate.judging import make_pipeline
 from mailgate.message.dissect.question import JOB as DISSECT
+from mailgate.message.look import JOB as LOOK
+from mailgate.message.look import look
 from mailgate.net.serving import Work, serve
 from mailgate.pipeline.content import JOB, decode_question, encode_answer
 from mailgate.pipeline.engine import Pipeline
@@ -91,7 +93,7 @@ class Here:
         return maybeDeferred(JOBS[job], value)
 
 
-JOBS: Mapping[str, Work] = {JOB: judge, DISSECT: dissect, **reading.JOBS}
+JOBS: Mapping[str, Work] = {JOB: judge, DISSECT: dissect, LOOK: look, **reading.JOBS}
 """All jobs there are, by their names."""
 
 

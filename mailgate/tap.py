@@ -22,7 +22,7 @@ from mailgate.config.problem import ConfigurationError
 from mailgate.edge.binding import NOBODY, Owner
 from mailgate.edge.handed import HandedSockets, first_environment
 from mailgate.hub.supervisor import Supervisor
-from mailgate.parts import Parts, keep_steady, spare_collector
+from mailgate.parts import Parts, keep_steady, share_time, spare_collector
 from mailgate.reporting.events import EventLog, is_journal
 from mailgate.service import make_gateway
 
@@ -98,6 +98,7 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor
 
     keep_steady(reactor)
+    share_time()
     path, settings, owner = options["path"], options["settings"], options["owner"]
     parts = Parts(
         handed=HandedSockets.take(first_environment(), os.getpid(), owner),

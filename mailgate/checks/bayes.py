@@ -53,7 +53,7 @@ class BayesCheck:
     phase = Phase.BODY
     scope = Scope.TRANSACTION
     after = ()
-    needs = ("content",)
+    needs = ("content", "seen")
     symbols = frozenset({"BAYES_STRUCTURE", "BAYES_SPAM", "BAYES_HAM"})
 
     @classmethod

@@ -41,7 +41,7 @@ class HtmlCheck:
     phase = Phase.BODY
     scope = Scope.TRANSACTION
     after = ()
-    needs = ("content", "places")
+    needs = ("content", "seen", "places")
     symbols = frozenset(
         {
             "HTML_FORM",

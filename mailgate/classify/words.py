@@ -23,8 +23,11 @@ TEXT_LIMIT = 32_000
 
 WORD_BYTES = 20
 
-_NORMALISED = 2000
-"""Characters that are normalised at a time."""
+_PIECE = re.compile(r".{1,127}(?=[\0-\x7f])|.{1,128}", re.DOTALL)
+"""
+What is normalised at a time, as accents upon each other take quadratic time: up to a character of
+ASCII, which joins with nothing before it.
+"""
 
 ZERO_WIDTH = "\u200b\u200c\u200d\u2060\ufeff\u00ad"
 
@@ -171,15 +174,12 @@ def _compatible(text: str) -> str:
     There are characters that become eighteen: no more is done than is kept, and a little at a time.
     """
     pieces: list[str] = []
-    at = length = 0
-    while at < len(text) and length < TEXT_LIMIT:
-        end = min(len(text), at + _NORMALISED)
-        if end < len(text):
-            # An ASCII character joins with nothing before it.
-            end = next((cut for cut in range(end, at, -1) if text[cut].isascii()), end)
-        pieces.append(unicodedata.normalize("NFKC", text[at:end]))
+    length = 0
+    for piece in _PIECE.finditer(text):
+        pieces.append(unicodedata.normalize("NFKC", piece[0]))
         length += len(pieces[-1])
-        at = end
+        if length >= TEXT_LIMIT:
+            break
     return "".join(pieces)[:TEXT_LIMIT]
 
 

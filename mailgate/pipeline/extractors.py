@@ -8,19 +8,32 @@ from collections.abc import Callable, Sequence
 
 from attrs import frozen
 from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 from zope.interface import implementer
 
 from mailgate.config.checks import Checks
-from mailgate.interfaces import IExtractor, IMessage, ISandbox, IThreads, MaybeDeferred
+from mailgate.interfaces import (
+    CheckFailed,
+    IExtractor,
+    IMessage,
+    ISandbox,
+    IThreads,
+    MaybeDeferred,
+    SandboxError,
+    SandboxUnavailable,
+)
 from mailgate.message.archive import Caps
 from mailgate.message.attachments import Attachments, Examination
 from mailgate.message.header import Headers
 from mailgate.message.inside.inspector import Parser
 from mailgate.message.links import Places, places_of
+from mailgate.message.look import JOB as LOOK
+from mailgate.message.look import Unbelievable, decode_seen, encode_texts
 from mailgate.message.message import HEAD_LIMIT
 from mailgate.message.mime import Limits, Parsed, read
 from mailgate.message.mime.readings import Enclosed, Readings, is_simple, read_all, simple
 from mailgate.message.passwords import passwords_of
+from mailgate.message.seen import Seen, is_quick
 from mailgate.pipeline.dissection import Dissection
 from mailgate.pipeline.plan import FIELDS
 from mailgate.pipeline.view import View
@@ -86,10 +99,10 @@ class ContentExtractor:
         return await self.threads.run(_content, pieces, fields)
 
 
-_AT_ONCE = 128 * 1024
+_AT_ONCE = 96 * 1024
 """Bytes of a message that is read at once, and not in a thread."""
 
-_LIMITS_AT_ONCE = Limits(parts=200, header_bytes=64 * 1024, lines=5000)
+_LIMITS_AT_ONCE = Limits(parts=200, slow_text=16 * 1024, header_bytes=16 * 1024, lines=2000)
 """One that needs more was made to take long, and is read in a thread."""
 
 
@@ -124,15 +137,67 @@ class ReadingsExtractor:
 
 @implementer(IExtractor)
 @frozen(eq=False)
+class SeenExtractor:
+    """
+    C{seen}: what the texts of the message show, as L{Seen}.
+    """
+
+    threads: IThreads
+    sandbox: ISandbox | None
+    log = Logger()
+
+    name = "seen"
+    needs = ("content",)
+    deadline = 20.0
+
+    def extract(self, view: View) -> MaybeDeferred[Seen]:
+        """
+        Look at them: at once where that is quick, else in a thread, and in another process where
+        there is very much.
+        """
+        parsed = view.fact("content").parsed
+        if is_quick(parsed.texts):
+            return parsed.seen
+        if self.sandbox is None or sum([len(t.characters) for t in parsed.texts]) <= _HERE:
+            return self.threads.run(lambda: parsed.seen)
+        return Deferred.fromCoroutine(self._ask(self.sandbox, parsed, view.envelope.trace))
+
+    async def _ask(self, sandbox: ISandbox, parsed: Parsed, trace: str) -> Seen:
+        try:
+            value = await self.threads.run(encode_texts, parsed.texts)
+            data = await sandbox.run(LOOK, value, _LOOK_SECONDS)
+            parsed.keep(await self.threads.run(decode_seen, data))
+        except SandboxUnavailable as error:
+            self.log.warn(
+                "{event} {error} in {trace}", event="text.here", error=str(error), trace=trace
+            )
+            return await self.threads.run(lambda: parsed.seen)
+        except (SandboxError, Unbelievable) as error:
+            self.log.warn(
+                "{event} {error} in {trace}", event="text.unseen", error=str(error), trace=trace
+            )
+            raise CheckFailed(f"its text could not be looked at: {error}") from None
+        return parsed.seen
+
+
+_HERE = 256 * 1024
+"""Characters of text; where there are more, another process looks at them."""
+
+_LOOK_SECONDS = 16.0
+"""How long that may take; a process that has to be started first gets half of it."""
+
+
+@implementer(IExtractor)
+@frozen(eq=False)
 class PlacesExtractor:
     """
-    C{places}: where the message leads, as L{Places}; and its pages are read.
+    C{places}: where the message leads, as L{Places}.
     """
 
     threads: IThreads
 
     name = "places"
-    needs = ("content", "files")
+    needs = ("seen", "files")
     deadline = 20.0
 
     def extract(self, view: View) -> MaybeDeferred[Places]:
@@ -140,14 +205,15 @@ class PlacesExtractor:
         Look at its pages and texts, and at what the files lead to: at once where they are short,
         else in a thread.
         """
-        parsed, leads = view.fact("content").parsed, view.fact("files").leads
-        if sum([len(text.characters) for text in parsed.texts]) <= _SEEN_AT_ONCE:
-            return places_of(parsed.seen, leads)
-        return self.threads.run(lambda: places_of(parsed.seen, leads))
+        seen: Seen = view.fact("seen")
+        leads = view.fact("files").leads
+        if len(seen.plain) + sum([len(page.text) for page in seen.pages]) <= _PLACES_AT_ONCE:
+            return places_of(seen, leads)
+        return self.threads.run(places_of, seen, leads)
 
 
-_SEEN_AT_ONCE = 96 * 1024
-"""Characters of text that are looked at at once, which takes about 2 ms."""
+_PLACES_AT_ONCE = 64 * 1024
+"""Characters that are shown and searched for links at once."""
 
 
 @implementer(IExtractor)
@@ -174,7 +240,7 @@ class FilesExtractor:
         enclosed = view.fact("readings").enclosed
         if not enclosed:
             return _NO_ATTACHMENTS
-        if len(content.data) > HEAD_LIMIT:
+        if len(content.data) > HEAD_LIMIT or len(enclosed) > _ENCLOSED_AT_ONCE:
             return Deferred.fromCoroutine(self._finish(lambda: self._look(enclosed), view))
         examination = Examination(enclosed, self.caps)
         if examination.is_done:
@@ -187,13 +253,20 @@ class FilesExtractor:
             return found
         passwords: Sequence[str] = ()
         if any(specimen.parser is not Parser.PICTURE for specimen in found.specimens):
-            text = view.fact("content").parsed.text
-            passwords = passwords_of(f"{view.message.headers.text('subject')}\n{text}")
+            subject, parsed = view.message.headers.text("subject"), view.fact("content").parsed
+            passwords = await self.threads.run(_passwords, subject, parsed)
         return await self.dissection.complete(found, passwords, view.envelope.trace)
 
     def _look(self, enclosed: tuple[Enclosed, ...]) -> Attachments:
         return Examination(enclosed, self.caps).finish()
 
+
+def _passwords(subject: str, parsed: Parsed) -> Sequence[str]:
+    return passwords_of(f"{subject}\n{parsed.text}")
+
+
+_ENCLOSED_AT_ONCE = 20
+"""Attachments that are looked at at once; one whose name is made to take long costs 80 us."""
 
 _NO_ATTACHMENTS = Attachments()
 
@@ -215,5 +288,6 @@ def make_extractors(
         ContentExtractor(threads),
         FilesExtractor(threads, caps, Dissection(sandbox, caps, threads)),
         ReadingsExtractor(threads),
+        SeenExtractor(threads, sandbox),
         PlacesExtractor(threads),
     )

@@ -1,6 +1,6 @@
 """
-Messages that are made to hurt a reader (A8 to A11, A21, A22 of the list of attacks): families that
-can be made of any size.
+Messages that are made to hurt a reader, or those who look at what it reads: families that can be made
+of any size. The first are A8 to A11, A21 and A22 of the list of attacks.
 """
 
 from base64 import b64encode
@@ -10,6 +10,8 @@ from tests.message.tricks import join
 _TOP = b"From: a@example.org\r\nMIME-Version: 1.0\r\n"
 _MIXED = _TOP + b"Content-Type: multipart/mixed; boundary=b\r\n\r\n"
 _ODD = _TOP + b"Content-Type : multipart/mixed; boundary=b\r\n\r\n"
+_PAGE = _TOP + b"Content-Type: text/html; charset=utf-8\r\n\r\n"
+_PLAIN = _TOP + b"Content-Type: text/plain; charset=utf-8\r\n\r\n"
 _NAMED = b"--b\r\nContent-Disposition: attachment; filename=a.exe\r\n\r\nx\r\n"
 _LETTERS = b64encode(bytes(range(256)))
 
@@ -159,5 +161,51 @@ FAMILIES = {
         + b"Content-Type: application/ms-tnef\r\n\r\n\x78\x9f\x3e\x22\1\0"
         + b"\2\x02\x90\6\0\0\0\0\0\0\0" * (size // 11)
     ),
+    # what is shown: pages
+    "a page of tags": _repeated(_PAGE, b"<a>"),
+    "a page of brackets": _repeated(_PAGE, b"<"),
+    "a page of brackets and spaces": _repeated(_PAGE, b"< "),
+    "elements within each other": _repeated(_PAGE, b"<div>"),
+    "line breaks": _repeated(_PAGE, b"<br>"),
+    "elements that hide": _repeated(_PAGE, b"<p style=font-size:0>a"),
+    "hidden elements within each other": _repeated(_PAGE, b'<div style="display:none">a b '),
+    "styles that are all different": _numbered(_PAGE, b"<p style=font-size:%dpx>a"),
+    "attributes that are all different": _numbered(_PAGE, b"<p a%d=b>"),
+    "elements that are all different": _numbered(_PAGE, b"<x%d>"),
+    "a style without end": _repeated(_PAGE + b'<p style="', b"color:red;"),
+    "tables within cells": _repeated(_PAGE, b"<table><tr><td style=font-size:0>x"),
+    "ends of what was never opened": _repeated(_PAGE, b"<b style=font-size:0></i>"),
+    "white letters": _repeated(_PAGE, b"<font color=white>a</font>"),
+    "images": _repeated(_PAGE, b"<img src=x>"),
+    "comments": _repeated(_PAGE, b"<!---->"),
+    "comments that do not end": _repeated(_PAGE, b"<!--"),
+    "scripts that do not end": _repeated(_PAGE, b"<script></"),
+    "quotes that do not end": _repeated(_PAGE, b'<a ="'),
+    "references": _repeated(_PAGE, b"&lt;"),
+    "references without semicolons": _repeated(_PAGE, b"&a"),
+    "references by number": _repeated(_PAGE, b"&#x41;"),
+    # links
+    "links of a page": _numbered(_PAGE, b"<a href=http://a%d.example/>x</a>"),
+    "international links": _numbered(_PAGE, "<a href=http://ä%d.example/>".encode()),
+    "areas": _repeated(_PAGE, b"<area href=a>"),
+    "links of a text": _numbered(_PLAIN, b"http://a%d.example/ "),
+    "names of web servers": _repeated(_PLAIN, b"www."),
+    "colons and slashes": _repeated(_PLAIN, b"://"),
+    "links within links": _repeated(_PLAIN, b"http://a.example/?u=http%3A%2F%2F"),
+    # words
+    "rules of lists": _repeated(_PLAIN, b"-- \r\n"),
+    "footers of lists": _repeated(_PLAIN, b"-----\r\nunsubscribe\r\n"),
+    "exclamation marks": _repeated(_PLAIN, b"!"),
+    "words that are all different": _numbered(_PLAIN, b"a%d "),
+    "numbers": _repeated(_PLAIN, b"1 "),
+    "prices": _repeated(_PLAIN, b"$1 "),
+    "mail addresses": _numbered(_PLAIN, b"a%d@b.example "),
+    "a character that becomes eighteen": _repeated(_PLAIN, "\ufdfa".encode()),
+    "characters of no width": _repeated(_PLAIN, "a\u200b".encode()),
+    "accents": _repeated(_PLAIN, "a\u0301".encode()),
+    "accents upon each other": _repeated(_PLAIN, "\u0301\u0316".encode()),
+    "ideographs": _repeated(_PLAIN, "漢".encode()),
+    "letters for mathematics": _repeated(_PLAIN, "\U0001d400".encode()),
+    "passwords": _repeated(_PLAIN, b"password: a "),
 }
 """By their names, each a function of the size in bytes."""

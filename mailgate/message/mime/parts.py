@@ -27,6 +27,9 @@ class Limits:
     text: int = 512 * 1024
     """Characters of text, and bytes of it before they are decoded to characters."""
 
+    slow_text: int = 512 * 1024
+    """Bytes of text in a character set that takes long where it is wrong."""
+
     header_bytes: int = 256 * 1024
     """Of the header section of one part, and four times as much in all."""
 
@@ -182,6 +185,12 @@ class Parsed:
         Give what its texts show. It is looked at when it is first asked for.
         """
         return seen_of(self.texts)
+
+    def keep(self, seen: Seen) -> None:
+        """
+        Keep what was seen of its texts elsewhere, so that nobody looks again.
+        """
+        object.__setattr__(self, "seen", seen)
 
     @property
     def attachments(self) -> tuple[Part, ...]:

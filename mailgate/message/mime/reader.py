@@ -18,7 +18,7 @@ from mailgate.message.mime import regular
 from mailgate.message.mime.manner import USUAL, VALUES_READ, Described, Manner
 from mailgate.message.mime.parts import Limits, Parsed, Part, TextPart
 from mailgate.message.parameters import VALUE_LIMIT
-from mailgate.message.text import characters
+from mailgate.message.text import characters, is_slow
 
 _LONG = "A header section is longer than is read."
 _NO_FIELD = re.compile(rb"\r\n(?=[ \t]*\r\n)|\r\n(?![ \t])(?=[^:\r\n]*(?:\r\n|$))")
@@ -244,10 +244,13 @@ class _Reader:
         if is_text:
             if self._is_usual and regular.begins_like_part(self._data, body):
                 self._doubt("a text begins like a header section")
+            charset = described.charset
             text = decode_body(raw, encoding, self._text_left)
+            if len(text) > self._limits.slow_text and is_slow(charset):
+                self._flaw("A text is in a character set that takes long, and is not read.")
+                text = text[: self._limits.slow_text]
             self._is_cut = self._is_cut or len(text) == self._text_left < size
             self._text_left -= len(text)
-            charset = described.charset
             self._texts.append(
                 TextPart(characters(text, charset), is_html, index, charset, encoding, alternative)
             )
