@@ -2,8 +2,8 @@
 What messages that are made to take long cost: for each family of tests/message/hostile.py how long
 the reactor was at one thing, how much processor time all of it took, and how much memory.
 
-They are judged within this process, by all checks that are on as they come and that ask no DNS, with
-the threads and the sandbox that a worker has.
+They are judged within this process, by all checks that are on as they come and that ask no DNS,
+with the threads and the sandbox that a worker has.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from mailgate.classify.classifier import Classifier
 from mailgate.config.model import Settings
 from mailgate.judging import make_pipeline
 from mailgate.message.envelope import Envelope, Session
-from mailgate.message.section import has_more_fields, header_section
+from mailgate.message.section import HEAD_LIMIT, has_more_fields, header_section
 from mailgate.message.spool import Spool
 from mailgate.net.sandbox import Sandbox
 from mailgate.parts import share_time, spare_collector
@@ -118,10 +118,8 @@ async def _print_costs(clock: Any, folder: Path, arguments: argparse.Namespace) 
     rows.sort(key=lambda row: row[1].turn, reverse=True)
     print(f"{'family of ' + str(arguments.kib) + ' KiB':52}    turn   clock    total  memory")
     for name, cost in rows[: arguments.rows]:
-        mark = "  too long" if cost.turn > _LIMIT else ""
-        print(
-            f"{name:52} {cost.turn:7.2f} {cost.clock:7.2f} {cost.total:8.1f} {cost.memory:7.1f}{mark}"
-        )
+        figures = f"{cost.turn:7.2f} {cost.clock:7.2f} {cost.total:8.1f} {cost.memory:7.1f}"
+        print(f"{name:52} {figures}{'  too long' if cost.turn > _LIMIT else ''}")
 
 
 async def _cost(clock: Any, pipeline: Pipeline, spool: Spool, data: bytes, fields: int) -> _Cost:
@@ -199,7 +197,9 @@ async def _judge(
     finished = writer.finish()
     message = await finished if isinstance(finished, Deferred) else finished
     await breathe()
-    if not has_more_fields(header_section(message), fields):
+    section = header_section(message)
+    is_read = message.size <= HEAD_LIMIT or b"\r\n\r\n" in section
+    if is_read and not has_more_fields(section, fields):
         judged = transaction.message(message)
         if isinstance(judged, Deferred):
             await judged

@@ -102,7 +102,7 @@ class ContentExtractor:
 _AT_ONCE = 96 * 1024
 """Bytes of a message that is read at once, and not in a thread."""
 
-_LIMITS_AT_ONCE = Limits(parts=200, slow_text=16 * 1024, header_bytes=16 * 1024, lines=2000)
+_LIMITS_AT_ONCE = Limits(parts=200, slow_text=16 * 1024, header_bytes=8 * 1024, lines=2000)
 """One that needs more was made to take long, and is read in a thread."""
 
 

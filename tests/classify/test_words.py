@@ -2,13 +2,14 @@
 Tests of L{mailgate.classify.words}.
 """
 
+import unicodedata
 from time import process_time
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailgate.classify.words import normalise, split, without_footers
+from mailgate.classify.words import TEXT_LIMIT, normalise, split, without_footers
 
 
 def words(text):
@@ -56,6 +57,28 @@ class SplitTests(SynchronousTestCase):
             "\U0001d41f\U0001d42b\U0001d41e\U0001d41e",
         ):
             self.assertEqual(words(text), ["free"])
+
+    def test_in_pieces(self):
+        """
+        A long text has the form that it would have in one go; only what is kept is made, and
+        accents are put in order a few at a time.
+        """
+        sizes = []
+        normal = unicodedata.normalize
+
+        def counted(form, text):
+            sizes.append(len(text))
+            return normal(form, text)
+
+        self.patch(unicodedata, "normalize", counted)
+        for text in ("Gru\u0308\u00dfe \uff26 " * 1000, "\ufdfa " * 5000, "e\u0301" * 500):
+            wanted = normal("NFKC", text)[:TEXT_LIMIT].lower()
+            self.assertEqual(normalise(text), wanted)
+        sizes.clear()
+        normalise("\ufdfa" * TEXT_LIMIT)
+        self.assertLess(sum(sizes), TEXT_LIMIT / 10)
+        normalise("\u0301\u0316" * TEXT_LIMIT)
+        self.assertLessEqual(max(sizes), 128)
 
     def test_time(self):
         """

@@ -1,6 +1,6 @@
 """
-Messages that are made to hurt a reader, or those who look at what it reads: families that can be made
-of any size. The first are A8 to A11, A21 and A22 of the list of attacks.
+Messages that are made to hurt a reader, or those who look at what it reads: families that can be
+made of any size. The first are A8 to A11, A21 and A22 of the list of attacks.
 """
 
 from base64 import b64encode

@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from mailgate.message import html as html_module
 from mailgate.message.html import LINK_LIMIT, TEXT_LIMIT, read_html
 from mailgate.message.style import Way
+from tests.message.hostile import FAMILIES
 
 
 def shown(html):
@@ -254,6 +256,16 @@ class HostileTests(SynchronousTestCase):
             read_html(html)
             read_html(html.replace('"', ""))
             self.assertLess(process_time() - start, 1.0, piece)
+
+    def test_slices(self):
+        """
+        However many tags are cut off in one go, the page is the same.
+        """
+        pages = [make(4000).decode("latin-1") for make in FAMILIES.values()]
+        whole = list(map(read_html, pages))
+        for tokens in (1, 2, 7):
+            self.patch(html_module, "_TOKENS", tokens)
+            self.assertEqual(list(map(read_html, pages)), whole, tokens)
 
     @given(st.text())
     def test_any_text(self, html):

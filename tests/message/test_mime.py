@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mailgate.message.header import Headers
 from mailgate.message.mime import Limits, Parsed, Part, TextPart, decoded, read
+from mailgate.message.mime.reader import _Reader
 
 # Coverage makes every line several times as slow.
 QUICK = 0.7 if sys.gettrace() is None else 7
@@ -445,3 +446,28 @@ class Hostile(SynchronousTestCase):
         for part in parsed.parts:
             self.assertTrue(0 <= part.begin <= part.end <= len(data))
             self.assertLessEqual(len(decoded(part, data, 10)), 10)
+
+
+class WorkTests(SynchronousTestCase):
+    """
+    Tests of how much is looked at.
+    """
+
+    def test_no_borders(self):
+        """
+        Where nothing has parts, no line is looked at as the border of one.
+        """
+        looked = []
+        self.patch(_Reader, "_level", lambda self, content: looked.append(content))
+        parsed = read(b"Subject: x\r\n\r\n" + b"-- \r\n" * 1000)
+        self.assertEqual((looked, parsed.doubts), ([], ()))
+
+    def test_slow_text(self):
+        """
+        Of a text in a character set that takes long only so much is read, and it says so.
+        """
+        head = b"Content-Type: text/plain; charset=%b\r\n\r\n"
+        for charset, count in ((b"utf-16", 50), (b"utf-7", 100), (b"utf-8", 1000)):
+            parsed = read(head % charset + b"\0a" * 500, Limits(slow_text=100))
+            self.assertEqual(len(parsed.texts[0].characters), count)
+            self.assertEqual(bool(parsed.unread), count < 1000)

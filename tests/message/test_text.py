@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import sys
 import time
+from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from mailgate.message import text as text_module
 from mailgate.message.text import CHARSETS, characters, words_of_html
 
 # Coverage makes every line several times as slow.
@@ -46,6 +48,28 @@ class Characters(SynchronousTestCase):
         """
         for charset in CHARSETS:
             characters(bytes(range(256)), charset)
+
+    def test_in_slices(self) -> None:
+        """
+        Long texts are decoded some bytes at a time, to the same characters.
+        """
+        pieces = (b"\xff\xfe", b"\xfe\xff", b"a\0", b"\0\xd8", b"+2AA-", b"\xc3\xbc", b"+AOQ-")
+        dice = Random(1)
+        raws = [b"".join(dice.choices(pieces, k=60)) for _ in range(30)]
+        for charset in CHARSETS:
+            whole = [characters(raw, charset) for raw in raws]
+            patch = self.patch(text_module, "_SLICE", 7)
+            self.assertEqual([characters(raw, charset) for raw in raws], whole, charset)
+            patch.restore()
+
+    def test_single_bytes(self) -> None:
+        """
+        A set in which each byte is a character is read as Python reads it.
+        """
+        raw = bytes(range(256))
+        for charset in CHARSETS:
+            if charset.startswith(("cp125", "iso8859", "koi8", "mac_", "cp4", "cp8")):
+                self.assertEqual(characters(raw, charset), raw.decode(charset, "replace"), charset)
 
     def test_charsets_that_say_nothing(self) -> None:
         """

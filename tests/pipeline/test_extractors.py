@@ -4,18 +4,23 @@ Tests of what is made of a message.
 
 from pathlib import Path
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from mailgate.config.checks import Checks
-from mailgate.interfaces import IExtractor
+from mailgate.interfaces import IExtractor, SandboxDied, SandboxUnavailable
+from mailgate.message import mime
 from mailgate.message.archive import Caps
+from mailgate.message.look import JOB as LOOK
 from mailgate.message.message import HEAD_LIMIT, MemoryMessage
 from mailgate.message.spool import FileMessage
 from mailgate.pipeline.extractors import make_extractors
+from mailgate.pipeline.round import FAILED
+from mailgate.sandboxed import JOBS
 from mailgate.store.threads import ImmediateThreads
 from tests.message.samples import attached, zipped
+from tests.pipeline.events import events
 from tests.pipeline.harness import ScriptedCheck, court
 
 
@@ -216,3 +221,100 @@ class ExtractorTests(SynchronousTestCase):
         section = Checks().attachments
         self.assertEqual(make_extractors(ImmediateThreads())[2].caps, Caps())
         self.assertEqual(section.unpacked_bytes, Caps().unpacked_bytes)
+
+
+class SeenTests(SynchronousTestCase):
+    """
+    Tests of C{seen}.
+    """
+
+    head = b"Content-Type: text/html\r\n\r\n"
+
+    def seen(self, body, answer=None, threads=None):
+        """
+        Let a check ask for what a page shows.
+
+        @param answer: what the sandbox gives; by default what it would give.
+        @return: the list that has it as soon as it is there.
+        """
+        seen = []
+        asked = self.asked = []
+
+        def read(view):
+            seen.append(view.fact("seen"))
+            return ()
+
+        class Sandbox:
+            def run(self, job, value, seconds):
+                asked.append(job)
+                return maybeDeferred(JOBS[job], value) if answer is None else answer
+
+        threads = threads or ImmediateThreads()
+        extractors = make_extractors(threads, sandbox=Sandbox())
+        here = court(ScriptedCheck("a", read, needs=("seen",)), extractors=extractors)
+        judged = here.transaction().message(MemoryMessage((self.head + body,)))
+        self.verdicts = self.successResultOf(judged) if isinstance(judged, Deferred) else judged
+        return seen
+
+    def test_at_once(self):
+        """
+        A page of some hundred tags is looked at at once.
+        """
+        (seen,) = self.seen(b"<p>words " * 500, threads=SlowThreads())
+        self.assertEqual(seen.page.text.count("words"), 500)
+        self.assertEqual(self.asked, [])
+
+    def test_thread(self):
+        """
+        A page of many tags or references is looked at in a thread, however short it is.
+        """
+        for body in (b"<a>" * 3000, b"&a" * 12_000, b"words " * 20_000):
+            threads = Threads()
+            self.assertEqual(len(self.seen(body, threads=threads)), 1)
+            self.assertTrue(threads.ran)
+            self.assertEqual(self.asked, [])
+
+    def test_same_elsewhere(self):
+        """
+        Above 256 KiB another process looks, and what it sees is what is seen here.
+        """
+        for body in (b"<p>words " * 40_000, b"<a href=http://a.example/>x</a>" * 10_000):
+            (seen,) = self.seen(body)
+            self.assertEqual(self.asked, [LOOK])
+            here = mime.read(self.head + body).seen
+            self.assertEqual((seen.plain, seen.pages), (here.plain, here.pages))
+
+    def test_nobody_there(self):
+        """
+        Where there is no process, it is looked at here, and an event tells it.
+        """
+        with events() as told:
+            (seen,) = self.seen(b"words " * 50_000, fail(SandboxUnavailable("20 jobs wait")))
+        self.assertTrue(seen.page.text.startswith("words"))
+        self.assertEqual([each["event"] for each in told], ["text.here"])
+
+    def test_dies(self):
+        """
+        Where the process dies, or says what cannot be, the checks that need it have failed.
+        """
+        for answer in (fail(SandboxDied("killed")), succeed(b"nonsense")):
+            with events() as told:
+                self.assertEqual(self.seen(b"words " * 50_000, answer), [])
+            self.assertEqual([each["event"] for each in told], ["text.unseen"])
+            (finding,) = self.verdicts[0].findings
+            self.assertEqual(finding.symbol, FAILED)
+
+
+class Threads:
+    """
+    Threads that do their work at once, and remember that there was some.
+    """
+
+    ran = False
+
+    def run(self, function, *args):
+        """
+        Do it.
+        """
+        self.ran = True
+        return succeed(function(*args))

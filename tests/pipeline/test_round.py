@@ -8,6 +8,7 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailgate.interfaces import CheckFailed, Phase, Scope
@@ -545,3 +546,74 @@ class MeasureTests(SynchronousTestCase):
         expected = {"slow": 2.0, "never": 3.0, "quick": 0.0, "breaks": 0.0}
         self.assertEqual(told, {name: (False, seconds) for name, seconds in expected.items()})
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+
+
+class SliceTests(SynchronousTestCase):
+    """
+    Tests of how much is done in one go.
+    """
+
+    def slow(self, name, seconds, **options):
+        """
+        Make a check that takes its time.
+        """
+
+        def check(view):
+            self.court.clock.advance(seconds)
+            return found(1, name.upper())
+
+        return ScriptedCheck(name, check, **options)
+
+    def test_turns(self):
+        """
+        Once 2 ms are over the reactor gets to something else before the next check begins.
+        """
+        checks = [self.slow(name, 0.0015) for name in "abcde"]
+        self.court = court(*checks)
+        clock, done = self.court.clock, []
+
+        def call_later(seconds, function):
+            done.append((seconds, sum(len(each.views) for each in checks)))
+            return Clock.callLater(clock, seconds, function)
+
+        clock.callLater = call_later
+        waiting = self.court.transaction().message(MESSAGE)
+        self.assertNoResult(waiting)
+        clock.advance(0)
+        self.assertEqual(done, [(0, 2), (0, 4)])
+        self.assertEqual(symbols(self.successResultOf(waiting)), ["A", "B", "C", "D", "E"])
+
+    def test_in_one_go(self):
+        """
+        What takes less has no turn of its own.
+        """
+        self.court = court(*(self.slow(name, 0.0004) for name in "abcde"))
+        self.assertEqual(len(symbols(self.court.transaction().message(MESSAGE))), 5)
+
+    def test_answer_between(self):
+        """
+        An answer that comes between two turns counts, and nothing runs twice.
+        """
+        answer = Deferred()
+        checks = [ScriptedCheck("a", answer), *(self.slow(name, 0.0025) for name in "bcd")]
+        self.court = court(*checks)
+        waiting = self.court.transaction().message(MESSAGE)
+        answer.callback(found(1, "A"))
+        for _ in range(5):
+            self.court.clock.advance(0)
+        self.assertEqual(symbols(self.successResultOf(waiting)), ["A", "B", "C", "D"])
+        self.assertEqual([len(each.views) for each in checks], [1, 1, 1, 1])
+        self.assertEqual(self.court.clock.getDelayedCalls(), [])
+
+    def test_cancelled_between(self):
+        """
+        Where the client goes between two turns, nothing more is begun.
+        """
+        checks = [self.slow(name, 0.0025) for name in "abc"]
+        self.court = court(*checks)
+        transaction = self.court.transaction()
+        waiting = transaction.message(MESSAGE)
+        transaction.close()
+        self.failureResultOf(waiting, CancelledError)
+        self.assertEqual(self.court.clock.getDelayedCalls(), [])
+        self.assertEqual([len(each.views) for each in checks], [1, 0, 0])

@@ -18,6 +18,10 @@ _FIELD = re.compile(
 _EMPTY = re.compile(rb"\r\n[ \t]*+\r\n")
 _LETTERS = re.compile(rb"\s*+(?:[A-Za-z0-9+/]{40,}+={0,2}\s*+)++")
 _SNIFFED = 200
+_SLICE = 64 * 1024
+_LONGEST = 16 * 1024
+"""Bytes of white space and a name, which may begin at the end of a slice."""
+
 _HEADERS = 16 * 1024
 _LEAST = 256
 """Bytes that a header section counts beside those that it has."""
@@ -33,7 +37,7 @@ def guess(data: bytes, limits: Limits) -> tuple[tuple[Part, ...], bool]:
     border = 0
     at, left = 0, 4 * limits.header_bytes
     while True:
-        field = _FIELD.search(data, at)
+        field = _field(data, at, len(data))
         if field is None or len(parts) >= limits.parts or left <= 0:
             return tuple(parts), field is None
         begin = field.start(1)
@@ -50,7 +54,7 @@ def guess(data: bytes, limits: Limits) -> tuple[tuple[Part, ...], bool]:
             continue
         if 0 <= border < body:
             border = data.find(b"\n--", body)
-        following = _FIELD.search(data, body, len(data) if border < 0 else border)
+        following = _field(data, body, len(data) if border < 0 else border)
         end = len(data) if border < 0 else max(body, border - 1)
         end = end if following is None else following.start()
         at = max(at, end - 1)
@@ -73,3 +77,15 @@ def guess(data: bytes, limits: Limits) -> tuple[tuple[Part, ...], bool]:
                     end=max(body, end),
                 )
             )
+
+
+def _field(data: bytes, at: int, stop: int) -> re.Match[bytes] | None:
+    """
+    Find the next field, some bytes at a time, so that other threads get their turn.
+    """
+    for begin in range(at, stop, _SLICE):
+        end = begin + _SLICE
+        found = _FIELD.search(data, begin, min(stop, end + _LONGEST))
+        if found is not None:
+            return found
+    return None

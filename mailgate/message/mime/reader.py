@@ -22,6 +22,10 @@ from mailgate.message.text import characters, is_slow
 
 _LONG = "A header section is longer than is read."
 _NO_FIELD = re.compile(rb"\r\n(?=[ \t]*\r\n)|\r\n(?![ \t])(?=[^:\r\n]*(?:\r\n|$))")
+_BORDER = re.compile(rb"\n--([^\s-][^\r\n]{0,255})")
+_GUESSES = 10_000
+"""How many lines are looked at that may be the border of parts, where none is stated."""
+
 _DOUBTS = 20
 """How many are told."""
 
@@ -285,8 +289,15 @@ class _Reader:
         """
         Take the first line that begins with two hyphens for a boundary, where none is stated.
         """
-        found = re.compile(rb"(?:^|\n)--([^\s-][^\r\n]{0,255})").search(self._data, body)
-        return (found[1].rstrip().lower(),) if found else ()
+        line = self._data.find(b"\n--", body)
+        for _ in range(_GUESSES):
+            if line < 0:
+                break
+            found = _BORDER.match(self._data, line)
+            if found is not None:
+                return (found[1].rstrip().lower(),)
+            line = self._data.find(b"\n--", line + 1)
+        return ()
 
     # -- separators
 

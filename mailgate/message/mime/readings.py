@@ -34,7 +34,7 @@ _BINARY = re.compile("[\0-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f\N{REPLACEMENT CHARACTER
 _DIFFERENCES = 10
 """How many are told."""
 
-_SLICE = 1024 * 1024
+_SLICE = 64 * 1024
 
 _EMBEDDED_BYTES = 32 * 1024 * 1024
 """Of files within text that are decoded, in all."""
