@@ -23,10 +23,10 @@ TOP = Path(__file__).parent
 CORPUS = TOP / "corpus"
 WORDS = TOP / "words.dict"
 KEPT = Path("build/fuzz")
-SHARES = {"conversation": 6, "message": 2, "readings": 3, "files": 2}
+SHARES = {"conversation": 6, "message": 2, "readings": 3, "text": 3, "files": 2}
 """Of the time; every other target has one."""
 
-LENGTHS = {"conversation": 2048, "message": 4096, "readings": 4096, "files": 2048}
+LENGTHS = {"conversation": 2048, "message": 4096, "readings": 4096, "text": 1024, "files": 2048}
 """Bytes of an input at most; of every other target 512."""
 
 INPUT_SECONDS = 10

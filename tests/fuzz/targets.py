@@ -20,9 +20,10 @@ from mailgate.authentication.lookups import as_text, is_name
 from mailgate.authentication.macro import EXPLANATION_LIMIT
 from mailgate.authentication.macro import NAME_LIMIT as EXPANDED_LIMIT
 from mailgate.authentication.tags import TagError
+from mailgate.classify.words import TEXT_LIMIT, normalise, split
 from mailgate.delivery.answer import passed_on
 from mailgate.delivery.body import LineEnds, Unclean, encode
-from mailgate.message import mime
+from mailgate.message import look, mime
 from mailgate.message.archive import Caps, File, Opener
 from mailgate.message.embedded import embedded
 from mailgate.message.filetype import file_type
@@ -33,11 +34,15 @@ from mailgate.message.inside.signs import (
     LEADS_LIMIT,
     SIGNS_LIMIT,
 )
+from mailgate.message.links import LIMIT, places_of
+from mailgate.message.look import decode_seen, encode_texts
 from mailgate.message.mailbox import list_id, mailboxes
 from mailgate.message.message import MemoryMessage
 from mailgate.message.mime.readings import read_all
 from mailgate.message.mime.stdlib import can_be_read, read_stdlib
 from mailgate.message.passwords import passwords_of
+from mailgate.message.seen import seen_of
+from mailgate.message.text import CHARSETS
 from mailgate.message.tnef import read_tnef
 from mailgate.message.urls import parse_link, spans_of_links
 from mailgate.wire import xtext
@@ -311,6 +316,34 @@ def readings(data):
         check(file is not None, data)
 
 
+_CHARSETS = sorted(CHARSETS)
+_HEAD = b"Content-Type: text/%b; charset=%b\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
+
+
+def text(data):
+    """
+    A text or a page, in any character set, has characters that can be written as UTF-8; what it
+    shows and where it leads is bounded, and is the same in another process.
+    """
+    choice, content = choice_of(data)
+    kind = (b"html", b"plain")[choice % 2]
+    charset = _CHARSETS[choice // 2 % len(_CHARSETS)]
+    parsed = mime.read(_HEAD % (kind, charset.encode()) + content)
+    for each in parsed.texts:
+        each.characters.encode("utf-8")
+    seen, there = seen_of(parsed.texts), decode_seen(look.look(encode_texts(parsed.texts)))
+    check((seen.plain, seen.pages) == (there.plain, there.pages), seen, there)
+    found = places_of(seen)
+    check(len(found.places) <= LIMIT, found)
+    for place in found.places:
+        for link in place.all:
+            check(link.host == link.host.lower(), link)
+    for shown in (seen.plain, seen.page.text, parsed.text):
+        words = normalise(shown)
+        check(len(words) <= 2 * TEXT_LIMIT, words)
+        split(words)
+
+
 NAMES = ("a.bin", "a.html", "a.csv", "a.ics", "a.docx", "a.eml", "a.url")
 
 
@@ -464,6 +497,7 @@ def targets(folder):
             log_in,
             message,
             readings,
+            text,
             files,
             dns,
             authentication,

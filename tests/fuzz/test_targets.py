@@ -8,8 +8,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mailgate.edge.conversation import Conversation
 from mailgate.edge.smtp import SmtpServer
+from mailgate.message import look
 from mailgate.message.inside.signs import Look
 from mailgate.message.mime.readings import Enclosed
+from mailgate.message.seen import Seen
 from mailgate.message.spool import FileMessage
 from mailgate.wire.data import ChunkReader, DataReader, DotStuffer, LineEndMender
 from mailgate.wire.dns import message as dns_message
@@ -86,6 +88,7 @@ class TargetTests(SynchronousTestCase):
             ("proxy", ProxyReader, "_complete", lambda self, end: None),
             ("replies", ReplyParser, "is_amid", property(lambda self: True)),
             ("readings", Enclosed, "decoded", lambda self, limit: bytes(limit + 1)),
+            ("text", look, "seen_of", lambda texts: Seen("x", ())),
             ("files", Look, "lead", lambda self, address: self.leads.update({"x" * 2001: None})),
             ("dns", dns_message, "unpack_name", lambda name: name.decode("latin-1")),
         ):
