@@ -46,6 +46,9 @@ from tests.message.hostile import FAMILIES
 _NOW = 1_800_000_000.0
 _CLIENT = str(ip_address("185.1.2.3"))
 _PIECE = 65_536
+_IDLE = 0.0001
+"""Seconds below which a turn of the reactor counts as idle."""
+
 _LIMIT = 10.0
 """Milliseconds of a turn above which a family is marked."""
 
@@ -110,8 +113,13 @@ async def _print_costs(clock: Any, folder: Path, arguments: argparse.Namespace) 
                 await _cost(clock, pipeline, spool, data, settings.limits.header_fields)
                 for _ in range(arguments.rounds)
             ]
-            best = [min(getattr(c, each) for c in costs) for each in ("turn", "clock", "total")]
-            rows.append((name, _Cost(*best, max(c.memory for c in costs))))
+            best = _Cost(
+                min(cost.turn for cost in costs),
+                min(cost.clock for cost in costs),
+                min(cost.total for cost in costs),
+                max(cost.memory for cost in costs),
+            )
+            rows.append((name, best))
     finally:
         pool.stop()
         await sandbox.close()
@@ -133,7 +141,7 @@ async def _cost(clock: Any, pipeline: Pipeline, spool: Spool, data: bytes, field
 
     gc.collect()
     before = _largest(is_new=True)
-    began = process_time()
+    began, idle = process_time(), thread_time()
     tick(thread_time(), perf_counter())
     turns.clear()
     await _judge(pipeline, spool, data, fields, lambda: deferLater(clock, 0))
@@ -143,9 +151,14 @@ async def _cost(clock: Any, pipeline: Pipeline, spool: Spool, data: bytes, field
     return _Cost(
         max(each[0] for each in turns) * 1e3,
         max(each[1] for each in turns) * 1e3,
-        (process_time() - began) * 1e3,
+        # The reactor goes round and round while others work.
+        (process_time() - began - (thread_time() - idle) + sum(_worked(turns))) * 1e3,
         _largest() - before,
     )
+
+
+def _worked(turns: list[tuple[float, float]]) -> list[float]:
+    return [cost for cost, _ in turns if cost > _IDLE]
 
 
 def _largest(is_new: bool = False) -> float:

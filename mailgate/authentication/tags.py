@@ -8,6 +8,9 @@ import re
 
 from mailgate.wire.base64 import strict_b64decode
 
+TAGS = 100
+"""How many a list may have; none that is in use has more than twelve."""
+
 _SPACE = " \t\r\n"
 _USUAL = frozenset(
     ("v", "a", "b", "bh", "c", "d", "h", "i", "l", "q", "s", "t", "x", "cv", "k", "n", "p")
@@ -46,7 +49,9 @@ class Tags:
             raise TagError("a character is not UTF-8") from None
         if _FORBIDDEN.search(text):
             raise TagError("there is a control character")
-        pieces = text.split(";")
+        pieces = text.split(";", TAGS)
+        if len(pieces) > TAGS:
+            raise TagError(f"there are more than {TAGS} tags")
         if not pieces[-1].strip(_SPACE):
             pieces.pop()
         values: dict[str, str] = {}

@@ -49,6 +49,9 @@ from mailgate.wire.address import Address
 
 _MINUTE = 60.0
 _HOUR = 3600.0
+_PURGE_SECONDS = 150.0
+"""How often some are looked at of whom there are many; all of 100,000 within the hour."""
+
 _DAY = 86400
 _ROOM_SECONDS = 10.0
 _LEARNING_SECONDS = 5.0
@@ -157,7 +160,7 @@ class Hub:
                 Job("purge of the greylist", _HOUR, self._greylist.purge),
                 Job("news of the penalty box", _TELLING_SECONDS, self.penalty_box.tell),
                 Job("writing of the penalty box", _WRITING_SECONDS, self.penalty_box.write),
-                Job("purge of the penalty box", _HOUR, self.penalty_box.purge),
+                Job("purge of the penalty box", _PURGE_SECONDS, self.penalty_box.purge),
                 Job("writing of what traps have seen", _TRAPS_SECONDS, self.trapping.write),
                 Job("purge of the guesses", _HOUR, self.traps.purge),
                 Job("purge of the reputation", _HOUR, self._reputations.purge),

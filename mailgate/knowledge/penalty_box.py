@@ -41,6 +41,9 @@ KNOWN_POINTS = 3.0
 LEAST_POINTS = 0.5
 """With how few of them somebody is forgotten."""
 
+PURGED = 5000
+"""How many are looked at in one purge, so that the reactor gets to something else."""
+
 MOST_DEEDS = 10
 """How many of one kind count of one transaction."""
 
@@ -96,6 +99,7 @@ class PenaltyBox:
         self._is_loaded = False
         self._unwritten: dict[str, None] = {}
         self._untold: dict[str, None] = {}
+        self._unpurged: list[str] = []
         self.penalties = Penalties()
         """What counts, for the check; empty before L{load}."""
 
@@ -242,17 +246,24 @@ class PenaltyBox:
 
     def purge(self) -> Deferred[int]:
         """
-        Forget those of whom hardly a point is left, and count them.
+        Look at the next L{PURGED}, and forget those of whom hardly a point is left; count them.
         """
         now, hours = self._now(), self.section.half_life_hours
         number = 0
-        for table in (self._new, self._known):
-            for name, tally in list(table.items()):
-                if (tally.good + tally.bad) * left_of(now - tally.at, hours) < LEAST_POINTS:
-                    self._forget(table, name)
-                    number += 1
-                elif tally.is_boxed:
-                    self._put(name, tally, has_changed=False)
+        if not self._unpurged:
+            self._unpurged = [*self._new, *self._known]
+        names = self._unpurged[-PURGED:]
+        del self._unpurged[-PURGED:]
+        for name in names:
+            table = self._new if name in self._new else self._known
+            tally = table.get(name)
+            if tally is None:
+                continue  # it was forgotten meanwhile
+            if (tally.good + tally.bad) * left_of(now - tally.at, hours) < LEAST_POINTS:
+                self._forget(table, name)
+                number += 1
+            elif tally.is_boxed:
+                self._put(name, tally, has_changed=False)
         self.tell()
         return self.write().addCallback(lambda _: number)
 

@@ -155,7 +155,7 @@ class SeenExtractor:
         Look at them: at once where that is quick, else in a thread, and in another process where
         there is very much.
         """
-        parsed = view.fact("content").parsed
+        parsed: Parsed = view.fact("content").parsed
         if is_quick(parsed.texts):
             return parsed.seen
         if self.sandbox is None or sum([len(t.characters) for t in parsed.texts]) <= _HERE:

@@ -465,6 +465,9 @@ class ListTests(SynchronousTestCase):
         self.assertNotIn("b_2", tags)
         self.assertEqual((tags.first, tags.number("a"), tags.number("x")), ("a", 1, None))
         self.assertEqual(Tags(b"b=YQ==; c=YQ; d= Y Q").binary("d"), b"a")
+        many = b"".join(b"a%d=1;" % number for number in range(99))
+        self.assertIn("a98", Tags(many))
+        self.assertRaises(TagError, Tags, many + b"a99=1; a100=1;")
 
     def test_wrong(self):
         """

@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from mailgate.config.checks import PenaltyCheck as Section
 from mailgate.finding import Finding
 from mailgate.interfaces import Deed
+from mailgate.knowledge import penalty_box
 from mailgate.knowledge.penalty import HOUR, Penalty
 from mailgate.knowledge.penalty_box import LEAST_POINTS, MOST_DEEDS, PenaltyBox
 from mailgate.message.record import Copy
@@ -291,6 +292,21 @@ class BoxTests(BoxCase):
         self.assertEqual(self.successResultOf(self.box.purge()), 2)
         self.assertEqual(len(self.box), 0)
         self.assertEqual(self.rows(), [])
+
+    def test_purged_in_turns(self):
+        """
+        A purge looks at some only, and the next one at others, until all were looked at.
+        """
+        self.patch(penalty_box, "PURGED", 3)
+        self.mark()
+        for number in range(4):
+            self.box.mark(f"198.51.{100 + number}.7", Deed.SPAM)
+        self.now.start = NOW + 30 * 24 * HOUR
+        left = [len(self.box)]
+        while left[-1]:
+            self.assertLessEqual(self.successResultOf(self.box.purge()), 3)
+            left.append(len(self.box))
+        self.assertEqual(left, [10, 7, 4, 1, 0])
 
     def rows(self):
         """
