@@ -17,12 +17,17 @@ from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
 import tests
+from mailgate import sandboxed
 from mailgate.interfaces import (
     Protection,
     SandboxDied,
     SandboxFailed,
     SandboxTimeout,
 )
+from mailgate.message import look
+from mailgate.message.look import decode_seen, encode_texts
+from mailgate.message.mime import read
+from mailgate.message.seen import seen_of
 from mailgate.net.confinement import Limits
 from mailgate.net.sandbox import Sandbox
 from mailgate.reporting.measures import Sums
@@ -256,6 +261,18 @@ class SandboxTests(TestCase):
         self.assertEqual(
             await self.sandbox().run("length", bytes(50_000_000), SECONDS), b"50000000"
         )
+
+    async def test_look(self):
+        """
+        What a confined process sees of a large page is what is seen here.
+        """
+        sandbox = Sandbox(reactor, sandboxed.PROGRAM)
+        self.addCleanup(sandbox.close)
+        page = "<p hidden>h<a href=http://a.example/>x</a><img src=y>z</p>gr\u00fc\u00df " * 5000
+        texts = read(b"Content-Type: text/html\r\n\r\n" + page.encode()).texts
+        seen = decode_seen(await sandbox.run(look.JOB, encode_texts(texts), SECONDS))
+        here = seen_of(texts)
+        self.assertEqual((seen.plain, seen.pages), (here.plain, here.pages))
 
     async def test_orphan(self):
         """
