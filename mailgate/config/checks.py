@@ -201,6 +201,10 @@ class LinksCheck(Check):
     foreign_score: Score = 0.5
     many_score: Score = 0.5
     cap_score: Score = 4
+    """What the findings of this check add together at most, but those of the lists in the DNS."""
+
+    listed_cap_score: Score = 8
+    """What the entries of the hosts on lists in the DNS add together at most."""
 
 
 class HtmlCheck(Check):
@@ -325,7 +329,7 @@ class DnsListOf(StrEnum):
     """The client's address, reversed."""
 
     DOMAINS = "domains"
-    """The name of HELO and the sender's domain, as they are."""
+    """The name of HELO, the sender's domain, that in From and the hosts of links, as they are."""
 
     ORGANIZATIONS = "organizations"
     """The same without what stands before the domain of the organization."""
@@ -341,6 +345,9 @@ class DnsListCode(Section):
     ]
     score: Annotated[float, Field(ge=-20, le=20, strict=True)]
     """Below zero the list speaks for the client."""
+
+    link_score: Annotated[float, Field(ge=0, le=20, strict=True)] | None = None
+    """For the host of a link, where that is another one."""
 
 
 def _only_for_addresses(value: bool, info: ValidationInfo) -> bool:
@@ -373,6 +380,9 @@ class DnsList(Section):
     of: DnsListOf = DnsListOf.ADDRESSES
     ipv6: Annotated[bool, AfterValidator(_only_for_addresses)] = False
     """Whether a list of addresses is asked for IPv6 addresses too."""
+
+    linked_addresses: Annotated[bool, Field(strict=True)] = False
+    """Whether it is asked for addresses that links lead to, reversed."""
 
     test_entry: Annotated[HostName | None, AfterValidator(_only_for_domains)] = None
     """The domain that a list of domains always has; without it C{test} (RFC 5782 section 5)."""

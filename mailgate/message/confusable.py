@@ -57,9 +57,8 @@ def skeleton(text: str) -> str:
     """
     Give what a text looks like: two that a person takes for one another have the same.
 
-    It is for comparing, not for showing: C{paypal}, C{PayPa1}, C{раураl} and C{p\u00e1ypal} have one
-    skeleton, C{rnicrosoft} has that of C{microsoft}. Only the first L{LENGTH_LIMIT} characters are
-    looked at. Never raises.
+    It is for comparing, not for showing: C{paypal} and C{PayPa1} have one skeleton, C{rnicrosoft}
+    has that of C{microsoft}. Only the first L{LENGTH_LIMIT} characters are looked at. Never raises.
     """
     text = text[:LENGTH_LIMIT]
     if not text.isascii():
@@ -75,8 +74,8 @@ def disguised_words(text: str) -> Iterator[str]:
     """
     Find the words that mix Latin letters with Greek or Cyrillic ones that look like Latin.
 
-    A word of two alphabets whose other letters are read as themselves (C{k\u03a9},
-    C{Excel\u0430\u043c\u0438}) is none, nor is a short one. Only the first L{TEXT_LIMIT} characters are looked at.
+    A word of two alphabets whose other letters are read as themselves (an ohm, a Russian ending) is
+    none, nor is a short one. Only the first L{TEXT_LIMIT} characters are looked at.
     """
     text = text[:TEXT_LIMIT]
     end = 0

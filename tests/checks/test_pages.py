@@ -20,7 +20,8 @@ PAGES = Path(__file__).parents[2] / "docs" / "checks"
 SYMBOL = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 
 NO_SCORES = {
-    (name, "cap_score") for name in ("attachments", "documents", "headers", "html", "links")
+    *((name, "cap_score") for name in ("attachments", "documents", "headers", "html", "links")),
+    ("links", "listed_cap_score"),
 }
 """Options whose names end like those of a score, though no symbol has it."""
 
