@@ -116,7 +116,9 @@ def judge_message(data, given, checks, others=(), sandbox=None):
     rules = {check.name: getattr(given.checks, check.name) for check in checks}
     rules |= {check.name: check.rule for check in others}
     extractors = make_extractors(ImmediateThreads(), given.checks, sandbox)
-    plan = make_plan([*checks, *others], extractors)
+    names = {check.name for check in (*checks, *others)}
+    off = {"spf", "dkim", "dmarc"} - names
+    plan = make_plan([*checks, *others], extractors, off)
     pipeline = Pipeline(plan, Policy(given.policy, rules), Clock(), lambda: NOW, 30)
     transaction = pipeline.open(session()).begin(ENVELOPE)
     transaction.mail()

@@ -454,7 +454,7 @@ class GatewayTests(EndToEndTestCase):
 
     def test_links(self):
         """
-        A message that links to a domain on a list is refused at its dot, with the list in the reply.
+        A message that links to a domain on a list is refused at its dot, and told which list.
         """
         port, _ = start(self)
         tables = TABLES.format(port=port, dbl="dbl.test") + LINKS
