@@ -218,6 +218,8 @@ class HtmlCheck(Check):
 
     hidden_text_score: Score = 1
     split_words_score: Score = 2
+    disguised_words_score: Score = 1.5
+    cut_words_score: Score = 1
     password_score: Score = 2
     form_score: Score = 0.5
     script_score: Score = 0.5

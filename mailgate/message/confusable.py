@@ -50,7 +50,8 @@ _WORD_BEHIND = re.compile(f"[{_LATIN}{_OTHER}]{{1,40}}")
 _WORD_BEFORE = re.compile(f"[{_LATIN}{_OTHER}]{{1,40}}\\Z")
 _WORD_LENGTH = 4
 _ZERO_WIDTH = "\u200b\u200c\u200d\u2060\ufeff"
-_CUT = re.compile(f"[{_LATIN}{_OTHER}][{_ZERO_WIDTH}]+[{_LATIN}{_OTHER}]")
+_CUT = re.compile(f"[{_LATIN}{_OTHER}][{_ZERO_WIDTH}]+(?=([{_LATIN}{_OTHER}]))")
+_ANY_OTHER = re.compile(f"[{_OTHER}]")
 
 
 def skeleton(text: str) -> str:
@@ -78,6 +79,8 @@ def disguised_words(text: str) -> Iterator[str]:
     none, nor is a short one. Only the first L{TEXT_LIMIT} characters are looked at.
     """
     text = text[:TEXT_LIMIT]
+    if text.isascii() or not _ANY_OTHER.search(text):
+        return
     end = 0
     while (border := _BORDER.search(text, end)) is not None:
         before = _WORD_BEFORE.search(text, max(end, border.start() - 40), border.start() + 1)
@@ -92,9 +95,12 @@ def disguised_words(text: str) -> Iterator[str]:
 
 def cut_words(text: str) -> Iterator[str]:
     """
-    Find where characters of no width stand between two letters of Latin, Greek or Cyrillic.
+    Find where characters of no width stand between two letters of Latin, Greek or Cyrillic, with
+    these.
 
     Other scripts need them within words (Persian, those of India), and soft hyphens are usual
     everywhere, so neither counts. Linear in the size of the text.
     """
-    return (cut[0] for cut in _CUT.finditer(text))
+    if any(character in text for character in _ZERO_WIDTH):
+        for cut in _CUT.finditer(text):
+            yield f"{cut[0]}{cut[1]}"

@@ -6,10 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from mailgate.message.confusable import cut_words, disguised_words
 from mailgate.message.html import Page, read_html
 
 if TYPE_CHECKING:
@@ -20,6 +22,9 @@ PLAIN_LIMIT = 32_000
 
 HTML_LIMIT = 512 * 1024
 """How many characters of HTML."""
+
+EVIDENCE = 20
+"""How many words of one kind are named."""
 
 _PAGES = 10
 
@@ -42,6 +47,26 @@ class Seen:
         Give all pages as one; an empty one where there is none.
         """
         return Page.joined(self.pages)
+
+    @cached_property
+    def disguised_words(self) -> tuple[str, ...]:
+        """
+        Give the words with letters of another alphabet that look like Latin ones, each once, at
+        most L{EVIDENCE}.
+        """
+        found = dict.fromkeys(word for text in self._texts for word in disguised_words(text))
+        return tuple(islice(found, EVIDENCE))
+
+    @cached_property
+    def cut_words(self) -> tuple[str, ...]:
+        """
+        Give where characters of no width stand within words, at most L{EVIDENCE} times.
+        """
+        return tuple(islice((cut for text in self._texts for cut in cut_words(text)), EVIDENCE))
+
+    @property
+    def _texts(self) -> Sequence[str]:
+        return self.plain, *(page.text for page in self.pages)
 
 
 def seen_of(texts: Sequence[TextPart]) -> Seen:
