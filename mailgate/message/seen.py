@@ -64,6 +64,15 @@ class Seen:
         """
         return tuple(islice((cut for text in self._texts for cut in cut_words(text)), EVIDENCE))
 
+    def words(self, limit: int) -> str:
+        """
+        Give the beginning of what is read: of the first page that shows text, else of the plain
+        text.
+
+        @param limit: in characters.
+        """
+        return next((text[:limit] for text in (*self._texts[1:], self.plain) if text.strip()), "")
+
     @property
     def _texts(self) -> Sequence[str]:
         return self.plain, *(page.text for page in self.pages)
