@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import re
 
+from mailgate.message.text import blocks
+
 TEXT_LIMIT = 8192
 """Behind how many characters of a text nothing is looked at."""
 
-_SAMPLE = 750
+_SAMPLE = 500
 """How many characters are looked at, at the beginning and as many at the end of these."""
 
 # Common words of each language. What stands in several counts less in each.
@@ -63,10 +65,9 @@ for _language, _words in _WORDS.items():
         _LANGUAGES_OF.setdefault(_word, []).append(_language)
 _KNOWN = frozenset(_LANGUAGES_OF)
 
-# The high byte of a character in UTF-16 tells its script.
-_GREEK, _CYRILLIC, _HEBREW, _ARABIC, _DEVANAGARI, _THAI, _KANA, _HAN, _HANGUL, _ASCII = range(1, 11)
+# Which blocks of 256 characters have which script.
+_GREEK, _CYRILLIC, _HEBREW, _ARABIC, _DEVANAGARI, _THAI, _KANA, _HAN, _HANGUL = range(1, 10)
 _RANGES = (
-    (0x00, 0x02, _ASCII),
     (0x03, 0x03, _GREEK),
     (0x04, 0x04, _CYRILLIC),
     (0x05, 0x05, _HEBREW),
@@ -81,6 +82,7 @@ _SCRIPT_OF = bytearray(256)
 for _first, _last, _script in _RANGES:
     _SCRIPT_OF[_first : _last + 1] = bytes([_script]) * (_last + 1 - _first)
 _SCRIPTS = bytes(_SCRIPT_OF)
+_WITHOUT = bytes(block for block, script in enumerate(_SCRIPT_OF) if not script)
 _ALONE = {
     _GREEK: ("el", re.compile("[\u0391-\u03c9]")),
     _HEBREW: ("he", re.compile("[\u05d0-\u05ea]")),
@@ -93,8 +95,7 @@ _KANA_SAMPLE = 1000
 _HINTS = {"ru": "ыэё", "uk": "іїєґ", "bg": "ъ", "sr": "ћђјљњ"}
 _LETTERS_LEAST = 10
 _WORDS_LEAST = 2.0
-_WORDS_ENOUGH = 6
-"""With so many it need not be looked whether there are more in capitals, which takes longer."""
+_SHORT = 500
 _SECOND = 0.4
 
 
@@ -114,8 +115,10 @@ def languages_of(text: str) -> tuple[str, ...]:
         text = f"{text[:_SAMPLE]} {text[end - _SAMPLE : end]}"
     if text.isascii():
         return _by_words(text)
-    scripts = text.encode("utf-16-le", "replace")[1::2].translate(_SCRIPTS)
-    letters = {script: scripts.count(script) for script in range(_GREEK, _ASCII)}
+    scripts = blocks(text).translate(_SCRIPTS, _WITHOUT)
+    if len(scripts) < _LETTERS_LEAST:
+        return _by_words(text)
+    letters = {script: scripts.count(script) for script in range(_GREEK, _HANGUL + 1)}
     letters[_HAN] += letters.pop(_KANA)
     found = {script: number for script, number in letters.items() if number >= _LETTERS_LEAST}
     least = max(found.values(), default=0) * _SECOND
@@ -123,9 +126,9 @@ def languages_of(text: str) -> tuple[str, ...]:
     for script in sorted(found, key=lambda script: -found[script]):
         if found[script] >= least:
             named += _of_script(script, text)
-    others = _by_words(text)
+    others = _by_words(text, _CYRILLIC in found)
     # A letter of Chinese or Korean says as much as several of Latin.
-    if scripts.count(_ASCII) > 4 * sum(found.values()):
+    if len(text) - len(scripts) > 4 * sum(found.values()):
         return (*others, *named)
     return (*named, *others)
 
@@ -143,13 +146,14 @@ def _of_script(script: int, text: str) -> tuple[str, ...]:
     return ()
 
 
-def _by_words(text: str) -> tuple[str, ...]:
+def _by_words(text: str, is_cyrillic: bool = False) -> tuple[str, ...]:
     """
     Weigh the function words that a text has, each once, and the letters that only one language of
     Cyrillic has.
     """
     words = _KNOWN.intersection(text.split())
-    if len(words) < _WORDS_ENOUGH:
+    # In lower case it takes twice as long: where it is short, and where all is in capitals.
+    if len(text) < _SHORT or sum(map(str.isupper, text[:100])) > 30:
         words = _KNOWN.intersection(text.lower().split())
     scores: dict[str, float] = {}
     own: dict[str, int] = {}
@@ -159,7 +163,7 @@ def _by_words(text: str) -> tuple[str, ...]:
             scores[language] = scores.get(language, 0) + 1 / len(languages)
         if len(languages) == 1:
             own[languages[0]] = own.get(languages[0], 0) + 1
-    if not text.isascii():
+    if is_cyrillic:
         for language, letters in _HINTS.items():
             if any(letter in text for letter in letters):
                 scores[language] = scores.get(language, 0) + _WORDS_LEAST

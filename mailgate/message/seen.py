@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from mailgate.message.confusable import cut_words, disguised_words
+from mailgate.message.confusable import CUT_LIMIT, cut_words, disguised_words
 from mailgate.message.html import Page, read_html
 
 if TYPE_CHECKING:
@@ -71,11 +71,12 @@ class Seen:
 
         @param limit: in characters.
         """
-        return next((text[:limit] for text in (*self._texts[1:], self.plain) if text.strip()), "")
+        texts = (*(page.text for page in self.pages), self.plain)
+        return next((text[:limit] for text in texts if not text.isspace() and text), "")
 
     @property
-    def _texts(self) -> Sequence[str]:
-        return self.plain, *(page.text for page in self.pages)
+    def _texts(self) -> tuple[str, str]:
+        return self.plain, "\n".join([page.text[:CUT_LIMIT] for page in self.pages])[:CUT_LIMIT]
 
 
 def seen_of(texts: Sequence[TextPart]) -> Seen:
