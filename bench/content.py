@@ -22,8 +22,10 @@ from mailgate.classify import reading
 from mailgate.message.archive import Caps
 from mailgate.message.attachments import Examination
 from mailgate.message.header import Headers
+from mailgate.message.language import TEXT_LIMIT, languages_of
 from mailgate.message.mime import read
 from mailgate.message.mime.readings import is_simple, read_all, simple
+from mailgate.message.seen import Seen
 
 _MESSAGES = 20
 _ROUNDS = 7
@@ -57,6 +59,7 @@ def _measure(size: int, attached: int) -> None:
         ),
         "files": lambda at: Examination(readings[at].enclosed, Caps()).finish(),
         "text, HTML, links": lambda at: reading.read(parsed[at]),
+        "letters, languages": lambda at: _letters(parsed[at].seen),
     }
     print(f"{size} bytes")
     whole = 0.0
@@ -66,6 +69,11 @@ def _measure(size: int, attached: int) -> None:
         print(f"  {name:24} {cost:8.1f} us")
     print(f"  {'all of it':24} {whole:8.1f} us")
     print(f"  {'(if it were irregular)':24} {_cost(lambda at: _again(messages[at])):8.1f} us")
+
+
+def _letters(seen: Seen) -> object:
+    again = Seen(seen.plain, seen.pages)
+    return again.disguised_words, again.cut_words, languages_of(again.words(TEXT_LIMIT))
 
 
 def _again(data: bytes) -> object:

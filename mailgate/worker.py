@@ -58,6 +58,7 @@ from mailgate.reporting.measures import Measured, Stopwatch
 from mailgate.reporting.status import (
     DnsServerStatus,
     DnsStatus,
+    SandboxStatus,
     UpstreamStatus,
     WorkerStatus,
 )
@@ -127,6 +128,7 @@ class Worker:
         self._deliveries = deliveries
         self._possible = possible
         self._threads = threads
+        self._sandbox = sandbox
         self._resolver = Resolver(settings.dns, reactor)
         self._dns_lists = DnsLists.of_check(settings.checks.dnslists, list_failed)
         self._geo = Geo.of_check(settings.checks.geo)
@@ -289,6 +291,7 @@ class Worker:
             self.sessions,
             resident_bytes(),
             upstream_states(self._deliveries),
+            documents=None if self._sandbox is None else SandboxStatus.of(self._sandbox),
             dns=DnsStatus(
                 tuple(
                     DnsServerStatus(str(each.server), each.is_up, each.server.is_public)

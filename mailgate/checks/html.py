@@ -1,28 +1,33 @@
 """
-What a page hides from its reader, and what it would do besides being read.
+What a page hides from its reader, and what it would do besides being read; and words that are not
+written as they look, in pages and texts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from attrs import frozen
 from zope.interface import implementer
 
 from mailgate.checks.cap import capped
-from mailgate.checks.words import quote, times
+from mailgate.checks.words import listed, quote, times
 from mailgate.config.checks import HtmlCheck as Section
 from mailgate.config.model import Settings
 from mailgate.finding import Finding, Kind
 from mailgate.interfaces import ICheck, Phase, Scope
 from mailgate.message.html import Hidden, Page
+from mailgate.message.seen import Seen
+from mailgate.wording import say
 
 if TYPE_CHECKING:
     from mailgate.pipeline.extractors import Content
     from mailgate.pipeline.view import View
 
+_DISGUISED = 2
+_CUTS = 2
 _SPLITS = 2
 """How many words must be split by what is hidden; once may be a mistake of a template."""
 
@@ -31,7 +36,7 @@ _SPLITS = 2
 @frozen
 class HtmlCheck:
     """
-    Hidden text, words split by it, forms and scripts.
+    Hidden text, words split by it, words in disguise, forms and scripts.
     """
 
     section: Section
@@ -49,6 +54,8 @@ class HtmlCheck:
             "HTML_PASSWORD",
             "HTML_SCRIPT",
             "HTML_SPLIT_WORDS",
+            "TEXT_CUT_WORDS",
+            "TEXT_DISGUISED_WORDS",
         }
     )
 
@@ -66,9 +73,31 @@ class HtmlCheck:
         """
         content: Content = view.fact("content")
         seen = content.parsed.seen
-        if not seen.pages:
-            return ()
-        return capped(self._judge(seen.page, seen.plain), self.section.cap_score)
+        found: Iterator[Finding] = self._judge_words(seen)
+        if seen.pages:
+            found = chain(self._judge(seen.page, seen.plain), found)
+        return capped(found, self.section.cap_score)
+
+    def _judge_words(self, seen: Seen) -> Iterator[Finding]:
+        section = self.section
+        if len(seen.disguised_words) >= _DISGUISED:
+            yield Finding(
+                "TEXT_DISGUISED_WORDS",
+                section.disguised_words_score,
+                say(
+                    "Words have letters of another alphabet that look like Latin ones: {words}.",
+                    words=listed(map(quote, seen.disguised_words)),
+                ),
+            )
+        if len(seen.cut_words) >= _CUTS:
+            yield Finding(
+                "TEXT_CUT_WORDS",
+                section.cut_words_score,
+                say(
+                    "Words are cut by characters of no width, as in {words}.",
+                    words=listed(map(quote, seen.cut_words)),
+                ),
+            )
 
     def _judge(self, page: Page, plain: str) -> Iterator[Finding]:
         section = self.section

@@ -7,26 +7,35 @@ That the text of a link differs from its target is no finding: every newsletter 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import chain, islice, zip_longest
 from typing import TYPE_CHECKING
 
 from attrs import frozen
+from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from mailgate.authentication.author import author_of
 from mailgate.checks.cap import capped
+from mailgate.checks.listed import ASKED_BEFORE, LINK, Listed
+from mailgate.checks.vouching import vouched_domains, vouches_for_author
 from mailgate.checks.words import listed, quote
 from mailgate.classify.known import SHORTENERS
 from mailgate.config.checks import LinksCheck as Section
 from mailgate.config.model import Settings
 from mailgate.finding import Finding
-from mailgate.interfaces import ICheck, Phase, Scope
-from mailgate.message.host import clean_host, decoded_label
-from mailgate.message.links import LIMIT, Place, Places
+from mailgate.interfaces import ICheck, IResolvers, MaybeDeferred, Phase, Scope
+from mailgate.knowledge.dnslists import DnsLists
+from mailgate.message.host import clean_host, decoded_label, is_address
+from mailgate.message.links import LIMIT, Place, Places, unsubscribe_links
 from mailgate.message.urls import Link, are_related, organisation
+from mailgate.wire.network import address_of
 
 if TYPE_CHECKING:
     from mailgate.pipeline.view import View
+
+HOSTS = 20
+"""For how many hosts of a message the lists are asked."""
 
 _AUTHORITY = re.compile(r"[^/\\?#:]*:?[/\\]*(?:([^/\\?#]*)@)?([^/\\?#]*)", re.DOTALL)
 _PORT = re.compile(r":[0-9]*$")
@@ -45,13 +54,20 @@ class LinksCheck:
     section: Section
     deadline: float
 
+    listed: Listed
+    resolvers: IResolvers
+
     name = "links"
     phase = Phase.BODY
     scope = Scope.TRANSACTION
-    after = ()
+    after = ("spf", "dkim", "dmarc")
     needs = ("fields", "places")
     symbols = frozenset(
         {
+            "DNSBL_LINK",
+            "DNSLIST_REFUSED",
+            "DNSLIST_HIJACKED",
+            "DNSLIST_UNKNOWN",
             "LINK_ADDRESS",
             "LINK_DISGUISED",
             "LINK_FOREIGN",
@@ -63,14 +79,17 @@ class LinksCheck:
     )
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> LinksCheck:
+    def from_settings(
+        cls, settings: Settings, lists: DnsLists, resolvers: IResolvers
+    ) -> LinksCheck:
         """
         Make the check of a configuration.
         """
         section = settings.checks.links
-        return cls(section, section.deadline)
+        listed = Listed.from_settings(settings, lists)
+        return cls(section, section.deadline, listed, resolvers)
 
-    def check(self, view: View) -> Sequence[Finding]:
+    def check(self, view: View) -> MaybeDeferred[Sequence[Finding]]:
         """
         Give one finding of each kind, with the evidence.
         """
@@ -78,9 +97,33 @@ class LinksCheck:
         if not places.places:
             return ()
         author = view.fact("fields").once(author_of).domain
-        return capped(self._judge(places, author), self.section.cap_score)
+        found = capped(self._judge(places, author, view), self.section.cap_score)
+        listed = self._ask(places, author, view)
+        if isinstance(listed, Deferred):
+            return listed.addCallback(lambda entries: self._together(found, entries))
+        return self._together(found, listed)
 
-    def _judge(self, places: Places, author: str) -> Iterator[Finding]:
+    def _ask(self, places: Places, author: str, view: View) -> MaybeDeferred[Sequence[Finding]]:
+        """
+        Ask the lists in the DNS for the hosts.
+        """
+        session = view.session
+        if self.listed.client_of(session) is None:
+            return ()
+        hosts = hosts_of(places, author)
+        names = [(LINK, host) for host in hosts if not is_address(host)]
+        addresses = [each for host in hosts if (each := address_of(host.strip("[]"))) is not None]
+        asked_before = (session.helo, view.envelope.sender.host, author)
+        return self.listed.ask(
+            self.resolvers.for_check(self.name, self.deadline),
+            [*((ASKED_BEFORE, name) for name in asked_before), *names],
+            linked=[each for each in addresses if each.is_global],
+        )
+
+    def _together(self, found: Sequence[Finding], entries: Sequence[Finding]) -> Sequence[Finding]:
+        return (*found, *capped(entries, self.section.listed_cap_score)) if entries else found
+
+    def _judge(self, places: Places, author: str, view: View) -> Iterator[Finding]:
         section, web = self.section, places.web
         for symbol, score, words, is_so in (
             ("LINK_ADDRESS", section.address_score, "leads to a bare IP address", _is_address),
@@ -101,8 +144,7 @@ class LinksCheck:
                     score,
                     f"A link {words}: {listed(quote(place.address) for place in found)}.",
                 )
-        hosts = {place.link.host for place in web}
-        if author and len(hosts) == 1 and web[0].is_in_page and not _leads_to(web[0].all, author):
+        if author and _lead_to_stranger(web, author, view):
             yield Finding(
                 "LINK_FOREIGN",
                 section.foreign_score,
@@ -132,8 +174,40 @@ def _is_mixed(place: Place) -> bool:
     return any(map(has_mixed_letters, place.link.labels))
 
 
-def _leads_to(links: Iterable[Link], author: str) -> bool:
-    return any(are_related(link.organisation, organisation(author)) for link in links)
+def _lead_to_stranger(web: Sequence[Place], author: str, view: View) -> bool:
+    """
+    Tell whether all links of a page lead to one host that is not the author's, nor of those who
+    send for a proven author: who signs is one of them, and where such a one unsubscribes people
+    the link is not judged.
+    """
+    if len({place.link.host for place in web}) != 1 or not web[0].is_in_page:
+        return False
+    if _lead_to(web[0].all, {organisation(author)}):
+        return False
+    if not vouches_for_author(view, author):
+        return True
+    own = {organisation(domain) for domain in (author, *vouched_domains(view))}
+    return not (_lead_to(web[0].all, own) or _lead_to(unsubscribe_links(view.fact("fields")), own))
+
+
+def _lead_to(links: Iterable[Link], organisations: Collection[str]) -> bool:
+    return any(are_related(link.organisation, one) for link in links for one in organisations)
+
+
+def hosts_of(places: Places, author: str) -> Sequence[str]:
+    """
+    Choose the hosts to ask lists for: at most L{HOSTS}, the first host of each organisation before
+    a second one of any, those of strangers to the author first.
+    """
+    organisations: dict[str, dict[str, None]] = {}
+    for place in places.web:
+        for link in place.all:
+            if link.is_web and link.host:
+                organisations.setdefault(link.organisation, {})[link.host] = None
+    own = organisation(author)
+    ordered = sorted(organisations, key=lambda name: are_related(name, own))
+    rounds = zip_longest(*(organisations[name] for name in ordered))
+    return list(islice(filter(None, chain.from_iterable(rounds)), HOSTS))
 
 
 def has_mixed_letters(label: str) -> bool:

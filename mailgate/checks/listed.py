@@ -18,7 +18,14 @@ from mailgate.config.model import Settings
 from mailgate.config.values import parse_network
 from mailgate.finding import Finding
 from mailgate.interfaces import IResolver, MaybeDeferred
-from mailgate.knowledge.dnslists import DnsLists, ListInDns, ListTrouble, Meaning, reversed_address
+from mailgate.knowledge.dnslists import (
+    Code,
+    DnsLists,
+    ListInDns,
+    ListTrouble,
+    Meaning,
+    reversed_address,
+)
 from mailgate.message.envelope import Session
 from mailgate.message.urls import organisation
 from mailgate.wire.dns.answer import A, Answer, Nothing
@@ -26,7 +33,7 @@ from mailgate.wire.network import Network, address_of, is_within
 
 IpAddress = IPv4Address | IPv6Address
 
-CLIENT, HELO, SENDER, AUTHOR = "CLIENT", "HELO", "SENDER", "AUTHOR"
+CLIENT, HELO, SENDER, AUTHOR, LINK = "CLIENT", "HELO", "SENDER", "AUTHOR", "LINK"
 ASKED_BEFORE = ""
 """In the place of what a name is, where it is asked for no more."""
 
@@ -39,6 +46,7 @@ _WHAT = {
     HELO: "The client's name",
     SENDER: "The sender's domain",
     AUTHOR: "The domain in From",
+    LINK: "The host of a link",
 }
 
 
@@ -93,15 +101,18 @@ class Listed:
         resolver: IResolver,
         named: Sequence[tuple[str, str]],
         client: IpAddress | None = None,
+        linked: Sequence[IpAddress] = (),
     ) -> MaybeDeferred[Sequence[Finding]]:
         """
-        Give a finding for each entry, and one for the lists of which nothing is known.
+        Give a finding for each entry, and one for the lists of which nothing is known. Of links a
+        list gives each of its findings once.
 
         @param named: names, each behind what it is; whatever else it may be, it is asked for as the
             first. What is no plain name, ours, or below one of ours is never asked for.
         @param client: the address to ask for, where there is one.
+        @param linked: addresses to which links lead, for the lists that know such.
         """
-        questions, off = self._questions(named, client)
+        questions, off = self._questions(named, client, linked)
         asked = [resolver.look_up(each.name, A) for each in questions]
         answers = [each for each in asked if not isinstance(each, Deferred)]
         if len(answers) == len(asked):
@@ -122,7 +133,10 @@ class Listed:
         return self._found(questions, answers, off)
 
     def _questions(
-        self, named: Sequence[tuple[str, str]], client: IpAddress | None
+        self,
+        named: Sequence[tuple[str, str]],
+        client: IpAddress | None,
+        linked: Sequence[IpAddress],
     ) -> tuple[list[_Question], list[str]]:
         """
         Give what is looked up, and what is not as the list is switched off.
@@ -140,8 +154,9 @@ class Listed:
         labels = "" if client is None else reversed_address(client)
         questions, off = [], []
         for one in self.lists.lists:
+            found = []
             if one.of is not DnsListOf.ADDRESSES:
-                found = [
+                found += [
                     _Question(one, about, name, f"{name}.{one.zone}")
                     for name, about in (
                         names if one.of is DnsListOf.DOMAINS else organizations
@@ -149,9 +164,13 @@ class Listed:
                     if about is not ASKED_BEFORE
                 ]
             elif client is not None and (client.version == 4 or one.has_ipv6):
-                found = [_Question(one, CLIENT, subject, f"{labels}.{one.zone}")]
-            else:
-                continue
+                found.append(_Question(one, CLIENT, subject, f"{labels}.{one.zone}"))
+            if one.has_linked_addresses:
+                found += [
+                    _Question(one, LINK, str(each), f"{reversed_address(each)}.{one.zone}")
+                    for each in linked
+                    if each.version == 4 or one.has_ipv6
+                ]
             if one.state.trouble is None:
                 questions += found
             elif found:
@@ -176,13 +195,14 @@ class Listed:
     ) -> Sequence[Finding]:
         findings: list[Finding] = []
         unknown = list(off)
+        told: set[tuple[str, Code]] = set()
         for question, answer in zip(questions, answers, strict=True):
             if isinstance(answer, Nothing) and not question.list.unanswered:
                 continue
             meaning = question.list.read(answer)
             self.lists.note(question.list, question.name, meaning)
             if meaning.codes:
-                findings += _entries(question, meaning)
+                findings += _entries(question, meaning, told)
             elif meaning.trouble in (ListTrouble.REFUSED, ListTrouble.HIJACKED):
                 is_hijacked = meaning.trouble is ListTrouble.HIJACKED
                 symbol = "DNSLIST_HIJACKED" if is_hijacked else "DNSLIST_REFUSED"
@@ -199,15 +219,28 @@ class Listed:
         return findings
 
 
-def _entries(question: _Question, meaning: Meaning) -> Iterator[Finding]:
+def _entries(
+    question: _Question, meaning: Meaning, told: set[tuple[str, Code]]
+) -> Iterator[Finding]:
+    """
+    Put entries into words.
+
+    @param told: what was told of links, by list and code; it is told once.
+    """
     one, subject = question.list, question.subject
     for code, answer in meaning.codes:
-        kind = "DNSWL" if code.score < 0 else "DNSBL"
+        score = code.score
+        if question.about is LINK:
+            score = score if code.link_score is None else code.link_score
+            if (one.name, code) in told:
+                continue
+            told.add((one.name, code))
+        kind = "DNSWL" if score < 0 else "DNSBL"
         page = f", see {one.page.replace('{}', subject)}" if one.page else ""
         yield Finding(
             f"{kind}_{question.about}",
-            code.score,
+            score,
             f"{_WHAT[question.about]}, {subject}, is on the list {one.name}: "
             f"{code.words} ({answer}).",
-            f"{subject} is listed by {one.name}{page}" if code.score > 0 else "",
+            f"{subject} is listed by {one.name}{page}" if score > 0 else "",
         )

@@ -49,7 +49,9 @@ CHECKS: Mapping[str, Callable[[Settings, Known], ICheck]] = {
     "attachments": lambda settings, known: AttachmentsCheck.from_settings(settings),
     "documents": lambda settings, known: DocumentsCheck.from_settings(settings),
     "mime": lambda settings, known: MimeCheck.from_settings(settings),
-    "links": lambda settings, known: LinksCheck.from_settings(settings),
+    "links": lambda settings, known: LinksCheck.from_settings(
+        settings, known.dns_lists, known.resolvers
+    ),
     "html": lambda settings, known: HtmlCheck.from_settings(settings),
     "phishing": lambda settings, known: PhishingCheck.from_settings(settings),
     "lists": lambda settings, known: ListsCheck.from_settings(settings, known.lists),

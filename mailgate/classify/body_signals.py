@@ -22,14 +22,12 @@ from mailgate.classify.known import (
 )
 from mailgate.classify.reading import Reading
 from mailgate.classify.tokens import PAIR, WORD, Tokens
-from mailgate.classify.words import ZERO_WIDTH, Words, keys_of, normalise, split
+from mailgate.classify.words import Words, keys_of, normalise, split
+from mailgate.message.confusable import cut_words
 from mailgate.message.html import Hidden
 from mailgate.message.style import Way
 from mailgate.message.urls import Link
 
-_ZERO_WIDTH_IN_WORD = re.compile(
-    "(?<=[A-Za-z\u00c0-\u052f])[\u200b\u200c\u200d\u2060\ufeff]+(?=[A-Za-z\u00c0-\u052f])"
-)
 _LETTERS = re.compile(r"[A-Za-z]{3,}")
 _WORD = re.compile(r"\w+")
 _CAPITALS = bytes(ord("A") if chr(c) in ascii_uppercase else c for c in range(256))
@@ -122,9 +120,8 @@ def _hidden(reading: Reading, found: list[str]) -> None:
         _hidden_text(page.hidden, reading.body, found)
     if not (reading.plain.isascii() and reading.shown.isascii()):
         text = f"{reading.plain}\n{reading.shown}"
-        if any(character in text for character in ZERO_WIDTH):
-            if sum(1 for _ in _up_to(2, _ZERO_WIDTH_IN_WORD.finditer(text))) >= 2:
-                found.append("zero_width_in_words")
+        if sum(1 for _ in _up_to(2, cut_words(text))) >= 2:
+            found.append("zero_width_in_words")
         if _is_greek_or_cyrillic(reading.body):
             if sum(1 for _ in _up_to(3, MIXED.finditer(text[:_MIXED_SAMPLE]))) >= 3:
                 found.append("mixed_script")

@@ -11,7 +11,8 @@ from mailgate.classify.known import CHEAP_ENDINGS, FREE_MAIL, PROVIDERS
 from mailgate.classify.reading import Mailbox, Reading
 from mailgate.message.header import Headers
 from mailgate.message.host import clean_host
-from mailgate.message.urls import are_related, organisation, parse_link
+from mailgate.message.links import unsubscribe_links
+from mailgate.message.urls import are_related, organisation
 
 _MATHEMATICAL = re.compile("[\U0001d400-\U0001d7ff\uff21-\uff3a\uff41-\uff5a]")
 MIXED = re.compile("[A-Za-z][\u0370-\u03bb\u03bd-\u052f]|[\u0370-\u03bb\u03bd-\u052f][A-Za-z]")
@@ -42,7 +43,6 @@ _OUTLOOK_ID = re.compile(rb"<[0-9a-f]{12}\$[0-9a-f]{8}\$[0-9a-f]{8}@")
 _MICROSOFT = re.compile(rb"outlook|microsoft|exchange")
 _RANDOM = re.compile(rb"(?=[a-z0-9]*[0-9])(?=[a-z0-9]*[b-df-hj-np-tv-xz]{3})[a-z0-9]{16,40}")
 _URGENT = re.compile(rb"\s*(?:1|2|high|urgent)\b", re.IGNORECASE)
-_TARGET = re.compile(rb"<([^<>]{1,1000})>")
 
 
 def header_signals(reading: Reading, found: list[str]) -> None:
@@ -235,11 +235,8 @@ def unsubscribes_at_sender(reading: Reading) -> bool:
     """
     Tell whether List-Unsubscribe (RFC 2369) leads to the sender's organisation.
     """
-    value = _first(reading.headers, "list-unsubscribe")[:2000]
-    if not value or not reading.sender.domain:
-        return False
-    for target in _TARGET.findall(value)[:5]:
-        link = parse_link(target.decode("utf-8", "replace"))
-        if link is not None and are_related(link.organisation, reading.sender.organisation):
-            return True
-    return False
+    sender = reading.sender
+    return bool(sender.domain) and any(
+        are_related(link.organisation, sender.organisation)
+        for link in unsubscribe_links(reading.headers)
+    )

@@ -202,6 +202,10 @@ class LinksCheck(Check):
     foreign_score: Score = 0.5
     many_score: Score = 0.5
     cap_score: Score = 4
+    """What the findings of this check add together at most, but those of the lists in the DNS."""
+
+    listed_cap_score: Score = 8
+    """What the entries of the hosts on lists in the DNS add together at most."""
 
 
 class HtmlCheck(Check):
@@ -215,6 +219,8 @@ class HtmlCheck(Check):
 
     hidden_text_score: Score = 1
     split_words_score: Score = 2
+    disguised_words_score: Score = 1.5
+    cut_words_score: Score = 1
     password_score: Score = 2
     form_score: Score = 0.5
     script_score: Score = 0.5
@@ -326,7 +332,7 @@ class DnsListOf(StrEnum):
     """The client's address, reversed."""
 
     DOMAINS = "domains"
-    """The name of HELO and the sender's domain, as they are."""
+    """The name of HELO, the sender's domain, that in From and the hosts of links, as they are."""
 
     ORGANIZATIONS = "organizations"
     """The same without what stands before the domain of the organization."""
@@ -342,6 +348,9 @@ class DnsListCode(Section):
     ]
     score: Annotated[float, Field(ge=-20, le=20, strict=True)]
     """Below zero the list speaks for the client."""
+
+    link_score: Annotated[float, Field(ge=0, le=20, strict=True)] | None = None
+    """For the host of a link, where that is another one."""
 
 
 def _only_for_addresses(value: bool, info: ValidationInfo) -> bool:
@@ -374,6 +383,9 @@ class DnsList(Section):
     of: DnsListOf = DnsListOf.ADDRESSES
     ipv6: Annotated[bool, AfterValidator(_only_for_addresses)] = False
     """Whether a list of addresses is asked for IPv6 addresses too."""
+
+    linked_addresses: Annotated[bool, Field(strict=True)] = False
+    """Whether it is asked for addresses that links lead to, reversed."""
 
     test_entry: Annotated[HostName | None, AfterValidator(_only_for_domains)] = None
     """The domain that a list of domains always has; without it C{test} (RFC 5782 section 5)."""

@@ -63,6 +63,8 @@ class Code:
     octets: tuple[frozenset[int], ...]
     words: str = ""
     score: float = 0.0
+    link_score: float | None = None
+    """For the host of a link, where that is another one."""
 
     def fits(self, answer: IPv4Address) -> bool:
         """
@@ -116,6 +118,7 @@ class ListInDns:
     zone: str
     of: DnsListOf
     has_ipv6: bool
+    has_linked_addresses: bool
     page: str
     codes: tuple[Code, ...]
     refusals: tuple[Code, ...]
@@ -133,9 +136,10 @@ class ListInDns:
             section.zone.lower(),
             section.of,
             section.ipv6,
+            section.linked_addresses,
             section.page,
             tuple(
-                Code(pattern, parse_list_code(pattern), code.words, code.score)
+                Code(pattern, parse_list_code(pattern), code.words, code.score, code.link_score)
                 for pattern, code in section.codes.items()
             ),
             tuple(Code(pattern, parse_list_code(pattern)) for pattern in section.refusals),

@@ -10,11 +10,16 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
+from mailgate.message.text import blocks
+
 LENGTH_LIMIT = 1000
 """How many characters L{skeleton} looks at."""
 
 TEXT_LIMIT = 8000
 """How many characters of a text are looked at for words in disguise."""
+
+CUT_LIMIT = 32_000
+"""How many for words that are cut."""
 
 # Each letter of another alphabet, and the Latin one it is read as. Capitals stand apart, as many
 # look like another letter than their small ones.
@@ -51,7 +56,7 @@ _WORD_BEFORE = re.compile(f"[{_LATIN}{_OTHER}]{{1,40}}\\Z")
 _WORD_LENGTH = 4
 _ZERO_WIDTH = "\u200b\u200c\u200d\u2060\ufeff"
 _CUT = re.compile(f"[{_LATIN}{_OTHER}][{_ZERO_WIDTH}]+(?=([{_LATIN}{_OTHER}]))")
-_ANY_OTHER = re.compile(f"[{_OTHER}]")
+_OTHER_BLOCKS = (3, 4, 5)
 
 
 def skeleton(text: str) -> str:
@@ -79,7 +84,7 @@ def disguised_words(text: str) -> Iterator[str]:
     none, nor is a short one. Only the first L{TEXT_LIMIT} characters are looked at.
     """
     text = text[:TEXT_LIMIT]
-    if text.isascii() or not _ANY_OTHER.search(text):
+    if text.isascii() or not any(map(blocks(text).__contains__, _OTHER_BLOCKS)):
         return
     end = 0
     while (border := _BORDER.search(text, end)) is not None:
@@ -99,8 +104,9 @@ def cut_words(text: str) -> Iterator[str]:
     these.
 
     Other scripts need them within words (Persian, those of India), and soft hyphens are usual
-    everywhere, so neither counts. Linear in the size of the text.
+    everywhere, so neither counts. Only the first L{CUT_LIMIT} characters are looked at.
     """
-    if any(character in text for character in _ZERO_WIDTH):
+    text = text[:CUT_LIMIT]
+    if not text.isascii() and any(character in text for character in _ZERO_WIDTH):
         for cut in _CUT.finditer(text):
             yield f"{cut[0]}{cut[1]}"

@@ -4,16 +4,21 @@ Where a message leads: the links of its pages, of its text and of its files, and
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from attrs import frozen
 
+from mailgate.message.header import Headers
 from mailgate.message.redirect import carried
 from mailgate.message.seen import Seen
 from mailgate.message.urls import Link, links_in, parse_link
 
 LIMIT = 200
 """How many links of a message are looked at."""
+
+_TARGET = re.compile(rb"<([^<>]{1,1000})>")
+_UNSUBSCRIBE_LIMIT = 2000
 
 
 @frozen
@@ -61,6 +66,17 @@ class Places:
         Give those that a browser opens.
         """
         return tuple(place for place in self.places if place.link.is_web and place.link.host)
+
+
+def unsubscribe_links(headers: Headers) -> Iterator[Link]:
+    """
+    Read where List-Unsubscribe leads (RFC 2369 section 3.2), the first five of it. Never raises.
+    """
+    for value in headers.values("List-Unsubscribe")[:1]:
+        for target in _TARGET.findall(value[:_UNSUBSCRIBE_LIMIT])[:5]:
+            link = parse_link(target.decode("utf-8", "replace"))
+            if link is not None:
+                yield link
 
 
 def places_of(seen: Seen, leads: Iterable[str] = ()) -> Places:

@@ -9,7 +9,9 @@ from attrs.validators import max_len
 from msgspec import MsgspecError
 from msgspec.msgpack import Decoder, Encoder
 
-from mailgate.message.mime import Part, read
+from mailgate.config.forbidden import FileType
+from mailgate.message.mime import read
+from mailgate.message.mime.readings import Enclosed, is_simple, read_all, simple
 
 TEXT_SHOWN = 64 * 1024
 """How many characters of the text are shown."""
@@ -26,7 +28,7 @@ _FLAW_SHOWN = 200
 @frozen
 class Attached:
     """
-    An attachment, by what it says of itself.
+    An attachment: what it says of itself, and what it is.
     """
 
     names: tuple[str, ...] = field(validator=max_len(_NAMES_SHOWN))
@@ -35,6 +37,12 @@ class Attached:
     type: str
     size: int
     """Bytes, decoded."""
+
+    true_type: str = ""
+    """What it is by its content, or C{""} where that is not known."""
+
+    is_usual: bool = True
+    """Whether most programs show it, or only some that read the message in another way."""
 
     @property
     def name(self) -> str:
@@ -65,23 +73,31 @@ class Page:
 
 def page_of(data: bytes) -> Page:
     """
-    Read a message. Never raises; linear in the size of C{data}.
+    Read a message, and what is attached to it in all its readings. Never raises; linear in the size
+    of C{data}.
     """
     parsed = read(data)
-    text, attachments = parsed.text, parsed.attachments
+    readings = simple(parsed, data) if is_simple(parsed) else read_all(data, parsed)
+    text, attachments = parsed.text, readings.enclosed
+    usual = len(readings.all[0].enclosed)
     return Page(
         text[:TEXT_SHOWN],
         parsed.is_cut or len(text) > TEXT_SHOWN,
         parsed.is_from_html,
-        tuple(map(_attached, attachments[:ATTACHMENTS_SHOWN])),
+        tuple(
+            _attached(each, number < usual)
+            for number, each in enumerate(attachments[:ATTACHMENTS_SHOWN])
+        ),
         max(0, len(attachments) - ATTACHMENTS_SHOWN),
         tuple(flaw[:_FLAW_SHOWN] for flaw in parsed.flaws[:_FLAWS_SHOWN]),
     )
 
 
-def _attached(part: Part) -> Attached:
+def _attached(enclosed: Enclosed, is_usual: bool) -> Attached:
+    part, kind = enclosed.part, enclosed.type
     names = tuple(name[:_NAME_SHOWN] for name in part.names[:_NAMES_SHOWN])
-    return Attached(names, part.type[:_TYPE_SHOWN], part.size)
+    true_type = "" if kind is FileType.UNKNOWN else kind.value
+    return Attached(names, part.type[:_TYPE_SHOWN], part.size, true_type, is_usual)
 
 
 _encode = Encoder().encode

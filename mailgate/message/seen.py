@@ -6,10 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from mailgate.message.confusable import CUT_LIMIT, cut_words, disguised_words
 from mailgate.message.html import Page, read_html
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ _MARKS_AT_ONCE = 2000
 Tags in these characters, and four times as many references: those of somebody who wants it to take
 long cost 3.5 us each. A newsletter of 64 KiB has 1,000.
 """
+EVIDENCE = 20
+"""How many words of one kind are named."""
 
 
 @frozen(eq=False)
@@ -51,6 +55,36 @@ class Seen:
         Give all pages as one; an empty one where there is none.
         """
         return Page.joined(self.pages)
+
+    @cached_property
+    def disguised_words(self) -> tuple[str, ...]:
+        """
+        Give the words with letters of another alphabet that look like Latin ones, each once, at
+        most L{EVIDENCE}.
+        """
+        found = dict.fromkeys(word for text in self._texts for word in disguised_words(text))
+        return tuple(islice(found, EVIDENCE))
+
+    @cached_property
+    def cut_words(self) -> tuple[str, ...]:
+        """
+        Give where characters of no width stand within words, at most L{EVIDENCE} times.
+        """
+        return tuple(islice((cut for text in self._texts for cut in cut_words(text)), EVIDENCE))
+
+    def words(self, limit: int) -> str:
+        """
+        Give the beginning of what is read: of the first page that shows text, else of the plain
+        text.
+
+        @param limit: in characters.
+        """
+        texts = (*(page.text for page in self.pages), self.plain)
+        return next((text[:limit] for text in texts if not text.isspace() and text), "")
+
+    @property
+    def _texts(self) -> tuple[str, str]:
+        return self.plain, "\n".join([page.text[:CUT_LIMIT] for page in self.pages])[:CUT_LIMIT]
 
 
 def is_quick(texts: Sequence[TextPart]) -> bool:

@@ -26,6 +26,7 @@ from mailgate.message.archive import Caps
 from mailgate.message.attachments import Attachments, Examination
 from mailgate.message.header import Headers
 from mailgate.message.inside.inspector import Parser
+from mailgate.message.language import TEXT_LIMIT, languages_of
 from mailgate.message.links import Places, places_of
 from mailgate.message.look import JOB as LOOK
 from mailgate.message.look import Unbelievable, decode_seen, encode_texts
@@ -217,6 +218,24 @@ _PLACES_AT_ONCE = 64 * 1024
 
 
 @implementer(IExtractor)
+class LanguagesExtractor:
+    """
+    C{languages}: the languages of what is read, as L{languages_of} gives them.
+    """
+
+    name = "languages"
+    # Where the places are known the text was read, in a thread if it is long.
+    needs = ("content", "places")
+    deadline = 5.0
+
+    def extract(self, view: View) -> tuple[str, ...]:
+        """
+        Look at the beginning of the text.
+        """
+        return languages_of(view.fact("content").parsed.seen.words(TEXT_LIMIT))
+
+
+@implementer(IExtractor)
 @frozen(eq=False)
 class FilesExtractor:
     """
@@ -290,4 +309,5 @@ def make_extractors(
         ReadingsExtractor(threads),
         SeenExtractor(threads, sandbox),
         PlacesExtractor(threads),
+        LanguagesExtractor(),
     )

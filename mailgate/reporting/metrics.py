@@ -245,7 +245,7 @@ def _processes(status: Status) -> Iterator[Metric]:
     yield _gauge("mailgate_workers_resident_memory_bytes", "Memory of all workers.", {(): resident})
     yield _gauge(
         "mailgate_sandbox_protection",
-        "What holds the sandbox of a kind of process, once one has begun.",
+        "What holds a kind of sandbox, once a process of it has begun.",
         {
             (kind, protection.value): protection in sandbox.active
             for kind, sandbox in sandboxes(status).items()

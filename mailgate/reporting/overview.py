@@ -223,14 +223,19 @@ def _load(upstream: UpstreamStatus) -> str:
 
 def sandboxes(status: Status) -> Mapping[str, SandboxStatus]:
     """
-    Give the sandbox of each kind of process: what all those of a kind have that know it.
+    Give the sandbox of the hub, of the workers, and theirs for documents: what all those of a kind
+    have that know it.
     """
     found = {"hub": status.sandbox}
     for seen in status.answering:
         assert seen.status is not None
-        sandbox, known = seen.status.sandbox, found.get("workers")
-        if sandbox is not None:
-            found["workers"] = sandbox if known is None else _weaker(known, sandbox)
+        for name, sandbox in (
+            ("workers", seen.status.sandbox),
+            ("documents", seen.status.documents),
+        ):
+            if sandbox is not None:
+                known = found.get(name)
+                found[name] = sandbox if known is None else _weaker(known, sandbox)
     return found
 
 

@@ -128,6 +128,9 @@ class WorkerStatus:
     sandbox: SandboxStatus | None = None
     """Where messages are judged that have killed a worker; C{None} where there is none."""
 
+    documents: SandboxStatus | None = None
+    """Where attachments are looked into; C{None} where they are not."""
+
     dns: DnsStatus = DnsStatus()
 
 

@@ -79,17 +79,21 @@ def view_of_session(**options):
     return View(session(**options), NOW, ({}, {}), {})
 
 
-def view_of_message(data):
+def view_of_message(data, said=(), **options):
     """
     Give what a check of the message sees.
+
+    @param said: results of checks before it.
+    @param options: what is said of the session.
     """
     recipient = Address("ada", "example.com")
     content = Content(data, read(data))
-    envelope = Envelope(session(), "7q4m-x2vd-90kt", Address("sender", "example.org"), NOW)
+    calls = session(**options)
+    envelope = Envelope(calls, "7q4m-x2vd-90kt", Address("sender", "example.org"), NOW)
     return View(
         envelope.session,
         NOW,
-        ({}, {}, {}),
+        ({}, {}, {result.check: result for result in said}),
         {
             "fields": Headers.parse(data),
             "content": content,
@@ -112,7 +116,9 @@ def judge_message(data, given, checks, others=(), sandbox=None):
     rules = {check.name: getattr(given.checks, check.name) for check in checks}
     rules |= {check.name: check.rule for check in others}
     extractors = make_extractors(ImmediateThreads(), given.checks, sandbox)
-    plan = make_plan([*checks, *others], extractors)
+    names = {check.name for check in (*checks, *others)}
+    off = {"spf", "dkim", "dmarc"} - names
+    plan = make_plan([*checks, *others], extractors, off)
     pipeline = Pipeline(plan, Policy(given.policy, rules), Clock(), lambda: NOW, 30)
     transaction = pipeline.open(session()).begin(ENVELOPE)
     transaction.mail()

@@ -15,6 +15,7 @@ from mailgate.interfaces import (
     SandboxTimeout,
     SandboxUnavailable,
 )
+from mailgate.knowledge.dnslists import DnsLists
 from mailgate.sandboxed import Here
 from mailgate.verdict import Action, Kind
 from tests.checks.given import judge_message, settings
@@ -31,6 +32,7 @@ from tests.message.documents import (
     word,
 )
 from tests.message.samples import PROGRAM, attached, message, zipped
+from tests.net.zones import Zones
 
 QUIET = {"attachments": {"forbidden_types": [], "forbidden_extensions": []}}
 ZIP = zipped(("a.exe", PROGRAM + bytes(range(256)) * 2))
@@ -77,8 +79,11 @@ def judge(data, sandbox=None, **options):
     Give the verdict on a message, as the gateway makes it with these checks.
     """
     given = settings(**options)
-    kinds = (AttachmentsCheck, DocumentsCheck, LinksCheck)
-    checks = [kind.from_settings(given) for kind in kinds]
+    checks = [
+        AttachmentsCheck.from_settings(given),
+        DocumentsCheck.from_settings(given),
+        LinksCheck.from_settings(given, DnsLists(), Zones()),
+    ]
     return judge_message(data, given, checks, sandbox=sandbox or Here())
 
 

@@ -18,12 +18,12 @@ class HtmlTests(SynchronousTestCase):
     Tests of L{HtmlCheck}.
     """
 
-    def check(self, html, **options):
+    def check(self, html, head=HEAD, **options):
         """
         Give the findings about a page.
         """
         check = HtmlCheck.from_settings(settings(html=options))
-        return check.check(view_of_message(HEAD + html.encode() + b"\r\n"))
+        return check.check(view_of_message(head + html.encode() + b"\r\n"))
 
     def found(self, html, **options):
         """
@@ -104,3 +104,26 @@ class HtmlTests(SynchronousTestCase):
             "pay<b hidden>x</b>ment pay<b hidden>x</b>ment<script>x()</script><input type=password>"
         )
         self.assertEqual(sum(self.found(html).values()), 3)
+
+    def test_disguised_words(self):
+        """
+        Words with letters that look like Latin ones are a finding, in a page and in plain text;
+        one may be a slip.
+        """
+        words = "Your p\u0430yp\u0430l acc\u043eunt"
+        plain = HEAD.replace(b"html", b"plain")
+        for head in (HEAD, plain):
+            self.assertEqual(self.found(words, head=head), {"TEXT_DISGUISED_WORDS": 1.5})
+        self.assertEqual(self.found("Your p\u0430yp\u0430l account"), {})
+        (finding,) = self.check(words)
+        self.assertIn("\u201cp\u0430yp\u0430l\u201d; \u201cacc\u043eunt\u201d", str(finding.words))
+
+    def test_cut_words(self):
+        """
+        Characters of no width within words are a finding; as filling, and once, they are none.
+        """
+        self.assertEqual(self.found("pass\u200bword ac\u200ccount"), {"TEXT_CUT_WORDS": 1})
+        filling = "\u200c\u00a0\ufeff \u200c" * 60
+        self.assertEqual(self.found(f"{SHOWN}{filling}pass\u200bword"), {})
+        hidden = '<div style="display:none">a\u200bb a\u200bb a\u200bb</div>'
+        self.assertEqual(self.found(f"{SHOWN}{hidden}"), {})

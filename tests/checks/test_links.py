@@ -2,11 +2,18 @@
 Tests of judging where a message leads.
 """
 
+from attrs import evolve
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailgate.checks.links import LinksCheck, has_mixed_letters
+from mailgate.authentication.dkim import Dkim, DkimResult
+from mailgate.authentication.dmarc import Dmarc, DmarcResult, Identifier
+from mailgate.checks.links import HOSTS, LinksCheck, has_mixed_letters
+from mailgate.finding import Finding, Result
+from mailgate.knowledge.dnslists import DnsLists
 from mailgate.message.links import LIMIT
 from tests.checks.given import settings, view_of_message
+from tests.net.zones import Zones
 
 HEAD = b"From: Shop <shop@example.com>\r\nContent-Type: text/html; charset=utf-8\r\n\r\n"
 OURS = '<a href="https://www.example.com/">us</a>'
@@ -19,17 +26,33 @@ def page(*addresses):
     return "".join(f'<a href="{address}">here</a> ' for address in addresses)
 
 
+def proven(*domains):
+    """
+    Give what the checks before have said of a message that is signed for these domains.
+    """
+    signed = [Dkim(DkimResult.PASS, domain, "s", "it is right") for domain in domains]
+    aligned = tuple(
+        Identifier("dkim", domain, True) for domain in domains if domain == "example.com"
+    )
+    result = DmarcResult.PASS if aligned else DmarcResult.FAIL
+    dmarc = Dmarc(result, "example.com", "so it is", aligned=aligned)
+    return (
+        Result("dkim", tuple(Finding("DKIM_PASS", 0, "x", fact=fact) for fact in signed)),
+        Result("dmarc", (Finding("DMARC", 0, "x", fact=dmarc),)),
+    )
+
+
 class LinksTests(SynchronousTestCase):
     """
     Tests of L{LinksCheck}.
     """
 
-    def check(self, html, head=HEAD, **options):
+    def check(self, html, head=HEAD, said=(), **options):
         """
         Give the findings about a message.
         """
-        check = LinksCheck.from_settings(settings(links=options))
-        return check.check(view_of_message(head + html.encode() + b"\r\n"))
+        check = LinksCheck.from_settings(settings(links=options), DnsLists(), Zones())
+        return check.check(view_of_message(head + html.encode() + b"\r\n", said))
 
     def found(self, html, **more):
         """
@@ -101,6 +124,33 @@ class LinksTests(SynchronousTestCase):
         self.assertEqual(self.found(html, head=HEAD[HEAD.index(b"Content") :]), {})
         self.assertEqual(self.found(html + page("https://other.test/")), {})
 
+    def test_foreign_signed(self):
+        """
+        Who signs for a proven author is no stranger, and where such a one unsubscribes people the
+        link is not judged; whoever signs for an author that is not proven is one.
+        """
+        html = page("https://click.esp.test/a")
+        for domains, is_found in (
+            (["example.com", "esp.test"], False),
+            (["example.com", "mail.esp.test"], False),
+            (["esp.test"], True),
+            (["example.com"], True),
+            ([], True),
+        ):
+            found = self.found(html, said=proven(*domains))
+            self.assertEqual("LINK_FOREIGN" in found, is_found, domains)
+        for target, domains, is_found in (
+            ("https://www.example.com/u", ["example.com"], False),
+            ("https://u.sender.test/1", ["example.com", "sender.test"], False),
+            ("mailto:leave@example.com", ["example.com"], False),
+            ("https://www.example.com/u", [], True),
+            ("https://evil.test/u", ["example.com"], True),
+            ("https://evil.test/u", ["evil.test"], True),
+        ):
+            head = f"List-Unsubscribe: <{target}>\r\n".encode() + HEAD
+            found = self.found(html, head=head, said=proven(*domains))
+            self.assertEqual("LINK_FOREIGN" in found, is_found, (target, domains))
+
     def test_in_text(self):
         """
         Links in plain text count too, and such as a page only shows.
@@ -150,3 +200,147 @@ class LinksTests(SynchronousTestCase):
             "xn--999999999": False,
         }.items():
             self.assertEqual(has_mixed_letters(label), is_so, label)
+
+
+CODES = {
+    "127.0.0.2": {"words": "is a domain of spam", "score": 5.0},
+    "127.0.0.4": {"words": "is a domain of phishing", "score": 7.0},
+}
+LISTS = {
+    "dbl": {"zone": "d.test", "of": "domains", "codes": CODES},
+    "orgs": {
+        "zone": "o.test",
+        "of": "organizations",
+        "codes": CODES,
+        "linked_addresses": True,
+    },
+    "psbl": {"zone": "a.test", "codes": CODES},
+}
+SPAM = {"A": ["127.0.0.2"]}
+PHISHING = {"A": ["127.0.0.4"]}
+
+
+class ListedLinksTests(SynchronousTestCase):
+    """
+    Tests of asking lists in the DNS for the hosts of links.
+    """
+
+    def check(self, html, zones=(), is_later=False, options=(), ours=OURS, **more):
+        """
+        Give the findings about a message.
+        """
+        given = settings(dnslists={"lists": LISTS, **dict(options)})
+        lists = DnsLists.of_sections(given.checks.dnslists.lists)
+        lists.take_up(evolve(one.state, trouble=None, reason="") for one in lists.lists)
+        self.lists = lists
+        self.zones = Zones(zones, is_later)
+        check = LinksCheck.from_settings(given, lists, self.zones)
+        calls = {"client": "185.1.2.3", "helo": "mx.example.org", **more}
+        view = view_of_message(HEAD + (ours + html).encode() + b"\r\n", **calls)
+        return check.check(view)
+
+    def asked(self, *given, **more):
+        """
+        Give the names that are looked up for a message.
+        """
+        self.check(*given, **more)
+        return [name for name, _ in self.zones.asked]
+
+    def test_listed(self):
+        """
+        The host of a link is asked for as it is or as the organization's, as each list wants, and
+        an entry is a finding; no list of clients is asked.
+        """
+        zones = {"a.bad.example.d.test": SPAM, "bad.example.o.test": PHISHING}
+        one, other = self.check(page("https://A.bad.example/x"), zones)
+        self.assertEqual((one.symbol, one.score), ("DNSBL_LINK", 7))
+        self.assertEqual(
+            other.detail.partition(" (Counts")[0],
+            "The host of a link, a.bad.example, is on the list dbl: is a domain of spam "
+            "(127.0.0.2).",
+        )
+        self.assertEqual(
+            [name for name, _ in self.zones.asked], ["a.bad.example.d.test", "bad.example.o.test"]
+        )
+
+    def test_carried(self):
+        """
+        Where a link leads on to is asked for too.
+        """
+        html = page("https://t.example.com/?u=https%3A%2F%2Fbad.example%2F")
+        self.assertEqual(self.asked(html), ["bad.example.d.test", "bad.example.o.test"])
+
+    def test_addresses(self):
+        """
+        Bare addresses are asked for, reversed, where a list knows such; private ones never.
+        """
+        html = page(
+            "http://3221225991/", "http://185.1.2.9/", "http://10.0.0.1/", "http://[2a00::1]/"
+        )
+        self.assertEqual(self.asked(html), ["9.2.1.185.o.test"])
+
+    def test_not_asked(self):
+        """
+        Our own names, those that were asked for before, and mail of ours are not asked for.
+        """
+        known = page("https://mx.example.org/", "https://example.org/", "mailto:x@bad.example")
+        self.assertEqual(self.asked(known + page("https://www.example.com/")), [])
+        html = page("https://bad.example/")
+        self.assertEqual(self.asked(html, client="127.0.0.1"), [])
+        self.assertEqual(self.asked(html, options={"exempt_networks": ["185.0.0.0/8"]}), [])
+
+    def test_most(self):
+        """
+        At most so many hosts are asked for, one of each organization first, and those that are not
+        the author's before those that are.
+        """
+        html = page(
+            *(f"https://{number}.many.example/" for number in range(30)),
+            "https://www.example.net/",
+            *(f"https://other{number}.test/" for number in range(10)),
+        )
+        asked = [name for name in self.asked(html, ours="") if name.endswith(".d.test")]
+        self.assertEqual(len(asked), HOSTS)
+        self.assertEqual(asked[:2], ["0.many.example.d.test", "other0.test.d.test"])
+        self.assertEqual(
+            asked[10:13], ["other9.test.d.test", "www.example.net.d.test", "1.many.example.d.test"]
+        )
+
+    def test_once(self):
+        """
+        A list gives each of its findings once, and all lists together count no more than they may.
+        """
+        zones = {f"{name}.test.{zone}.test": SPAM for name in "pqr" for zone in "do"}
+        found = self.check(page(*(f"https://{name}.test/" for name in "pqr")), zones)
+        self.assertEqual([each.score for each in found], [5, 3])
+        self.assertEqual(len(self.zones.asked), 6)
+
+    def test_link_score(self):
+        """
+        A list can count otherwise for links than for senders.
+        """
+        codes = {"127.0.0.2": {"words": "x", "score": 2.0, "link_score": 4.0}}
+        lists = {"one": {"zone": "d.test", "of": "domains", "codes": codes}}
+        zones = {"bad.example.d.test": SPAM}
+        (finding,) = self.check(page("https://bad.example/"), zones, options={"lists": lists})
+        self.assertEqual(finding.score, 4)
+
+    def test_later(self):
+        """
+        What has to be waited for comes behind what the links themselves show.
+        """
+        html = page("http://192.0.2.7/", "https://bad.example/")
+        answer = self.check(html, {"bad.example.d.test": SPAM}, is_later=True)
+        self.assertIsInstance(answer, Deferred)
+        self.zones.go_on()
+        found = self.successResultOf(answer)
+        self.assertEqual([each.symbol for each in found], ["LINK_ADDRESS", "DNSBL_LINK"])
+
+    def test_trouble(self):
+        """
+        What is wrong with a list is told and counts nothing.
+        """
+        (finding,) = self.check(
+            page("https://bad.example/"), {"bad.example.d.test": {"A": ["127.255.255.254"]}}
+        )
+        self.assertEqual((finding.symbol, finding.score), ("DNSLIST_REFUSED", 0))

@@ -20,8 +20,11 @@ PAGES = Path(__file__).parents[2] / "docs" / "checks"
 SYMBOL = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 
 NO_SCORES = {
-    (name, "cap_score")
-    for name in ("attachments", "documents", "headers", "html", "links", "phishing")
+    *(
+        (name, "cap_score")
+        for name in ("attachments", "documents", "headers", "html", "links", "phishing")
+    ),
+    ("links", "listed_cap_score"),
 }
 """Options whose names end like those of a score, though no symbol has it."""
 

@@ -332,6 +332,10 @@ zone = "bl.test"
 page = "https://bl.example/{}"
 codes = { "127.0.0.2" = { words = "x", score = 5.0 } }
 """
+LINKS = """
+[checks.links]
+mode = "enforce"
+"""
 ENFORCED = """
 [checks.names]
 mode = "enforce"
@@ -447,6 +451,23 @@ class GatewayTests(EndToEndTestCase):
             code, words = client.rcpt("ada@example.com")
             self.assertEqual(code, 550)
             self.assertIn(b"bad.example is listed by dbl, see https://dbl.example/bad.exa", words)
+
+    def test_links(self):
+        """
+        A message that links to a domain on a list is refused at its dot, and told which list.
+        """
+        port, _ = start(self)
+        tables = TABLES.format(port=port, dbl="dbl.test") + LINKS
+        gateway = self.gateway(tables=tables, routes=ROUTES).start()
+        self.eventually(lambda: self.lists(gateway)["dbl"]["trouble"] == "", "not tested")
+        head = "From: x@good.example\r\nMessage-ID: <1@good.example>\r\n\r\n"
+        for host, expected in (("good.example", 250), ("bad.example", 550)):
+            with self.session(gateway, "mx.good.example") as client:
+                client.mail("x@good.example")
+                client.rcpt("ada@example.com")
+                code, words = client.data(f"{head}See https://{host}/offer today.\r\n")
+                self.assertEqual(code, expected, words)
+        self.assertIn(b"bad.example is listed by dbl, see https://dbl.example/bad.example", words)
 
     def test_one_process(self):
         """

@@ -44,6 +44,25 @@ class PageTests(SynchronousTestCase):
         for data in (b"", b"Subject: x\r\n\r\nHello\r\n", b"\r\n<b>", MANY):
             self.assertEqual(decode_page(encode_page(page_of(data))), page_of(data))
 
+    def test_all_readings(self):
+        """
+        What only some programs show as attached is listed too, with all names and with what it is;
+        it says which those are.
+        """
+        part = b"Content-Type: %s; name=%s\r\nContent-Disposition: attachment\r\n\r\n%s\r\n"
+        data = (
+            b"Content-Type: multipart/mixed; boundary=a\r\n"
+            b"Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+            b"--a\r\n" + part % (b"text/plain", b"one.txt", b"Hello") + b"--a--\r\n"
+            b"--b\r\n" + part % (b"image/png", b"two.exe", b"%PDF-1.4") + b"--b--\r\n"
+        )
+        found = {each.name: each for each in page_of(data).attachments}
+        self.assertEqual(set(found), {"one.txt", "two.exe"})
+        self.assertEqual(found["two.exe"].true_type, "pdf")
+        self.assertEqual({each.is_usual for each in found.values()}, {True, False})
+        page = page_of(b"Content-Type: multipart/mixed; boundary=a\r\n" + data)
+        self.assertEqual(len(page.attachments), 2)
+
     def test_bounds(self):
         """
         Of text, attachments and their names only so much is shown; it says that there is more.

@@ -222,6 +222,28 @@ class ExtractorTests(SynchronousTestCase):
         self.assertEqual(make_extractors(ImmediateThreads())[2].caps, Caps())
         self.assertEqual(section.unpacked_bytes, Caps().unpacked_bytes)
 
+    def test_languages(self):
+        """
+        C{languages} are those of the first page that shows text, else of the plain text; of a text
+        that says nothing there is none.
+        """
+        german = b"Wir haben den Termin verschoben, bitte sagen Sie uns, ob das so ist."
+        english = b"We have moved the meeting, please tell us if that is all right with you."
+        plain = b"Content-Type: text/plain\r\n\r\n%s\r\n"
+        page = b"Content-Type: text/html\r\n\r\n<p>%s</p>\r\n"
+        both = (
+            b"Content-Type: multipart/alternative; boundary=b\r\n\r\n"
+            b"--b\r\n" + plain % english + b"--b\r\n" + page % german + b"--b--\r\n"
+        )
+        for data, expected in (
+            (plain % english, ("en",)),
+            (page % german, ("de",)),
+            (both, ("de",)),
+            (both.replace(german, b" "), ("en",)),
+            (plain % b"12345", ()),
+        ):
+            self.assertEqual(self.fact("languages", MemoryMessage((data,))), [expected])
+
 
 class SeenTests(SynchronousTestCase):
     """

@@ -33,7 +33,9 @@ def worker(pid=11, **more):
     """
     upstreams = more.pop("upstreams", (UpstreamStatus("inbox", 0, 1, 2, 0),))
     sandbox = more.pop("sandbox", None)
-    own = WorkerStatus(more.pop("sessions", 3), 1000, 80 * 1024**2, upstreams, sandbox)
+    documents = more.pop("documents", None)
+    sessions = more.pop("sessions", 3)
+    own = WorkerStatus(sessions, 1000, 80 * 1024**2, upstreams, sandbox, documents)
     return evolve(WorkerSeen(pid, 1, True, True, 90.0, own), **more)
 
 

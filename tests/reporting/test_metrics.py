@@ -177,6 +177,8 @@ class ExposeTests(SynchronousTestCase):
         self.assertEqual(values["mailgate_ready",], 0)
         self.assertFalse([key for key in values if "outbox" in key[0] or "disk" in key[0]])
         unknown = SandboxStatus(None, (), "")
+        values = self.values(evolve(STATUS, workers=(worker(documents=HELD),)))
+        self.assertEqual(values["mailgate_sandbox_protection", "documents", "network"], 1)
         values = self.values(evolve(STATUS, sandbox=unknown, workers=(worker(sandbox=HELD),)))
         known = [key for key in values if "sandbox" in key[0]]
         self.assertEqual([key for key in known if "workers" not in key], [])

@@ -124,9 +124,11 @@ class OverviewTests(SynchronousTestCase):
             (weak, HELD, "held by limits, privileges, system calls; not by network, capabilities"),
         ):
             for sandboxes in ((one, other), (other, one)):
-                seen = [worker(pid, sandbox=each) for pid, each in enumerate(sandboxes, 11)]
-                rows = {row.part: row.words for row in overview(evolve(STATUS, workers=(*seen,)))}
-                self.assertEqual(rows["sandbox of workers"], said)
+                for field, part in (("sandbox", "workers"), ("documents", "documents")):
+                    seen = [worker(pid, **{field: each}) for pid, each in enumerate(sandboxes, 11)]
+                    shown = overview(evolve(STATUS, workers=(*seen,)))
+                    rows = {row.part: row.words for row in shown}
+                    self.assertEqual(rows[f"sandbox of {part}"], said)
 
     def test_upstreams(self):
         """

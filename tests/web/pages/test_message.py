@@ -178,6 +178,20 @@ class OneMessage(SynchronousTestCase):
         self.assertIn('<bdi class="mono">application/pdf</bdi>', page)
         self.assertIn('<td class="n" data-label="Size">3.0 kB</td>', page)
 
+    def test_attachments_of_some_programs(self):
+        """
+        What only some programs show as attached is listed, and said to be so; and what a file is by
+        its content, where that is known.
+        """
+        other = b"\r\n--c\r\nContent-Type: image/png; name=other.png\r\n\r\n%PDF-1.4\r\n--c--\r\n"
+        second = b"Content-Type: multipart/mixed; boundary=c\r\nX-Strange"
+        page = self.page(LETTER.replace(b"X-Strange", second, 1) + other)
+        row = page[page.index("Invoice\N{REPLACEMENT CHARACTER}fdp.exe") :]
+        self.assertIn("other.png", page)
+        self.assertEqual(page.count("only some programs show it"), 1)
+        self.assertIn('<td data-label="Is"><bdi class="mono">pdf</bdi></td>', page)
+        self.assertIn('<td data-label="Is"><bdi class="mono">text</bdi></td>', row)
+
     def test_many_attachments(self):
         """
         Of very many attachments a hundred are listed, and the number of the others.
