@@ -150,12 +150,16 @@ class Round:
         @return: C{None} when all have ended, as most do that need not wait; else a Deferred
             that fires when they have. Cancelling it cancels them.
         """
+        seconds, measure = self._clock.seconds, self._measure
+        began = seconds()
         for position, job in enumerate(self._jobs):
-            began = self._clock.seconds()
             answer = self._begin(job)
             if answer is not None:
                 return self._wait(job, answer, began, self._jobs[position + 1 :])
-            self._ran(job, began)
+            if measure is not None:
+                ended = seconds()  # and so the next one begins
+                measure(job.step.name, job.step.is_extractor, ended - began)
+                began = ended
         return None
 
     def _begin(self, job: Job) -> Deferred[Any] | None:
@@ -168,7 +172,8 @@ class Round:
             return None
         try:
             answer = job.step.run(job.subject.view)
-            if isinstance(answer, Deferred):
+            # Most find nothing, and the class of Deferreds asks in Python who is one of them.
+            if answer and isinstance(answer, Deferred):
                 return answer
             job.write(answer)
         except Exception as error:
