@@ -68,7 +68,10 @@ class Finding:
     """Whether it is reason enough for the action of a check in mode C{enforce}; else it counts."""
 
     check: str = field(default="", eq=False)
-    """The name of the check that saw it, set where findings are gathered; C{""}: not known."""
+    """
+    The name of the check that saw it; C{""}: not known. It is set where findings are gathered;
+    checks that find something in most messages set it themselves, which spares a copy.
+    """
 
     authentication: str = field(default="", eq=False)
     """
@@ -99,7 +102,7 @@ class Finding:
         """
         Give the same finding as that of a check.
         """
-        return self._copy(check, self.fact)
+        return self if self.check == check else self._copy(check, self.fact)
 
     def without_fact(self) -> Finding:
         """

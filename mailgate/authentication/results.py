@@ -132,7 +132,7 @@ def words(result: MethodResult) -> str:
     version = f"/{result.version}" if result.version != 1 else ""
     said = [f"reason={quoted(result.reason)}"] if result.reason else []
     said += [
-        f"{_keyword(each.type)}.{_keyword(each.name)}={quoted(each.value)}"
+        f"{_property(each.type, each.name)}={quoted(each.value)}"
         for each in result.properties
         if each.value
     ]
@@ -229,6 +229,11 @@ def _keyword(word: str) -> str:
     if not _KEYWORD.fullmatch(word):
         raise ValueError(f"{word!a} is no keyword")
     return word
+
+
+@lru_cache(maxsize=256)
+def _property(type: str, name: str) -> str:
+    return f"{_keyword(type)}.{_keyword(name)}"
 
 
 def _text(value: bytes) -> str:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from mailgate.pipeline.view import View
 
 _METHODS = ("spf", "dkim", "dmarc")
+_FIELDS = frozenset(name.lower() for name in NAMES.values())
 _SHOWN = 4
 """How many results of a method are told."""
 
@@ -79,7 +80,7 @@ class ArcCheck:
         Give what becomes of the chain, with its value as fact, or nothing where there is none.
         """
         headers: Headers = view.fact("fields")
-        if not any(map(headers.values, NAMES.values())) or not self.outside.has(view.session):
+        if headers.fields.keys().isdisjoint(_FIELDS) or not self.outside.has(view.session):
             return ()
         return at_once(self._check(view))
 

@@ -83,10 +83,12 @@ class BayesCheck:
         if score == 0:
             return ()
         if not judgement.is_trained:
-            return (Finding("BAYES_STRUCTURE", score, _untrained(judgement)),)
-        if score > 0:
-            return (Finding("BAYES_SPAM", score, _spam(judgement)),)
-        return (Finding("BAYES_HAM", score, _ham(judgement)),)
+            symbol, words = "BAYES_STRUCTURE", _untrained(judgement)
+        elif score > 0:
+            symbol, words = "BAYES_SPAM", _spam(judgement)
+        else:
+            symbol, words = "BAYES_HAM", _ham(judgement)
+        return (Finding(symbol, score, words, check=self.name),)
 
 
 def score_of(judgement: Judgement, section: Section) -> float:

@@ -80,7 +80,7 @@ class DkimCheck:
         taken = None if results is None else take_dkim(results)
         if taken is not None:
             return self._findings(taken, 0)
-        if not headers.values("DKIM-Signature"):
+        if "dkim-signature" not in headers.fields:
             return ()
         return at_once(self._check(view))
 
@@ -116,6 +116,7 @@ class DkimCheck:
             _SYMBOLS[dkim.result],
             self._score(dkim.result) if counts else 0.0,
             detail,
+            check=self.name,
             authentication=words(of_dkim(dkim)),
             fact=dkim,
         )

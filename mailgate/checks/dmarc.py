@@ -224,6 +224,7 @@ class DmarcCheck:
             f"DMARC fails: {dmarc.reason}" if is_failed else "",
             Kind.SPOOF if is_failed else None,
             is_enforced=bool(ours) or (is_failed and dmarc.policy is Policy.REJECT),
+            check=self.name,
             authentication=words(of_dmarc(dmarc)),
             fact=dmarc,
         )

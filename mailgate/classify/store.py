@@ -99,11 +99,14 @@ class Learned:
             return np.zeros(len(keys), np.int64), np.zeros(len(keys), np.int64)
         places = self._places(keys)
         is_known = self.keys.take(places, mode="clip") == keys
-        spam = self.spam_counts.take(places, mode="clip") * is_known
-        ham = self.ham_counts.take(places, mode="clip") * is_known
-        return spam.astype(np.int64), ham.astype(np.int64)
+        spam = self.spam_counts.take(places, mode="clip")
+        ham = self.ham_counts.take(places, mode="clip")
+        return (
+            np.multiply(spam, is_known, dtype=np.int64),
+            np.multiply(ham, is_known, dtype=np.int64),
+        )
 
-    def _places(self, keys: Keys) -> NDArray[np.int32]:
+    def _places(self, keys: Keys) -> NDArray[np.intp]:
         """
         Give for each of some keys the first place whose key is not less, or one behind the last.
 
@@ -112,20 +115,22 @@ class Learned:
         """
         starts, steps = self._buckets
         places = starts.take(keys >> _BUCKET_SHIFT)
-        for step in steps:
-            places += (self.keys.take(places + (step - 1), mode="clip") < keys) * step
+        for step, behind in steps:
+            places += (behind.take(places, mode="clip") < keys) * step
         return places
 
     @cached_property
-    def _buckets(self) -> tuple[NDArray[np.int32], list[np.int32]]:
+    def _buckets(self) -> tuple[NDArray[np.intp], list[tuple[np.intp, Keys]]]:
         """
-        Give where the keys with each beginning start, and the halving steps of a search among
-        the most that any beginning has.
+        Give where the keys with each beginning start, and the halving steps of a search among the
+        most that any beginning has: each with the keys from that on that it compares with the
+        first.
         """
         firsts = np.arange(1 << _BUCKET_BITS, dtype=np.uint32) << _BUCKET_SHIFT
-        starts = self.keys.searchsorted(firsts).astype(np.int32)
-        most = int(np.diff(starts, append=np.int32(len(self.keys))).max())
-        return starts, [np.int32(1 << bit) for bit in reversed(range(most.bit_length()))]
+        starts = self.keys.searchsorted(firsts)
+        most = int(np.diff(starts, append=len(self.keys)).max())
+        steps = [1 << bit for bit in reversed(range(most.bit_length()))]
+        return starts, [(np.intp(step), self.keys[step - 1 :]) for step in steps]
 
     def is_spam(self, identity: int) -> bool | None:
         """

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from itertools import accumulate, islice
 from zlib import crc32
 
@@ -46,7 +47,7 @@ class Tokens:
     ends: tuple[int, ...]
     """Where each group ends."""
 
-    _names: Callable[[int, int], str]
+    _names: Callable[[NDArray[np.intp]], Sequence[str]]
 
     def group(self, index: int) -> Keys:
         """
@@ -64,14 +65,14 @@ class Tokens:
         found: NDArray[np.bool_] = own.take(own.searchsorted(keys), mode="clip") == keys
         return found
 
-    def name(self, position: int) -> str:
+    def names(self, positions: NDArray[np.intp]) -> Sequence[str]:
         """
-        Say in words which token the key at a position stands for.
+        Say in words which tokens the keys at some positions stand for.
         """
-        return self._names(bisect_right(self.ends, position), self.keys.item(position))
+        return self._names(positions)
 
 
-def nameless(group: int, key: int) -> str:
+def nameless(positions: NDArray[np.intp]) -> Sequence[str]:
     """
     Stand for the names of tokens whose message is not at hand.
 
@@ -98,30 +99,32 @@ def tokens_of(reading: Reading) -> Tokens:
     of_words = wide_keys(kinds)
     starts = (0, *accumulate(len(hashes) for hashes, _ in kinds))
     of_words[starts[3] :] += _MARKS[1]
-    strings = (sender_tokens(reading), header_tokens(reading), link_tokens(reading))
+    groups = (sender_tokens(reading), header_tokens(reading), link_tokens(reading))
+    strings = [string for group in groups for string in group]
     of_strings = [
-        mark | crc32(token.encode("utf-8", "replace"), salt)
-        for mark, salt, tokens in zip(_STRING_MARKS, _SALTS, strings, strict=True)
-        for token in tokens
+        mark | key_of(string, salt)
+        for mark, salt, key_of, group in zip(_STRING_MARKS, _SALTS, _KEYS_OF, groups, strict=True)
+        for string in group
     ]
     # With its group above it, a key is sorted and left once among all of them as in its group.
-    marked = _distinct(np.concatenate((of_words, np.array(of_strings, np.uint64))))
+    made = np.concatenate((of_words, np.array(of_strings, np.uint64)))
+    marked = _distinct(made.copy())
     ends: tuple[int, ...] = tuple(marked.searchsorted(_MARKS[1:]).tolist())
 
-    def name(group: int, key: int) -> str:
-        if group >= 2:
-            salt = _SALTS[group - 2]
-            return next(s for s in strings[group - 2] if _hash(s, salt) == key)
-        # A key of this message is made of one of its words.
-        first, last = (0, starts[3]) if group == 0 else (starts[3], starts[6])
-        at = first + int((of_words[first:last] == _MARKS[group] + np.uint64(key)).argmax())
+    def names(positions: NDArray[np.intp]) -> Sequence[str]:
+        keys = marked.take(positions)
+        return list(map(name, (made == keys[:, np.newaxis]).argmax(axis=1).tolist()))
+
+    def name(at: int) -> str:
+        if at >= starts[6]:
+            return strings[at - starts[6]]
         kind = bisect_right(starts, at) - 1
         at -= starts[kind]
         source = reading.body if kind in (0, 3) else reading.title
         text = source.word(at) if kind < 3 else f"{source.word(at)} {source.word(at + 1)}"
         return f"{text} (subject)" if kind in (2, 5) else text
 
-    return Tokens(marked.astype(np.uint32), ends, name)
+    return Tokens(marked.astype(np.uint32), ends, names)
 
 
 _MARKS = np.arange(len(GROUPS) + 1, dtype=np.uint64) << np.uint64(32)
@@ -129,8 +132,12 @@ _STRING_MARKS: Sequence[int] = _MARKS[2:-1].tolist()
 _SALTS = tuple(crc32(name.encode()) for name in ("sender:", "header:", "link:"))
 
 
-def _hash(token: str, salt: int) -> int:
-    return crc32(token.encode("utf-8", "replace"), salt)
+def _key_of(string: str, salt: int) -> int:
+    return crc32(string.encode("utf-8", "replace"), salt)
+
+
+# The tokens of header sections are mostly the same ones; those of others are not.
+_KEYS_OF: Sequence[Callable[[str, int], int]] = (_key_of, lru_cache(maxsize=2048)(_key_of), _key_of)
 
 
 def _distinct(keys: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -132,16 +132,16 @@ def split(text: str) -> Words:
     sums = np.empty(len(data) + 1, np.uint64)
     sums[0] = 0
     running = sums[1:]
-    running[:] = np.frombuffer(data, np.uint8)
-    running += _ONE
+    np.add(np.frombuffer(data, np.uint8), _ONE, out=running)
     running *= _POWERS[: len(data)]
     running.cumsum(out=running)
     hashes = (sums.take(ends) - sums.take(starts)) * _INVERSES.take(starts)
     times = _times(hashes)
     if times:
-        kept = np.ones(len(hashes), np.bool_)
-        kept[times] = False
-        starts, ends, hashes = starts[kept], ends[kept], hashes[kept]
+        is_kept = np.ones(len(hashes), np.bool_)
+        is_kept[times] = False
+        kept = is_kept.nonzero()[0]
+        starts, ends, hashes = starts.take(kept), ends.take(kept), hashes.take(kept)
     return Words(data, starts, ends, hashes)
 
 

@@ -86,6 +86,14 @@ class Headers:
             values[-1] = b"".join((values[-1], *folded))
         return cls(fields, end, oddity)
 
+    @classmethod
+    def of_part(cls, section: bytes) -> Headers:
+        """
+        Read the header section of a part. The parts of nearly all messages begin with one of the
+        same few, so it may be one that was read before, with what was made of it.
+        """
+        return _of_part_again(section) if len(section) <= _SHORT_SECTION else cls.parse(section)
+
     def once(self, make: Callable[[Headers], T]) -> T:
         """
         Give what a function makes of these fields; whoever asks next gets the same.
@@ -110,6 +118,10 @@ class Headers:
         """
         values = self.fields.get(name.lower())
         return decode(values[0].strip(b" \t")) if values else ""
+
+
+_SHORT_SECTION = 160
+_of_part_again = lru_cache(maxsize=512)(Headers.parse)
 
 
 def _oddity(section: bytes, lines: list[bytes]) -> str:

@@ -241,7 +241,7 @@ class _Walk:
         """
         Take some tokens, each with the text that follows it.
         """
-        shown, names = self._shown, _NAMES
+        shown, names, stack = self._shown, _NAMES, self._stack
         of_each = (tokens[at::_GROUPS] for at in range(_GROUPS))
         for raw, slash, name, attributes, text in zip(*of_each, strict=True):
             if name is None:
@@ -252,13 +252,18 @@ class _Walk:
                 if kind is None:
                     name = name.lower()
                     kind = names.get(name, 0)
-                if kind & _SPECIAL or attributes or self._stack:
+                if attributes or kind & _SPECIAL or stack:
                     self._tag(name, kind, slash, attributes or "")
+                elif text and kind == _BREAK:
+                    # Half of all tags: <p>, </td>, <tr>.
+                    shown += "\n", text
+                    self._may_split = False
+                    continue
                 if kind & _BREAK:
                     shown.append("\n")
                     self._may_split = False
             if text:
-                if self._stack or self._may_split:
+                if stack or self._may_split:
                     self._say(text)
                 else:
                     shown.append(text)

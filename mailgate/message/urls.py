@@ -108,8 +108,7 @@ def parse_link(target: str) -> Link | None:
     if web is None:  # it cannot be, as everything in the pattern is optional
         return None
     name, port, path, query = web.groups()
-    host = clean_host(name)
-    is_bare = is_address(host)
+    host, is_bare, owner = _host_again(name) if len(name) <= _SHORT else _host(name)
     return Link(
         scheme,
         host,
@@ -117,8 +116,22 @@ def parse_link(target: str) -> Link | None:
         (path or "").replace("\\", "/"),
         _names(query) if query else (),
         is_bare,
-        host if is_bare else organisation(host),
+        owner,
     )
+
+
+def _host(name: str) -> tuple[str, bool, str]:
+    """
+    Give a host as it is compared, whether it is an address, and its organisational domain.
+    """
+    host = clean_host(name)
+    is_bare = is_address(host)
+    return host, is_bare, host if is_bare else organisation(host)
+
+
+# The links of a message mostly lead to few hosts, and those of many messages to the same ones.
+_SHORT = 64
+_host_again = lru_cache(maxsize=2048)(_host)
 
 
 def _names(query: str) -> tuple[str, ...]:

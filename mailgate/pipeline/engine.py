@@ -375,7 +375,7 @@ class TransactionJudge(_Judge):
         )
         whole = [Subject(view, self._results, self._facts)]
         each = []
-        if any(step.scope is Scope.RECIPIENT for step in steps):
+        if pipeline.plan.has_each[phase]:
             each = [self._subject(view, recipient) for recipient in _one_of_each_owner(recipients)]
         jobs = [
             Job(step, subject)

@@ -69,6 +69,9 @@ class Plan:
     after one of these.
     """
 
+    has_each: tuple[bool, ...] = field(init=False)
+    """By phase, whether some of its steps run once for each owner among the recipients."""
+
     message: tuple[tuple[Phase, Phase], ...] = field(init=False)
     """
     The phases of a message that have steps, each with the phase as which its end counts:
@@ -93,6 +96,10 @@ class Plan:
                         facts.add(step.name)
             phases.append(frozenset(found))
         return tuple(phases)
+
+    @has_each.default
+    def _steps_of_each(self) -> tuple[bool, ...]:
+        return tuple(any(step.scope is Scope.RECIPIENT for step in each) for each in self.steps)
 
     @message.default
     def _message_phases(self) -> tuple[tuple[Phase, Phase], ...]:

@@ -174,7 +174,8 @@ class Round:
             return None
         try:
             answer = job.step.run(job.subject.view)
-            if isinstance(answer, Deferred):
+            # Most find nothing, and the class of Deferreds asks in Python who is one of them.
+            if answer and isinstance(answer, Deferred):
                 return answer
             job.write(answer)
         except Exception as error:

@@ -139,10 +139,10 @@ class Policy:
         if phase >= Phase.RCPT and by_sum is not Action.ACCEPT:
             reasons = tuple(f.public for f in seen if f.public and f.score > 0)
             wishes.append(_Wish(by_sum, _heaviest_kind(seen), reasons))
-        if phase is not Phase.END:
+        if wishes and phase is not Phase.END:
             wishes = [wish for wish in wishes if wish.action in (Action.DEFER, Action.REJECT)]
         recipients = () if recipient is None else (recipient,)
-        action = strongest(wish.action for wish in wishes)
+        action = strongest([wish.action for wish in wishes]) if wishes else Action.ACCEPT
         if action is Action.ACCEPT and phase is not Phase.END:
             # Nothing is decided, so nothing of it is kept, and there are several of these.
             return Verdict(Action.ACCEPT, tuple(seen), total, recipients)

@@ -60,7 +60,7 @@ def tokens(*groups):
     keys = [sorted(set(group)) for group in (*groups, *[()] * (5 - len(groups)))]
     ends = tuple(int(end) for end in np.cumsum([len(group) for group in keys]))
     flat = np.array([key for group in keys for key in group], np.uint32)
-    return Tokens(flat, ends, lambda group, key: f"{group}:{key}")
+    return Tokens(flat, ends, lambda positions: [f"token {at}" for at in positions.tolist()])
 
 
 def lesson(what, identity, *groups, signals=(), day=20_000):

@@ -118,6 +118,16 @@ class HeadersTests(SynchronousTestCase):
             headers.text(name)
         decode(data)
 
+    @given(st.binary(max_size=300), st.sampled_from([b"", b"Content-Type: text/html\r\n\r\n"]))
+    def test_of_part(self, data, begin):
+        """
+        The header section of a part is read like any other, whoever had the same one before.
+        """
+        first, again = Headers.of_part(begin + data), Headers.of_part(begin + data)
+        read = Headers.parse(begin + data)
+        for headers in (first, again):
+            self.assertEqual((headers, headers.oddity), (read, read.oddity))
+
     def test_a11_bounded(self):
         """
         Of a value of a megabyte only the beginning is decoded.

@@ -115,6 +115,15 @@ class OrderTests(SynchronousTestCase):
         plan = make_plan([ScriptedCheck("a"), ScriptedCheck("b", phase=Phase.BODY)], ())
         self.assertEqual(plan.message, ((Phase.HEADERS, Phase.HEADERS), (Phase.BODY, Phase.END)))
 
+    def test_has_each(self):
+        """
+        It is known of which phases some steps run once for each owner.
+        """
+        each = ScriptedCheck("a", phase=Phase.BODY, scope=Scope.RECIPIENT)
+        whole = ScriptedCheck("b", phase=Phase.HEADERS, scope=Scope.TRANSACTION)
+        plan = make_plan([each, whole], ())
+        self.assertEqual([phase for phase in Phase if plan.has_each[phase]], [Phase.BODY])
+
 
 class MistakeTests(SynchronousTestCase):
     """

@@ -82,7 +82,8 @@ def first_of(headers: Headers, default: str) -> Described:
     """
     Read the fields as most programs do: the first of several, by the grammar.
     """
-    return _described(headers, default, _first)
+    described = headers.once(_first_of)
+    return described if described.type else described._replace(type=default)
 
 
 def last_of(headers: Headers, default: str) -> Described:
@@ -90,6 +91,10 @@ def last_of(headers: Headers, default: str) -> Described:
     Read the last of several fields, and the last of several parameters.
     """
     return _described(headers, default, _last)
+
+
+def _first_of(headers: Headers) -> Described:
+    return _described(headers, "", _first)
 
 
 def _described(headers: Headers, default: str, take: Callable[[Headers, str], Value]) -> Described:

@@ -8,14 +8,14 @@ says so in words.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from attrs import define, frozen
 
 from mailgate.message.encoding import decode_body, measure
 from mailgate.message.header import Headers
 from mailgate.message.mime import regular
-from mailgate.message.mime.manner import USUAL, VALUES_READ, Described, Manner
+from mailgate.message.mime.manner import USUAL, VALUES_READ, Described, Manner, first_of
 from mailgate.message.mime.parts import Limits, Parsed, Part, TextPart
 from mailgate.message.parameters import VALUE_LIMIT
 from mailgate.message.text import characters, is_slow
@@ -149,7 +149,7 @@ class _Reader:
         data = self._data
         window = min(len(data), at + self._limits.header_bytes, at + self._header_left)
         if data.startswith(b"\r\n", at):
-            return Headers.parse(b"\r\n"), at + 2
+            return Headers.of_part(b"\r\n"), at + 2
         # Where none was found it is not looked for again, which would take quadratic time.
         end = data.find(b"\r\n\r\n", max(at, self._no_empty_until - 3), window)
         if end < 0:
@@ -164,7 +164,7 @@ class _Reader:
         if self._manner.ends_early:
             return self._cut(at, body)
         self._header_left -= body - at
-        return Headers.parse(data[at:body]), body
+        return Headers.of_part(data[at:body]), body
 
     def _cut(self, at: int, body: int) -> tuple[Headers, int]:
         """
@@ -265,10 +265,8 @@ class _Reader:
         """
         Look whether the header section of a part is regular.
         """
-        doubts = regular.of_fields(headers, described.values, described.names)
-        if doubts:
-            for doubt in doubts:
-                self._doubt(doubt)
+        for doubt in headers.once(_doubts):
+            self._doubt(doubt)
         kind = described.type
         if kind.startswith("multipart/"):
             if not described.boundaries:
@@ -404,6 +402,11 @@ class _Reader:
             self._doubt("a boundary is missing")
         elif self._data.count(b"--" + ended.boundaries[0]) != ended.separators:
             self._doubt("a boundary stands where it does not belong")
+
+
+def _doubts(headers: Headers) -> Sequence[str]:
+    described = first_of(headers, "")
+    return regular.of_fields(headers, described.values, described.names)
 
 
 @frozen
