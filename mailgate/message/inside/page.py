@@ -28,7 +28,7 @@ _SCRIPT_LINKS = 50
 _RUNS = 20
 """How many long runs of base64 are looked at."""
 
-_RUN = re.compile(rb"[A-Za-z0-9+/]{400}[A-Za-z0-9+/]*={0,2}")
+_RUN = re.compile(rb"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{400}[A-Za-z0-9+/]*={0,2}")
 _ENCODED = re.compile(rb"[A-Za-z0-9+/=%\\,_-]{1000}")
 _SCRIPT = re.compile(
     rb"<script\b|\bon(?:load|error|click|mouse\w{1,10}|focus|toggle)\s*=|javascript:"
@@ -41,9 +41,9 @@ _HANDING = re.compile(
     rb"mssave(?:oropen)?blob|createobjecturl|new\s+blob\b|\.download\b|\sdownload\b|navigator\.mssave"
 )
 _WRITING = re.compile(rb"document\.write|\beval\s*\(|new\s+function\b|\binnerhtml\b|\bsrcdoc\b")
-_REFRESH = re.compile(
-    rb"<meta\b[^>]{0,200}http-equiv\s*=\s*[\"']?refresh[^>]{0,200}?url\s*=\s*[\"']?([^\"'>]{1,1000})"
-)
+_META = re.compile(rb"<meta\b[^>]{0,1500}")
+_REFRESH = re.compile(rb"http-equiv\s*=\s*[\"']?refresh")
+_REFRESHED = re.compile(rb"\burl\s*=\s*[\"']?([^\"'>]{1,1000})")
 _LOCATION = re.compile(
     rb"location(?:\.href)?\s*=\s*[\"'`](https?:[^\"'`\s]{1,1000})"
     rb"|location\.(?:replace|assign)\s*\(\s*[\"'`](https?:[^\"'`\s]{1,1000})"
@@ -101,13 +101,10 @@ def _follow(data: bytes, small: bytes, look: Look, path: tuple[str, ...]) -> Non
     """
     Find where it leads: by itself, by its links, and by addresses in its scripts.
     """
-    for pattern in (_REFRESH, _LOCATION):
-        match = pattern.search(small)
-        if match is not None:
-            (begin, end) = next(match.span(i) for i in range(1, pattern.groups + 1) if match[i])
-            target = unescape(data[begin:end].decode("utf-8", "replace")).strip()
-            look.lead(target)
-            look.see(SignKind.REDIRECT, f"leads on by itself to {target[:200]}", path)
+    for begin, end in filter(None, (_refresh(small), _location(small))):
+        target = unescape(data[begin:end].decode("utf-8", "replace")).strip()
+        look.lead(target)
+        look.see(SignKind.REDIRECT, f"leads on by itself to {target[:200]}", path)
     text = data[:_HTML_LIMIT].decode("utf-8", "replace")
     page = read_html(text)
     if page.passwords or (b"<input" in small and b'type="password"' in small):
@@ -117,3 +114,23 @@ def _follow(data: bytes, small: bytes, look: Look, path: tuple[str, ...]) -> Non
     for link in islice(links_in(text), _SCRIPT_LINKS):
         if "w3.org/" not in link.lower():
             look.lead(link)
+
+
+def _refresh(small: bytes) -> tuple[int, int] | None:
+    """
+    Find the target of the first C{meta} element that leads on by itself.
+    """
+    for element in _META.finditer(small):
+        if _REFRESH.search(element[0]):
+            target = _REFRESHED.search(small, *element.span())
+            if target is not None:
+                return target.span(1)
+    return None
+
+
+def _location(small: bytes) -> tuple[int, int] | None:
+    """
+    Find the first address to which a script leads on.
+    """
+    match = _LOCATION.search(small)
+    return match and match.span(match.lastindex or 0)
