@@ -27,6 +27,7 @@ from mailgate.checks.names import NamesCheck
 from mailgate.checks.penalty import PenaltyCheck
 from mailgate.checks.rates import RatesCheck
 from mailgate.checks.reputation import ReputationCheck
+from mailgate.checks.rules import RulesCheck
 from mailgate.checks.spf import SpfCheck
 from mailgate.checks.subjects import SubjectsCheck
 from mailgate.checks.traps import TrapsCheck
@@ -48,6 +49,7 @@ CHECKS: Mapping[str, Callable[[Settings, Known], ICheck]] = {
     "mime": lambda settings, known: MimeCheck.from_settings(settings),
     "links": lambda settings, known: LinksCheck.from_settings(settings),
     "html": lambda settings, known: HtmlCheck.from_settings(settings),
+    "rules": lambda settings, known: RulesCheck.from_settings(settings, known.classifier),
     "lists": lambda settings, known: ListsCheck.from_settings(settings, known.lists),
     "bayes": lambda settings, known: BayesCheck.from_settings(settings, known.classifier),
     "dnslists": lambda settings, known: DnsListsCheck.from_settings(

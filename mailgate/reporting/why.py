@@ -38,6 +38,7 @@ TITLES: Mapping[str, str] = {
     "penalty": "What came from there lately",
     "rates": "How much was sent",
     "reputation": "Name of the sender here",
+    "rules": "What it says",
     "spf": "SPF of the sender",
     "subjects": "The same subject again",
     "traps": "Traps",

@@ -11,21 +11,35 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_WIDTHLESS = re.compile("[\u00ad\u0300-\u036f\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufe00-\ufe0f\ufeff]+")
+_WIDTHLESS = re.compile(
+    "[\u00ad\u0300-\u036f\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufe00-\ufe0f\ufeff]+"
+)
 """
 Characters of no width, and accents once they stand apart.
 """
 
 _LETTERS = str.maketrans(
-    {"ß": "ss", "ł": "l", "ø": "o", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i", "ð": "d", "þ": "th"}
+    {
+        "ß": "ss",
+        "ł": "l",
+        "ø": "o",
+        "đ": "d",
+        "æ": "ae",
+        "œ": "oe",
+        "\u0131": "i",
+        "ð": "d",
+        "þ": "th",
+    }
 )
 """Letters of Latin scripts that are no letter with an accent."""
 
 _TWO_SCRIPTS = re.compile("[a-z][\u0370-\u052f]|[\u0370-\u052f][a-z]")
 _WORD = re.compile("[a-z\u0370-\u052f]+")
 _LOOK_ALIKES = str.maketrans(
-    "αβγεζηικνορτυχωавгеёзіїјкмнорстухѕԁԛԝһҽьпл",
-    "abyeznikvoptuxwabreeziijkmhopctyxsdqwhebnn",
+    "\u03b1\u03b2\u03b3\u03b5\u03b6\u03b7\u03b9\u03ba\u03bd\u03bf\u03c1\u03c4\u03c5\u03c7"
+    "\u03c9\u0430\u0432\u0433\u0435\u0437\u0456\u0458\u043a\u043c\u043d\u043e\u0440\u0441"
+    "\u0442\u0443\u0445\u0455\u0501\u051b\u051d\u04bb\u04bd\u044c\u043f\u043b",
+    "abyeznikvoptuxwabrezijkmhopctyxsdqwhebnn",
 )
 """Greek and Cyrillic letters, in lower case, and the Latin ones that they are taken for."""
 

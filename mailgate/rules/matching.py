@@ -1,0 +1,195 @@
+"""
+Which rules of a set hold of a message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+from attrs import frozen
+
+from mailgate.config.problem import ConfigurationError, Problem, as_toml
+from mailgate.rules.compile import Patterns, Unusable, compile_patterns
+from mailgate.rules.condition import Condition
+from mailgate.rules.format import Rule, RuleSet
+from mailgate.rules.language import languages_of
+
+_BEFORE, _BEHIND = 52, 24
+"""Bytes that are quoted before and behind the end of what was found."""
+
+_LONGEST_WORD = 16
+"""How far the beginning of a word is looked for."""
+
+
+@frozen
+class Hit:
+    """
+    A rule that holds.
+    """
+
+    rule: Rule
+    quote: str
+    """What was found, with what stands around it; C{""} where nothing was."""
+
+
+class Matcher:
+    """
+    Looks for the rules of a set.
+    """
+
+    def __init__(self, rules: RuleSet) -> None:
+        """
+        Compile their patterns, which takes a second for some hundreds.
+
+        @raise ConfigurationError: some patterns cannot be used.
+        """
+        self.rules = rules
+        self._ordered = tuple(rules.rules.values())
+        places: dict[str, dict[str, list[int]]] = {}
+        for index, rule in enumerate(self._ordered):
+            for pattern in rule.patterns:
+                by_place = places.setdefault(pattern, {})
+                for place in rule.where:
+                    by_place.setdefault(place, []).append(index)
+        self._patterns = _compiled(tuple(places), self._ordered)
+        self._indices = tuple(places.values())
+        """For each pattern, by place, which rules look for it there."""
+        self.places = tuple(dict.fromkeys(p for rule in self._ordered for p in _places(rule)))
+        """All places that are looked at."""
+        self._conditions: Mapping[int, Condition] = {
+            index: rule.when for index, rule in enumerate(self._ordered) if rule.when is not None
+        }
+        self._depending, self._always = self._dependencies()
+
+    def match(
+        self, texts: Iterable[tuple[str, bytes]], has_fact: Callable[[str], bool]
+    ) -> Sequence[Hit]:
+        """
+        Give the rules that hold, those of score 0 among them.
+
+        @param texts: the places that are not empty, as L{mailgate.rules.texts.texts_of} gives them.
+        @param has_fact: tells whether a fact holds; it is asked only where that matters.
+        @raise mailgate.rules.compile.Failed: the patterns could not be looked for.
+        """
+        found: dict[int, tuple[bytes, int]] = {}
+        spoken = b""
+        for place, text in texts:
+            for pattern, end in self._patterns.find(text):
+                for index in self._indices[pattern].get(place, ()):
+                    found.setdefault(index, (text, end))
+            if place == "text":
+                spoken = text
+        if found:
+            self._leave_other_languages(found, spoken)
+        elif not self._always:
+            return ()
+        return self._judged(found, has_fact)
+
+    def _leave_other_languages(self, found: dict[int, tuple[bytes, int]], spoken: bytes) -> None:
+        bound = [index for index in found if self._ordered[index].languages]
+        if bound:
+            languages = languages_of(spoken)
+            for index in bound if languages else ():
+                if languages.isdisjoint(self._ordered[index].languages):
+                    del found[index]
+
+    def _judged(
+        self, found: Mapping[int, tuple[bytes, int]], has_fact: Callable[[str], bool]
+    ) -> Sequence[Hit]:
+        ordered = self._ordered
+        hits = {
+            ordered[index].symbol: Hit(ordered[index], _around(*where))
+            for index, where in found.items()
+        }
+        candidates = set(self._always)
+        for index in found:
+            candidates |= self._depending[index]
+        names = _Names(hits, has_fact)
+        # They are in such an order that each comes behind those of which it speaks.
+        for index in sorted(candidates):
+            when, rule = self._conditions[index], ordered[index]
+            if when.holds(names):
+                quotes = (hits[name].quote for name in sorted(when.names) if name in hits)
+                hits[rule.symbol] = Hit(rule, next(filter(None, quotes), ""))
+        return tuple(hits.values())
+
+    def _dependencies(self) -> tuple[Sequence[frozenset[int]], frozenset[int]]:
+        """
+        Give for each rule the conditions that may hold once it does, and those that may hold
+        where no pattern was found.
+        """
+        index_of = {rule.symbol: index for index, rule in enumerate(self._ordered)}
+        users: list[set[int]] = [set() for _ in self._ordered]
+        always: set[int] = set()
+        for index, condition in self._conditions.items():
+            triggers = condition.triggers
+            if triggers is None or any(not name.isupper() for name in triggers):
+                always.add(index)
+            for name in condition.names:
+                if name in index_of:
+                    users[index_of[name]].add(index)
+        reached: list[frozenset[int]] = [frozenset()] * len(users)
+        for index in reversed(range(len(users))):
+            reached[index] = frozenset(users[index]).union(*(reached[i] for i in users[index]))
+        return reached, frozenset(always).union(*(reached[index] for index in always))
+
+
+class _Names:
+    """
+    What holds: the symbols that were found, and facts, which are asked for when they matter.
+    """
+
+    def __init__(self, hits: Mapping[str, Hit], has_fact: Callable[[str], bool]) -> None:
+        self._hits = hits
+        self._has_fact = has_fact
+
+    def __contains__(self, name: object) -> bool:
+        if name in self._hits:
+            return True
+        return isinstance(name, str) and not name.isupper() and self._has_fact(name)
+
+
+def _places(rule: Rule) -> Iterator[str]:
+    # A rule that is bound to languages needs the text, to know which it is in.
+    if rule.patterns:
+        yield from rule.where
+        if rule.languages:
+            yield "text"
+
+
+def _compiled(patterns: tuple[str, ...], rules: Iterable[Rule]) -> Patterns:
+    try:
+        return compile_patterns(patterns)
+    except Unusable as error:
+        reasons = dict(error.reasons)
+        raise ConfigurationError(
+            [
+                Problem(
+                    rule.file,
+                    f"[rule.{rule.symbol}]",
+                    "patterns",
+                    as_toml(pattern),
+                    f"cannot be used: {reasons[pattern]}",
+                )
+                for rule in rules
+                for pattern in rule.patterns
+                if pattern in reasons
+            ]
+        ) from None
+
+
+def _around(text: bytes, end: int) -> str:
+    """
+    Give what stands around the end of what was found, in the same line, in whole words.
+    """
+    line = text.rfind(b"\n", 0, end) + 1
+    line_end = text.find(b"\n", end)
+    line_end = len(text) if line_end < 0 else line_end
+    start, stop = max(line, end - _BEFORE), min(line_end, end + _BEHIND)
+    if start > line:
+        space = text.find(b" ", start, min(start + _LONGEST_WORD, end))
+        start = space + 1 if space >= 0 else start
+    if stop < line_end:
+        space = text.rfind(b" ", max(end, stop - _LONGEST_WORD), stop)
+        stop = space if space >= 0 else stop
+    return text[start:stop].decode("utf-8", "ignore")
