@@ -23,7 +23,7 @@ from mailgate.checks.mime import MimeCheck
 from mailgate.checks.spf import SpfCheck
 from mailgate.checks.words import quote
 from mailgate.classify.classifier import Classifier, signals_of
-from mailgate.classify.reading import Mailbox
+from mailgate.classify.reading import sender_of
 from mailgate.classify.signals import INDEX as SIGNALS
 from mailgate.config.checks import RulesCheck as Section
 from mailgate.config.model import Settings
@@ -75,7 +75,7 @@ class RulesCheck:
     phase = Phase.BODY
     scope = Scope.TRANSACTION
     after = (*(check.name for check in _OTHERS), "bayes")
-    needs = ("fields", "content", "places", "files")
+    needs = ("content", "places", "files")
 
     @classmethod
     def from_settings(cls, settings: Settings, classifier: Classifier) -> RulesCheck:
@@ -102,13 +102,11 @@ class RulesCheck:
         return looking.addCallback(lambda _: self._look(view))
 
     def _look(self, view: View) -> Sequence[Finding]:
-        headers, parsed = view.fact("fields"), view.fact("content").parsed
-        sender = Mailbox.parse(next(iter(headers.values("from")), b""))
+        parsed = view.fact("content").parsed
         texts = texts_of(
             self.matcher.places,
-            headers,
-            parsed.seen,
-            sender.name,
+            parsed,
+            sender_of(parsed.headers).name,
             (place.address for place in view.fact("places").places),
             (name for file in view.fact("files").files for name in file.names),
         )

@@ -27,7 +27,9 @@ SETS = Path(__file__).parent / "sets"
 """The rules that come with mailgate."""
 
 _HIGHEST = 100
-_LONGEST_PATTERN = 2_000
+LONGEST_PATTERN = 10_000
+"""Characters of a pattern."""
+
 _LONGEST_WORDS = 300
 _SYMBOL = re.compile(r"[A-Z][A-Z0-9_]{1,59}")
 _GROUP = re.compile(r"[a-z][a-z0-9_]{0,59}")
@@ -325,8 +327,8 @@ class _Fields:
         patterns = []
         for pattern in self.strings("patterns", None, "any of which is enough"):
             try:
-                if len(pattern) > _LONGEST_PATTERN:
-                    raise ValueError(f"is longer than {_LONGEST_PATTERN:,} characters")
+                if len(pattern) > LONGEST_PATTERN:
+                    raise ValueError(f"is longer than {LONGEST_PATTERN:,} characters")
                 patterns.append(fold_pattern(pattern))
             except ValueError as error:
                 self.complain("patterns", pattern, str(error))

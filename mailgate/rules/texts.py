@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 
-from mailgate.message.header import Headers, decode
-from mailgate.message.seen import Seen
+from mailgate.message.header import decode
+from mailgate.message.mime import Parsed
 from mailgate.rules.fold import fold
 from mailgate.rules.format import HEADER
 
@@ -20,8 +20,7 @@ _FIELDS = 20
 
 def texts_of(
     wanted: Collection[str],
-    headers: Headers,
-    seen: Seen,
+    parsed: Parsed,
     name: str,
     links: Iterable[str],
     attachments: Iterable[str],
@@ -33,6 +32,7 @@ def texts_of(
     @param links: where the message leads.
     @param attachments: the names of its files.
     """
+    headers, seen = parsed.headers, parsed.seen
     for place in wanted:
         if place == "text":
             lines: Iterable[str] = (seen.plain, *(page.text for page in seen.pages))
