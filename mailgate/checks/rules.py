@@ -5,7 +5,7 @@ over what other checks have seen.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -22,13 +22,13 @@ from mailgate.checks.links import LinksCheck
 from mailgate.checks.mime import MimeCheck
 from mailgate.checks.spf import SpfCheck
 from mailgate.checks.words import quote
-from mailgate.classify.classifier import Classifier, signals_of
+from mailgate.classify.classifier import signals_of
 from mailgate.classify.reading import sender_of
 from mailgate.classify.signals import INDEX as SIGNALS
 from mailgate.config.checks import RulesCheck as Section
 from mailgate.config.model import Settings
 from mailgate.finding import Finding
-from mailgate.interfaces import ICheck, MaybeDeferred, Phase, Scope
+from mailgate.interfaces import ICheck, IThreads, MaybeDeferred, Phase, Scope
 from mailgate.rules.format import Group, RuleSet, built_in, load
 from mailgate.rules.matching import Hit, Matcher
 from mailgate.rules.texts import texts_of
@@ -55,6 +55,9 @@ _SEEN_BY = {symbol.lower(): (check.name, symbol) for check in _OTHERS for symbol
 FACTS = frozenset((*_SEEN_BY, *SIGNALS))
 """All facts that conditions may speak of."""
 
+_AT_ONCE = 16 * 1024
+"""Characters of text of a message that is judged without a thread."""
+
 _FINDINGS = 40
 """How many rules are told of a message: those that count most."""
 
@@ -67,7 +70,7 @@ class RulesCheck:
     """
 
     matcher: Matcher
-    classifier: Classifier
+    threads: IThreads | None
     symbols: frozenset[str]
     deadline: float
 
@@ -78,42 +81,52 @@ class RulesCheck:
     needs = ("content", "places", "files")
 
     @classmethod
-    def from_settings(cls, settings: Settings, classifier: Classifier) -> RulesCheck:
+    def from_settings(cls, settings: Settings, threads: IThreads | None) -> RulesCheck:
         """
         Make the check of a configuration.
 
+        @param threads: where messages with much text are made ready; without, at once.
         @raise ConfigurationError: rules cannot be used.
         """
         section = settings.checks.rules
         matcher = Matcher(load_rules(section))
         symbols = frozenset(s for s, rule in matcher.rules.rules.items() if rule.score)
-        return cls(matcher, classifier, symbols, section.deadline)
+        return cls(matcher, threads, symbols, section.deadline)
 
     def check(self, view: View) -> MaybeDeferred[Sequence[Finding]]:
         """
         Give a finding for each rule that holds and counts.
         """
-        if self.matcher.rules.facts.isdisjoint(SIGNALS):
-            return self._look(view)
-        # They are looked for only if they matter, but a long message not on the reactor.
-        looking = self.classifier.prepare(view.fact("content").parsed)
-        if looking is None:
-            return self._look(view)
-        return looking.addCallback(lambda _: self._look(view))
+        texts = view.fact("content").parsed.texts
+        if self.threads is None or sum([len(text.characters) for text in texts]) <= _AT_ONCE:
+            return self._look(view, self._texts(view))
+        return self.threads.run(self._prepare, view).addCallback(
+            lambda made: self._look(view, made)
+        )
 
-    def _look(self, view: View) -> Sequence[Finding]:
+    def _prepare(self, view: View) -> Sequence[tuple[str, bytes]]:
+        """
+        Do what takes long with much text: all but to look for the patterns.
+        """
+        if not self.matcher.rules.facts.isdisjoint(SIGNALS):
+            signals_of(view.fact("content").parsed)
+        return list(self._texts(view))
+
+    def _texts(self, view: View) -> Iterator[tuple[str, bytes]]:
         parsed = view.fact("content").parsed
-        texts = texts_of(
+        return texts_of(
             self.matcher.places,
             parsed,
             sender_of(parsed.headers).name,
             (place.address for place in view.fact("places").places),
             (name for file in view.fact("files").files for name in file.names),
         )
+
+    def _look(self, view: View, texts: Iterable[tuple[str, bytes]]) -> Sequence[Finding]:
         hits = self.matcher.match(texts, _facts_of(view))
         if not hits:
             return ()
-        findings = list(_counted(hits, self.matcher.rules))
+        findings = _counted(hits, self.matcher.rules)
         return sorted(findings, key=lambda finding: -abs(finding.score))[:_FINDINGS]
 
 

@@ -49,7 +49,7 @@ CHECKS: Mapping[str, Callable[[Settings, Known], ICheck]] = {
     "mime": lambda settings, known: MimeCheck.from_settings(settings),
     "links": lambda settings, known: LinksCheck.from_settings(settings),
     "html": lambda settings, known: HtmlCheck.from_settings(settings),
-    "rules": lambda settings, known: RulesCheck.from_settings(settings, known.classifier),
+    "rules": lambda settings, known: RulesCheck.from_settings(settings, known.threads),
     "lists": lambda settings, known: ListsCheck.from_settings(settings, known.lists),
     "bayes": lambda settings, known: BayesCheck.from_settings(settings, known.classifier),
     "dnslists": lambda settings, known: DnsListsCheck.from_settings(

@@ -38,18 +38,9 @@ class Classifier:
         """
         Judge a message.
         """
-        threads = self._threads_for(parsed)
-        if threads is None:
+        if self._threads is None or sum(len(t.characters) for t in parsed.texts) <= AT_ONCE:
             return self.judge_at_once(parsed)
-        return threads.run(self.judge_at_once, parsed)
-
-    def prepare(self, parsed: Parsed) -> Deferred[frozenset[str]] | None:
-        """
-        Look for the signals of a message with much text in a thread; nothing to wait for where
-        they can be asked for at once.
-        """
-        threads = self._threads_for(parsed)
-        return None if threads is None else threads.run(signals_of, parsed)
+        return self._threads.run(self.judge_at_once, parsed)
 
     def judge_at_once(self, parsed: Parsed) -> Judgement:
         """
@@ -57,10 +48,6 @@ class Classifier:
         """
         learned = self.learned
         return judge(parsed.once(evidence_of), learned, learned.regression)
-
-    def _threads_for(self, parsed: Parsed) -> IThreads | None:
-        is_long = sum([len(text.characters) for text in parsed.texts]) > AT_ONCE
-        return self._threads if is_long else None
 
 
 def signals_of(parsed: Parsed) -> frozenset[str]:

@@ -105,7 +105,17 @@ def test(arguments: Arguments) -> int:
         say(json.dumps({"rules": rows, "facts": known}))
         return 0
     say_all(
-        f"{hit.rule.score:+5g} {hit.rule.symbol}: {hit.rule.words} {quote(hit.quote)}"
+        " ".join(
+            filter(
+                None,
+                (
+                    f"{hit.rule.score:+5g}",
+                    f"{hit.rule.symbol}:",
+                    hit.rule.words,
+                    hit.quote and quote(hit.quote),
+                ),
+            )
+        )
         for hit in hits
     )
     say(f"facts: {' '.join(known)}")

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from attrs import evolve, field, frozen
 from mailgate.config.problem import ConfigurationError, Problem, as_key, as_toml, nearest
 from mailgate.rules.condition import Condition, parse
 from mailgate.rules.fold import fold_pattern
+from mailgate.rules.language import LANGUAGES
 
 PLACES = ("subject", "text", "hidden", "from_name", "links", "attachments")
 """Where patterns are looked for, beside header fields."""
@@ -33,11 +34,8 @@ LONGEST_PATTERN = 10_000
 _LONGEST_WORDS = 300
 _SYMBOL = re.compile(r"[A-Z][A-Z0-9_]{1,59}")
 _GROUP = re.compile(r"[a-z][a-z0-9_]{0,59}")
-_LANGUAGE = re.compile(r"[a-z]{2}")
 _PLACE = re.compile(r"header:[A-Za-z0-9-]{1,60}")
 _DEFAULT_PLACES = ("subject", "text")
-
-Facts = Callable[[str], bool]
 
 
 @frozen
@@ -204,7 +202,7 @@ class _Reader:
                 words=fields.words("words"),
                 group=fields.string("group", ""),
                 where=fields.places(),
-                languages=frozenset(fields.strings("languages", _LANGUAGE, 'as in ["en", "de"]')),
+                languages=fields.languages(),
                 patterns=fields.patterns(),
                 when=fields.condition(),
                 file=self._file,
@@ -293,9 +291,7 @@ class _Fields:
             self.complain(key, words, "may have no braces")
         return words
 
-    def strings(
-        self, key: str, allowed: re.Pattern[str] | None, how: str, default: Sequence[str] = ()
-    ) -> Sequence[str]:
+    def strings(self, key: str, how: str, default: Sequence[str] = ()) -> Sequence[str]:
         """
         Give a list of strings that is not empty, or the default.
         """
@@ -303,8 +299,7 @@ class _Fields:
             return default
         value = self._keys[key]
         if isinstance(value, list) and value and all(isinstance(each, str) for each in value):
-            if allowed is None or all(map(allowed.fullmatch, value)):
-                return value
+            return value
         self.complain(key, value, f"has to be a list of strings, {how}")
         return default
 
@@ -314,18 +309,29 @@ class _Fields:
         """
         how = "of " + ", ".join(PLACES) + " and header:NAME"
         places = []
-        for place in self.strings("where", None, how, _DEFAULT_PLACES):
+        for place in self.strings("where", how, _DEFAULT_PLACES):
             if place not in PLACES and not _PLACE.fullmatch(place):
                 self.complain("where", place, f"has to be a list {how}", nearest(place, PLACES))
             places.append(place.lower())
         return tuple(dict.fromkeys(places))
+
+    def languages(self) -> frozenset[str]:
+        """
+        Give the languages that it is for.
+        """
+        how = f"of {', '.join(sorted(LANGUAGES))}"
+        languages = frozenset(self.strings("languages", how))
+        if languages - LANGUAGES:
+            value = self._keys["languages"]
+            self.complain("languages", value, f"has to be a list of strings, {how}")
+        return languages
 
     def patterns(self) -> tuple[str, ...]:
         """
         Give the patterns, folded.
         """
         patterns = []
-        for pattern in self.strings("patterns", None, "any of which is enough"):
+        for pattern in self.strings("patterns", "any of which is enough"):
             try:
                 if len(pattern) > LONGEST_PATTERN:
                     raise ValueError(f"is longer than {LONGEST_PATTERN:,} characters")

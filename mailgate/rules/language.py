@@ -18,7 +18,7 @@ _FEWEST = 4
 
 _FILE = Path(__file__).with_name("languages.toml")
 _WORDS: Mapping[str, frozenset[str]] = {
-    code: frozenset(fold(words).split())
+    code: frozenset(fold(words).lower().split())
     for code, words in tomllib.loads(_FILE.read_text("utf-8")).items()
 }
 
@@ -31,7 +31,7 @@ def languages_of(text: bytes) -> frozenset[str]:
     Name the languages that a folded text may be in: those of which it has most different small
     words, and those that come near; none where it has too few of all.
     """
-    there = frozenset(text[:_LOOKED_AT].decode("utf-8", "ignore").split())
+    there = frozenset(text[:_LOOKED_AT].lower().decode("utf-8", "ignore").split())
     counts = {code: len(words & there) for code, words in _WORDS.items()}
     most = max(counts.values())
     if most < _FEWEST:

@@ -21,15 +21,25 @@ _LONGEST_WORD = 16
 """How far the beginning of a word is looked for."""
 
 
-@frozen
+@frozen(eq=False)
 class Hit:
     """
     A rule that holds.
     """
 
     rule: Rule
-    quote: str
-    """What was found, with what stands around it; C{""} where nothing was."""
+    text: bytes
+    """Where its pattern was found, folded; C{b""} where it has none and speaks of none."""
+
+    end: int
+    """Behind how many bytes of it what was found ends."""
+
+    @property
+    def quote(self) -> str:
+        """
+        Give what was found, with what stands around it in the same line, or C{""}.
+        """
+        return _around(self.text, self.end)
 
 
 class Matcher:
@@ -98,8 +108,7 @@ class Matcher:
     ) -> Sequence[Hit]:
         ordered = self._ordered
         hits = {
-            ordered[index].symbol: Hit(ordered[index], _around(*where))
-            for index, where in found.items()
+            ordered[index].symbol: Hit(ordered[index], *where) for index, where in found.items()
         }
         candidates = set(self._always)
         for index in found:
@@ -109,8 +118,9 @@ class Matcher:
         for index in sorted(candidates):
             when, rule = self._conditions[index], ordered[index]
             if when.holds(names):
-                quotes = (hits[name].quote for name in sorted(when.names) if name in hits)
-                hits[rule.symbol] = Hit(rule, next(filter(None, quotes), ""))
+                found_of = (hits[name] for name in sorted(when.names) if name in hits)
+                shown = next((hit for hit in found_of if hit.text), None)
+                hits[rule.symbol] = Hit(rule, shown.text, shown.end) if shown else Hit(rule, b"", 0)
         return tuple(hits.values())
 
     def _dependencies(self) -> tuple[Sequence[frozenset[int]], frozenset[int]]:

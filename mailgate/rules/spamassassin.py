@@ -32,7 +32,7 @@ _PATTERN = re.compile(
 )
 _FIELD = re.compile(r"([A-Za-z][A-Za-z0-9-]*)((?::[a-z]+)*)$")
 _VERSION = re.compile(r"\(?\s*version\s*(<=|>=|<|>|==)\s*([0-9.]+)\s*\)?$")
-_SUM = re.compile(r"\(?\s*([A-Za-z_0-9+\s]+?)\s*\)?\s*(>=|>)\s*([0-9]+)")
+_SUM = re.compile(r"(?:\(\s*(\w+(?:\s*\+\s*\w+)*)\s*\)|(\w+(?:\s*\+\s*\w+)+))\s*(>=|>)\s*([0-9]+)")
 _LOOK_AROUND = re.compile(r"\(\?(?:[=!]|<[=!])")
 _BACK_REFERENCE = re.compile(r"\\(?:[1-9]|[gk][{<'0-9])")
 _CAPITAL = re.compile(r"\\x\{[^}]*\}|\\[pP]\{[^}]*\}|\\.|\[:[a-z]+:\]|([A-Z])", re.DOTALL)
@@ -363,8 +363,8 @@ def _sum(match: re.Match[str], all_found: Mapping[str, _Found]) -> str:
     """
     Write C{A + B + C > 1} as C{2 of (A, B, C)}.
     """
-    names = [name.strip() for name in match[1].split("+")]
-    least = int(match[3]) + (match[2] == ">")
+    names = [name.strip() for name in (match[1] or match[2]).split("+")]
+    least = int(match[4]) + (match[3] == ">")
     if not all(map(_NAME.fullmatch, names)) or not 1 <= least <= len(names):
         raise NotPortable("calculates")
     if any(name in all_found and all_found[name].counts for name in names):

@@ -12,7 +12,10 @@ from mailgate.rules.fold import fold
 from mailgate.rules.format import HEADER
 
 LIMIT = 64 * 1024
-"""Characters of each place."""
+"""Characters of the text that are looked at."""
+
+SMALL_LIMIT = 16 * 1024
+"""Of each other place."""
 
 _FIELDS = 20
 """How many fields of one name."""
@@ -49,17 +52,16 @@ def texts_of(
         else:
             values = headers.values(place.removeprefix(HEADER))[:_FIELDS]
             lines = (decode(value) for value in values)
-        text = _folded(lines)
+        text = _folded(lines, LIMIT if place == "text" else SMALL_LIMIT)
         if text:
             yield place, text
 
 
-def _folded(lines: Iterable[str]) -> bytes:
+def _folded(lines: Iterable[str], left: int) -> bytes:
     """
-    Fold lines until there are L{LIMIT} characters.
+    Fold lines until there are so many characters.
     """
     folded: list[str] = []
-    left = LIMIT
     for line in lines:
         line = fold(line[:left])[:left]
         if line:
