@@ -175,7 +175,7 @@ def _told(hit: Hit) -> Sentence:
     words = say(hit.rule.words)
     if not hit.quote:
         return words
-    return say("{words} {evidence}", words=words, evidence=quote(hit.quote))
+    return say("{words} Found: {evidence}.", words=words, evidence=quote(hit.quote))
 
 
 def _less(words: Sentence, counts: float, score: float, group: Group) -> Sentence:

@@ -185,7 +185,7 @@ class _Reader:
         for name, keys in self._each("group", tables, _GROUP, "lower case, as in advance_fee"):
             table = f"[group.{name}]"
             fields = _Fields(self, table, keys)
-            title = fields.words("title")
+            title = fields.line("title")
             cap = fields.number("cap", None, 0.1)
             fields.end(("title", "cap"))
             yield Group(name, title, cap)
@@ -199,7 +199,7 @@ class _Reader:
             rule = Rule(
                 symbol=name,
                 score=fields.number("score", None, -_HIGHEST),
-                words=fields.words("words"),
+                words=fields.sentence("words"),
                 group=fields.string("group", ""),
                 where=fields.places(),
                 languages=fields.languages(),
@@ -280,7 +280,16 @@ class _Fields:
         self.complain(key, value, "has to be a string")
         return ""
 
-    def words(self, key: str) -> str:
+    def sentence(self, key: str) -> str:
+        """
+        Give a sentence.
+        """
+        sentence = self.line(key)
+        if not sentence.endswith(".") or sentence[0].islower():
+            self.complain(key, sentence, "has to begin with a capital and end with a full stop")
+        return sentence
+
+    def line(self, key: str) -> str:
         """
         Give what people read.
         """

@@ -250,7 +250,7 @@ def _score(name: str, found: _Found) -> float:
 def _words(name: str, found: _Found) -> str:
     words = "".join(c for c in found.words if c.isprintable() and c not in "{}")[:250].strip()
     words = words or f"The imported rule {_symbol(name)} holds"
-    return words if words.endswith((".", "!", "?")) else f"{words}."
+    return f"{words[:1].upper()}{words[1:].rstrip('.!? ')}."
 
 
 def _pattern_rule(name: str, found: _Found) -> Portable:

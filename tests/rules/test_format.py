@@ -91,6 +91,8 @@ class LoadTests(SynchronousTestCase):
             (rule("FEE", when="FEE"), "[rule.FEE]", "when", "speak of each other"),
             (rule("FEE", when="a &"), "[rule.FEE]", "when", "has the end"),
             (rule("FEE", "a").replace("It", "{It}"), "[rule.FEE]", "words", "no braces"),
+            (rule("FEE", "a").replace("It", "it"), "[rule.FEE]", "words", "begin with a capital"),
+            (rule("FEE", "a").replace("fee.", "fee"), "[rule.FEE]", "words", "a full stop"),
             (rule("FEE", "a").replace("It", "\\n"), "[rule.FEE]", "words", "one line"),
         ):
             found = self.problems(text)

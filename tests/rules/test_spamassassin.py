@@ -82,8 +82,9 @@ class ReaderTests(SynchronousTestCase):
         for test, when in (
             ("__A && !B", "SUB_A & !B"),
             ("(__A || B) && C", "(SUB_A | B) & C"),
-            ("(__A + B + C > 1)", "2 of (SUB_A, B, C)"),
-            ("C && (__A + B >= 2)", "C & 2 of (SUB_A, B)"),
+            ("(__A + B + C > 1)", "(2 of (SUB_A, B, C))"),
+            ("C && (__A + B >= 2)", "C & (2 of (SUB_A, B))"),
+            ("C && (__A + B) >= 2", "C & 2 of (SUB_A, B)"),
         ):
             made = imported(f"meta M {test}\n{parts}")
             self.assertEqual({rule.when for rule in made.rules} - {""}, {when}, made.left_out)
