@@ -55,6 +55,9 @@ _SEEN_BY = {symbol.lower(): (check.name, symbol) for check in _OTHERS for symbol
 FACTS = frozenset((*_SEEN_BY, *SIGNALS))
 """All facts that conditions may speak of."""
 
+FOLDER = "rules"
+"""Below the data folder: where it is kept what was made of patterns."""
+
 _AT_ONCE = 16 * 1024
 """Characters of text of a message that is judged without a thread."""
 
@@ -89,7 +92,7 @@ class RulesCheck:
         @raise ConfigurationError: rules cannot be used.
         """
         section = settings.checks.rules
-        matcher = Matcher(load_rules(section))
+        matcher = Matcher(load_rules(section), settings.data / FOLDER)
         symbols = frozenset(s for s, rule in matcher.rules.rules.items() if rule.score)
         return cls(matcher, threads, symbols, section.deadline)
 

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from mailgate.checks.known import Known
-from mailgate.checks.rules import FACTS, load_rules
+from mailgate.checks.rules import FACTS, FOLDER, load_rules
 from mailgate.checks.words import quote
 from mailgate.classify.classifier import signals_of
 from mailgate.classify.mailboxes import messages_in
@@ -84,7 +84,7 @@ def test(arguments: Arguments) -> int:
     Say which rules hold of a message, and which facts.
     """
     settings = load(config_path(arguments))
-    matcher = Matcher(load_rules(settings.checks.rules))
+    matcher = Matcher(load_rules(settings.checks.rules), settings.data / FOLDER)
     data = next(iter(messages_in(Path(arguments.file), settings.limits.message_bytes + 1)), b"")
     parsed = read(data)
     facts = signals_of(parsed) | _seen(settings, arguments.file)

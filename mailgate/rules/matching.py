@@ -5,6 +5,8 @@ Which rules of a set hold of a message.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from heapq import heappop, heappush
+from pathlib import Path
 
 from attrs import frozen
 
@@ -16,6 +18,8 @@ from mailgate.rules.language import languages_of
 
 _BEFORE, _BEHIND = 52, 24
 """Bytes that are quoted before and behind the end of what was found."""
+
+_NONE: tuple[Patterns | None, tuple[str, ...]] = (None, ())
 
 _LONGEST_WORD = 16
 """How far the beginning of a word is looked for."""
@@ -47,29 +51,33 @@ class Matcher:
     Looks for the rules of a set.
     """
 
-    def __init__(self, rules: RuleSet) -> None:
+    def __init__(self, rules: RuleSet, folder: Path | None = None) -> None:
         """
-        Compile their patterns, which takes a second for some hundreds.
+        Compile their patterns, which takes seconds for some hundreds.
 
+        @param folder: where it is kept what was compiled.
         @raise ConfigurationError: some patterns cannot be used.
         """
         self.rules = rules
         self._ordered = tuple(rules.rules.values())
-        places: dict[str, dict[str, list[int]]] = {}
+        wanted: dict[str, dict[str, None]] = {}
+        self._users: dict[tuple[str, str], list[int]] = {}
+        """By place and pattern, which rules look for it there."""
         for index, rule in enumerate(self._ordered):
             for pattern in rule.patterns:
-                by_place = places.setdefault(pattern, {})
                 for place in rule.where:
-                    by_place.setdefault(place, []).append(index)
-        self._patterns = _compiled(tuple(places), self._ordered)
-        self._indices = tuple(places.values())
-        """For each pattern, by place, which rules look for it there."""
+                    wanted.setdefault(_family(place), {})[pattern] = None
+                    self._users.setdefault((place, pattern), []).append(index)
+        self._patterns = {
+            family: (_compiled(tuple(patterns), self._ordered, folder), tuple(patterns))
+            for family, patterns in wanted.items()
+        }
         self.places = tuple(dict.fromkeys(p for rule in self._ordered for p in _places(rule)))
         """All places that are looked at."""
         self._conditions: Mapping[int, Condition] = {
             index: rule.when for index, rule in enumerate(self._ordered) if rule.when is not None
         }
-        self._depending, self._always = self._dependencies()
+        self._triggered, self._always = self._triggers()
 
     def match(
         self, texts: Iterable[tuple[str, bytes]], has_fact: Callable[[str], bool]
@@ -84,9 +92,11 @@ class Matcher:
         found: dict[int, tuple[bytes, int]] = {}
         spoken = b""
         for place, text in texts:
-            for pattern, end in self._patterns.find(text):
-                for index in self._indices[pattern].get(place, ()):
-                    found.setdefault(index, (text, end))
+            database, patterns = self._patterns.get(_family(place), _NONE)
+            if database is not None:
+                for at, end in database.find(text):
+                    for index in self._users.get((place, patterns[at]), ()):
+                        found.setdefault(index, (text, end))
             if place == "text":
                 spoken = text
         if found:
@@ -110,38 +120,39 @@ class Matcher:
         hits = {
             ordered[index].symbol: Hit(ordered[index], *where) for index, where in found.items()
         }
-        candidates = set(self._always)
-        for index in found:
-            candidates |= self._depending[index]
         names = _Names(hits, has_fact)
+        waiting = set(self._always).union(*(self._triggered[index] for index in found))
+        queue = sorted(waiting)
         # They are in such an order that each comes behind those of which it speaks.
-        for index in sorted(candidates):
+        while queue:
+            index = heappop(queue)
             when, rule = self._conditions[index], ordered[index]
-            if when.holds(names):
-                found_of = (hits[name] for name in sorted(when.names) if name in hits)
-                shown = next((hit for hit in found_of if hit.text), None)
-                hits[rule.symbol] = Hit(rule, shown.text, shown.end) if shown else Hit(rule, b"", 0)
+            if not when.holds(names):
+                continue
+            found_of = (hits[name] for name in sorted(when.names) if name in hits)
+            shown = next((hit for hit in found_of if hit.text), None)
+            hits[rule.symbol] = Hit(rule, shown.text, shown.end) if shown else Hit(rule, b"", 0)
+            for following in self._triggered[index] - waiting:
+                waiting.add(following)
+                heappush(queue, following)
         return tuple(hits.values())
 
-    def _dependencies(self) -> tuple[Sequence[frozenset[int]], frozenset[int]]:
+    def _triggers(self) -> tuple[Sequence[frozenset[int]], Sequence[int]]:
         """
         Give for each rule the conditions that may hold once it does, and those that may hold
-        where no pattern was found.
+        whatever rules do.
         """
         index_of = {rule.symbol: index for index, rule in enumerate(self._ordered)}
-        users: list[set[int]] = [set() for _ in self._ordered]
-        always: set[int] = set()
+        triggered: list[set[int]] = [set() for _ in self._ordered]
+        always = []
         for index, condition in self._conditions.items():
             triggers = condition.triggers
-            if triggers is None or any(not name.isupper() for name in triggers):
-                always.add(index)
-            for name in condition.names:
-                if name in index_of:
-                    users[index_of[name]].add(index)
-        reached: list[frozenset[int]] = [frozenset()] * len(users)
-        for index in reversed(range(len(users))):
-            reached[index] = frozenset(users[index]).union(*(reached[i] for i in users[index]))
-        return reached, frozenset(always).union(*(reached[index] for index in always))
+            if triggers is None or not all(map(str.isupper, triggers)):
+                always.append(index)
+            else:
+                for name in triggers.intersection(index_of):
+                    triggered[index_of[name]].add(index)
+        return [frozenset(each) for each in triggered], always
 
 
 class _Names:
@@ -167,9 +178,17 @@ def _places(rule: Rule) -> Iterator[str]:
             yield "text"
 
 
-def _compiled(patterns: tuple[str, ...], rules: Iterable[Rule]) -> Patterns:
+def _family(place: str) -> str:
+    """
+    Name the places with which a place has a database in common: those in which people write.
+    Patterns for links and fields are about single characters, and would hold up the others.
+    """
+    return "text" if place in ("subject", "text", "hidden", "from_name") else place
+
+
+def _compiled(patterns: tuple[str, ...], rules: Iterable[Rule], folder: Path | None) -> Patterns:
     try:
-        return compile_patterns(patterns)
+        return compile_patterns(patterns, folder)
     except Unusable as error:
         reasons = dict(error.reasons)
         raise ConfigurationError(
