@@ -83,5 +83,9 @@ class Kept:
             path.unlink(missing_ok=True)
 
     def _tell(self, error: Exception) -> None:
-        event = "rules.not_kept"
-        self.log.warn("{event} {path}: {error}", event=event, path=str(self.path), error=str(error))
+        self.log.warn(
+            "{event} {path}: {error}",
+            event="rules.not_kept",
+            path=str(self.path),
+            error=str(error),
+        )
