@@ -71,7 +71,8 @@ class Kept:
         data = hyperscan.dumpb(database)
         try:
             self.folder.mkdir(mode=0o700, exist_ok=True)
-            part.write_bytes(sha256(data).digest() + data)
+            with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+                file.write(sha256(data).digest() + data)
             part.replace(self.path)
             self._remove_oldest()
         except OSError as error:

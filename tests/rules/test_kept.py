@@ -42,7 +42,8 @@ class KeptTests(SynchronousTestCase):
             self.assertEqual(self.find("funds", "fun$"), [0])
         self.assertEqual(len(self.made), 1)
         (file,) = self.folder.iterdir()
-        self.assertEqual((self.folder.stat().st_mode & 0o777, file.suffix), (0o700, ".hs"))
+        modes = [path.stat().st_mode & 0o777 for path in (self.folder, file)]
+        self.assertEqual((modes, file.suffix), ([0o700, 0o600], ".hs"))
 
     def test_others(self):
         """
