@@ -29,6 +29,7 @@ from mailgate.checks.penalty import PenaltyCheck
 from mailgate.checks.phishing import PhishingCheck
 from mailgate.checks.rates import RatesCheck
 from mailgate.checks.reputation import ReputationCheck
+from mailgate.checks.rules import RulesCheck
 from mailgate.checks.spf import SpfCheck
 from mailgate.checks.subjects import SubjectsCheck
 from mailgate.checks.traps import TrapsCheck
@@ -54,6 +55,7 @@ CHECKS: Mapping[str, Callable[[Settings, Known], ICheck]] = {
     ),
     "html": lambda settings, known: HtmlCheck.from_settings(settings),
     "phishing": lambda settings, known: PhishingCheck.from_settings(settings),
+    "rules": lambda settings, known: RulesCheck.from_settings(settings, known.threads),
     "lists": lambda settings, known: ListsCheck.from_settings(settings, known.lists),
     "bayes": lambda settings, known: BayesCheck.from_settings(settings, known.classifier),
     "dnslists": lambda settings, known: DnsListsCheck.from_settings(

@@ -47,7 +47,14 @@ class Classifier:
         Judge a message, however long it takes.
         """
         learned = self.learned
-        return judge(evidence_of(parsed), learned, learned.regression)
+        return judge(parsed.once(evidence_of), learned, learned.regression)
+
+
+def signals_of(parsed: Parsed) -> frozenset[str]:
+    """
+    Name the structural signals of a message, however long it takes.
+    """
+    return parsed.once(evidence_of).signals
 
 
 class Reader:

@@ -139,6 +139,13 @@ class Reading:
         return are_related(domain, self.sender.organisation)
 
 
+def sender_of(headers: Headers) -> Mailbox:
+    """
+    Give whom the (first) From names.
+    """
+    return Mailbox.parse(next(iter(headers.values("from")), b""))
+
+
 def read(parsed: Parsed) -> Reading:
     """
     Read a message. Linear in its size; never raises.
@@ -165,7 +172,7 @@ def read(parsed: Parsed) -> Reading:
         _add(source, sources)
     return Reading(
         parsed,
-        Mailbox.parse(next(iter(headers.values("from")), b"")),
+        sender_of(headers),
         subject,
         plain,
         plain != "" and not plain.isspace(),

@@ -22,6 +22,7 @@ from mailgate.config.types import (
     Name,
     Network,
     OptionalReadPath,
+    ReadPath,
     Score,
     Section,
     SystemNumber,
@@ -225,6 +226,34 @@ class HtmlCheck(Check):
     form_score: Score = 0.5
     script_score: Score = 0.5
     cap_score: Score = 3
+
+
+RuleSymbol = Annotated[
+    str,
+    Field(pattern=r"^[A-Z][A-Z0-9_]{1,59}$", description="a rule's name, as in FEE_FUNDS"),
+]
+
+
+class RulesCheck(Check):
+    """
+    C{[checks.rules]}: what people have written down about mail.
+    """
+
+    deadline: _Deadline = 10
+    built_in: bool = True
+    """Whether the rules that come with mailgate count."""
+
+    files: Annotated[tuple[ReadPath, ...], Field(max_length=100)] = ()
+    """Rules of the operator."""
+
+    disable: Annotated[tuple[RuleSymbol, ...], Field(max_length=10_000)] = ()
+    """Rules that are left out."""
+
+    scores: Annotated[
+        dict[RuleSymbol, Annotated[float, Field(ge=-100, le=100, strict=True)]],
+        Field(max_length=10_000),
+    ] = {}
+    """Other scores than those that stand in the files."""
 
 
 class ListsCheck(Check):
@@ -714,6 +743,7 @@ class Checks(Section):
     links: LinksCheck = LinksCheck()
     html: HtmlCheck = HtmlCheck()
     phishing: PhishingCheck = PhishingCheck()
+    rules: RulesCheck = RulesCheck()
     lists: ListsCheck = ListsCheck()
     bayes: BayesCheck = BayesCheck()
     dnslists: DnsListsCheck = DnsListsCheck()

@@ -300,8 +300,7 @@ def make_extractors(
     @param checks: the settings, for how far archives are opened.
     @param sandbox: where parsers of others look into files.
     """
-    section = (checks or Checks()).attachments
-    caps = Caps(section.depth, section.files, section.ratio, section.unpacked_bytes)
+    caps = caps_of(checks or Checks())
     return (
         FieldsExtractor(),
         ContentExtractor(threads),
@@ -311,3 +310,11 @@ def make_extractors(
         PlacesExtractor(threads),
         LanguagesExtractor(),
     )
+
+
+def caps_of(checks: Checks) -> Caps:
+    """
+    Give how far archives are opened.
+    """
+    section = checks.attachments
+    return Caps(section.depth, section.files, section.ratio, section.unpacked_bytes)

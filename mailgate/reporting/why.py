@@ -40,6 +40,7 @@ TITLES: Mapping[str, str] = {
     "phishing": "Whom it pretends to be from",
     "rates": "How much was sent",
     "reputation": "Name of the sender here",
+    "rules": "What it says",
     "spf": "SPF of the sender",
     "subjects": "The same subject again",
     "traps": "Traps",

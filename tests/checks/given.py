@@ -9,6 +9,7 @@ from mailgate.checks.known import Known
 from mailgate.config.model import Settings
 from mailgate.knowledge.entry import ListName, make_entry
 from mailgate.knowledge.lists import Lists
+from mailgate.message.attachments import Attachments
 from mailgate.message.envelope import Envelope, Session
 from mailgate.message.header import Headers
 from mailgate.message.links import places_of
@@ -98,6 +99,7 @@ def view_of_message(data, said=(), **options):
             "fields": Headers.parse(data),
             "content": content,
             "places": places_of(content.parsed.seen),
+            "files": Attachments(),
         },
         envelope,
         MemoryMessage((data,)),

@@ -28,6 +28,9 @@ NO_SCORES = {
 }
 """Options whose names end like those of a score, though no symbol has it."""
 
+RULES = "rules"
+"""The check whose symbols people write down in files: C{mailgate rules list} has them."""
+
 
 def read(name):
     """
@@ -101,7 +104,7 @@ class PageTests(SynchronousTestCase):
         """
         A page has each symbol that the check's file can emit, once, and no other.
         """
-        for name in CHECKS:
+        for name in set(CHECKS) - {RULES}:
             page = [symbol for symbol, _, _ in rows(name)]
             self.assertEqual(len(set(page)), len(page), f"{name}: a symbol is there twice")
             begun = set(re.findall(rf"^({SYMBOL.pattern}) ", read(name), re.MULTILINE))

@@ -32,6 +32,9 @@ from mailgate.wire.address import Address
 from tests.checks.given import NOW, entry, known, session, settings
 
 PAGES = Path(__file__).parents[2] / "docs" / "checks"
+WRITTEN = CHECKS["rules"](settings(), known()).symbols
+"""What people write down in files, and no page lists."""
+
 GREETINGS = st.one_of(
     st.text(max_size=60),
     st.ip_addresses().map(str),
@@ -144,7 +147,8 @@ class CheckTests(SynchronousTestCase):
             self.assertNotEqual(finding.symbol, FAILED)
             page = pages[finding.symbol]
             self.assertRegex(finding.symbol, r"\A[A-Z][A-Z0-9_]+\Z")
-            self.assertRegex(page, rf"(?m)^{finding.symbol} ")
+            if finding.symbol not in WRITTEN:
+                self.assertRegex(page, rf"(?m)^{finding.symbol} ")
             self.assertRegex(finding.detail, r"\A[A-Z].*[.)]\Z")
             self.assertTrue(finding.detail.isprintable())
             self.assertLess(len(finding.detail), 1200)

@@ -4,7 +4,9 @@ What is found in a message, and how much of it is looked for.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
+from typing import Any, TypeVar
 
 from attrs import field, frozen
 
@@ -12,6 +14,8 @@ from mailgate.message.encoding import decode_body
 from mailgate.message.header import Headers
 from mailgate.message.seen import Seen, seen_of
 from mailgate.message.shown import shown
+
+T = TypeVar("T")
 
 
 @frozen
@@ -152,6 +156,16 @@ class Parsed:
     """
 
     _text_limit: int
+    _made: dict[Any, Any] = field(factory=dict, init=False, eq=False, repr=False)
+
+    def once(self, make: Callable[[Parsed], T]) -> T:
+        """
+        Give what a function makes of this message; whoever asks next gets the same.
+        """
+        if make not in self._made:
+            self._made[make] = make(self)
+        made: T = self._made[make]
+        return made
 
     @property
     def is_regular(self) -> bool:

@@ -1,0 +1,3 @@
+"""
+What people write down about mail: patterns and conditions, each with a score and a sentence.
+"""
