@@ -156,6 +156,7 @@ class Hub:
                 Job("writing of the statistics", _MINUTE, self._statistics.flush),
                 Job("purge of the statistics", _HOUR, self._statistics.purge),
                 Job("purge of the history", _HOUR, self._purge_history),
+                Job("purge of the audit", _HOUR, storage.audit.purge),
                 Job("purge of the lists", _HOUR, self.lists.purge),
                 Job("purge of the greylist", _HOUR, self._greylist.purge),
                 Job("news of the penalty box", _TELLING_SECONDS, self.penalty_box.tell),

@@ -11,6 +11,8 @@ from enum import StrEnum
 from attrs import Factory, field, frozen
 
 from mailgate.interfaces import IMessage
+from mailgate.people.audit import Actor
+from mailgate.people.rights import Rights
 from mailgate.web.sign_in import LogIn
 
 BODY_LIMIT = 64 * 1024
@@ -119,6 +121,20 @@ class Visit:
         """
         assert self.log_in is not None
         return self.log_in
+
+    @property
+    def rights(self) -> Rights:
+        """
+        Give what the visitor may see and do.
+        """
+        return self.visitor.rights
+
+    @property
+    def actor(self) -> Actor:
+        """
+        Give the visitor as the audit names them.
+        """
+        return Actor(self.visitor.account.name, self.client)
 
 
 Handler = Callable[[Visit], Awaitable[Answer]]

@@ -9,7 +9,7 @@ import hmac
 import secrets
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from ipaddress import IPv6Address, ip_address
 
 from attrs import frozen
@@ -17,7 +17,10 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from mailgate.people.account import accounts
+from mailgate.people.rights import USERS_RELEASE, Rights
 from mailgate.store.database import Database
+from mailgate.verdict import Kind
 from mailgate.web.accounts import Account, AccountRefused, Accounts
 
 LINK_SECONDS = 15 * 60
@@ -43,6 +46,9 @@ class LogIn:
     seen: float
     """When it was last used, give or take a minute."""
 
+    rights: Rights
+    """What they may see and do, as it is now."""
+
 
 class LogIns:
     """
@@ -52,13 +58,20 @@ class LogIns:
     log = Logger()
 
     def __init__(
-        self, database: Database, now: Callable[[], float], idle: float, longest: float
+        self,
+        database: Database,
+        now: Callable[[], float],
+        idle: float,
+        longest: float,
+        releases: Collection[Kind] = USERS_RELEASE,
     ) -> None:
         """
         @param now: the time in seconds since the epoch.
         @param idle: seconds without a visit after which a log-in has ended.
         @param longest: seconds after which it has ended in any case.
+        @param releases: the kinds of held mail that people release themselves.
         """
+        self._releases = releases
         self._database = database
         self._now = now
         self._idle = idle
@@ -119,16 +132,21 @@ class LogIns:
         return self._database.read(work)
 
     async def _find(self, hashed: bytes) -> LogIn | None:
-        row = await self._database.read(
-            lambda connection: connection.execute(
-                "SELECT a.id, a.name, a.created, l.token, l.began, l.seen"
-                " FROM log_in l JOIN account a ON a.id = l.account WHERE l.token = ?",
-                (hashed,),
+        def read(connection: sqlite3.Connection) -> LogIn | None:
+            row = connection.execute(
+                "SELECT account, began, seen FROM log_in WHERE token = ?", (hashed,)
             ).fetchone()
-        )
-        if row is None:
+            if row is None:
+                return None
+            found = accounts(connection, "id = :id AND NOT is_disabled", {"id": row[0]})
+            if not found:
+                return None
+            (account,) = found
+            return LogIn(account, hashed, row[1], row[2], account.rights(self._releases))
+
+        log_in = await self._database.read(read)
+        if log_in is None:
             return None
-        log_in = LogIn(Account(*row[:3]), *row[3:])
         now = self._now()
         # A log-in from the future was begun before the clock was put back; it ends as well.
         if not (
