@@ -340,6 +340,7 @@ class Gateway(Service):
             statistics=storage.statistics,
             lists=storage.lists,
             database=storage.database,
+            audit=storage.audit,
             accounts=storage.accounts,
             log_ins=LogIns(
                 storage.database,

@@ -13,6 +13,7 @@ from twisted.logger import Logger
 from mailgate.interfaces import Hold, IMessage, IThreads
 from mailgate.message.envelope import Envelope, new_id
 from mailgate.message.spool import FileMessage
+from mailgate.people.audit import Act, Actor, note
 from mailgate.people.reach import EVERYTHING, Reach
 from mailgate.quarantine import rows, search
 from mailgate.quarantine.rows import HeldMessage, State
@@ -234,6 +235,7 @@ class Quarantine:
                     released_from=held.id,
                 )
                 self._note(connection, held, "quarantine.released", f"released by {by}")
+                self._audit(connection, held, Act.RELEASED, by)
             return held
 
         def committed(held: HeldMessage | None) -> bool:
@@ -258,6 +260,7 @@ class Quarantine:
             if held is not None:
                 loose |= rows.remove(connection, [identity], (State.HELD, State.RELEASED))
                 self._note(connection, held, "quarantine.deleted", f"deleted by {by}")
+                self._audit(connection, held, Act.DELETED, by)
             return held
 
         def committed(held: HeldMessage | None) -> bool:
@@ -280,6 +283,10 @@ class Quarantine:
     ) -> None:
         words = f"copy {held.id} for {held.owner} {text}"
         history.note(connection, held.message.trace, self._now(), event, words, held.id)
+
+    def _audit(self, connection: sqlite3.Connection, held: HeldMessage, act: Act, by: str) -> None:
+        text = f"{act.partition('.')[2]} the message for {held.owner}"
+        note(connection, self._now(), Actor(by), act, text, held.id, held.message.trace)
 
     def _tell(self, event: str, held: HeldMessage, by: str) -> None:
         trace = held.message.trace

@@ -137,6 +137,7 @@ class Visit:
         return Actor(self.visitor.account.name, self.client)
 
 
+Asking = Callable[[Rights], bool]
 Handler = Callable[[Visit], Awaitable[Answer]]
 
 
@@ -155,6 +156,11 @@ class Route:
     handler: Handler
     needs_log_in: bool = True
     body_limit: int = BODY_LIMIT
+    sees: Asking | None = None
+    """Who sees that there is such a page; for all others there is none (404)."""
+
+    may: Asking | None = None
+    """Who may use it; all others who see it are told that they may not (403)."""
 
 
 def redirect(path: str, *cookies: Cookie) -> Answer:

@@ -16,6 +16,7 @@ from twisted.python.failure import Failure
 from mailgate.config.model import Outbox, Policy, Web
 from mailgate.interfaces import ILearner, IRater, IReader
 from mailgate.quarantine.deciding import Decisions
+from mailgate.quarantine.desk import Desks
 from mailgate.web.channel import LimitedRequest, LimitedSite
 from mailgate.web.front import LOG_IN, Asked, Front
 from mailgate.web.names import Names
@@ -36,6 +37,7 @@ from mailgate.web.templates import Templates
 if TYPE_CHECKING:
     from mailgate.delivery.queue import Queue
     from mailgate.knowledge.list_store import ListStore
+    from mailgate.people.audit import Audit
     from mailgate.quarantine.held import Quarantine
     from mailgate.reporting.statistics import Statistics
     from mailgate.reporting.status import Status
@@ -61,6 +63,7 @@ def make_site(
     statistics: Statistics,
     lists: ListStore,
     database: Database,
+    audit: Audit,
     accounts: Accounts,
     log_ins: LogIns,
     first_administrator: FirstAdministrator,
@@ -79,6 +82,7 @@ def make_site(
     @param keep_days: for how many days a held message is kept.
     @param hostname: what the gateway calls itself.
     @param database: holds what happened after a transaction.
+    @param audit: where it is written down what people do.
     @param reader: reads messages for display.
     @param reactor: drives time limits.
     @param now: the time in seconds since the epoch.
@@ -90,18 +94,16 @@ def make_site(
     names = Names(web.base_url, web.hosts)
     templates = Templates()
     times = Times(now, zone)
-    decisions = Decisions(quarantine, learner, rater)
+    desks = Desks(quarantine, Decisions(quarantine, learner, rater), database, audit, now)
     sign_in = SignInPages(
         accounts, log_ins, first_administrator, reactor, names.cookie(LOG_IN), templates
     )
     pages = (
         StaticFiles(),
         sign_in,
-        QuarantinePage(quarantine, decisions, policy, certain, keep_days, times, templates),
-        MessagePage(
-            quarantine, decisions, lists, policy, certain, keep_days, reader, times, templates
-        ),
-        ListsPage(lists, times, templates),
+        QuarantinePage(desks, policy, certain, keep_days, times, templates),
+        MessagePage(desks, lists, policy, certain, keep_days, reader, times, templates),
+        ListsPage(lists, audit, times, templates),
         OutboxPage(queue, quarantine, outbox, times, templates),
         OverviewPage(statistics, status, hostname, times, templates),
         TracePage(traces, database, policy, times, templates),
