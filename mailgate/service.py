@@ -350,6 +350,7 @@ class Gateway(Service):
                 settings.quarantine.release,
             ),
             first_administrator=self._first_administrator,
+            mail=self._hub.notices.send,
             reader=storage.reader,
             reactor=self._reactor,
             now=storage.now,

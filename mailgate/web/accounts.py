@@ -163,6 +163,18 @@ class Accounts:
         """
         return self._database.read(accounts)
 
+    def speak(self, account: Account, language: str) -> Deferred[None]:
+        """
+        Keep the language of somebody: C{en}, C{de}, or C{""} for what the browser asks for.
+        """
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute(
+                "UPDATE account SET language = ? WHERE id = ?", (language, account.id)
+            )
+
+        return self._database.write(work)
+
     def count(self) -> Deferred[int]:
         """
         Count the accounts.
@@ -184,6 +196,8 @@ class Accounts:
         name = _usable_name(name)
         scopes = _usable_scopes(role, addresses, domains)
         hashed = ""
+        if password is None and read_address(name) not in scopes:
+            raise AccountRefused("Who signs in by links has one of their addresses as name.")
         if password is not None:
             hashed = await self._hash(_usable_password(password, name))
         created = self._now()

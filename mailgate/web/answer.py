@@ -100,6 +100,9 @@ class Visit:
     query: Mapping[str, str] = field(default=Factory(dict))
     form: FormData = field(default=Factory(dict))
     log_in: LogIn | None = None
+    program: str = ""
+    """What the browser calls itself."""
+
     theme: Theme = Theme.SYSTEM
     has_keys: bool = True
     """Whether single keys do something."""

@@ -176,6 +176,7 @@ class Front:
             validators=asked.header("if-none-match") or "",
             query={name: values[-1] for name, values in _fields(query).items()},
             log_in=log_in,
+            program=asked.header("user-agent") or "",
             theme=_theme(asked.cookies.get(THEME, "")),
             has_keys=asked.cookies.get(KEYS) != "off",
             notice=notice if _NOTICE.fullmatch(notice) else "",

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from datetime import tzinfo
 from http import HTTPStatus
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -19,17 +20,21 @@ from mailgate.quarantine.deciding import Decisions
 from mailgate.quarantine.desk import Desks
 from mailgate.web.channel import LimitedRequest, LimitedSite
 from mailgate.web.front import LOG_IN, Asked, Front
+from mailgate.web.links import LogInLinks, Mail
 from mailgate.web.names import Names
 from mailgate.web.pages.account import AccountPages
 from mailgate.web.pages.lists import ListsPage
 from mailgate.web.pages.message import MessagePage
 from mailgate.web.pages.outbox import OutboxPage
 from mailgate.web.pages.overview import OverviewPage
+from mailgate.web.pages.people import PeoplePages
 from mailgate.web.pages.quarantine import QuarantinePage
+from mailgate.web.pages.requests import RequestsPage
 from mailgate.web.pages.sign_in import SignInPages
 from mailgate.web.pages.static import StaticFiles
 from mailgate.web.pages.times import Times
 from mailgate.web.pages.trace import TracePage
+from mailgate.web.second_factor import SecondFactor
 from mailgate.web.sending import send
 from mailgate.web.sign_in import FirstAdministrator, LogIns
 from mailgate.web.templates import Templates
@@ -67,6 +72,7 @@ def make_site(
     accounts: Accounts,
     log_ins: LogIns,
     first_administrator: FirstAdministrator,
+    mail: Mail,
     reader: IReader,
     reactor: IReactorTime,
     now: Callable[[], float],
@@ -83,6 +89,7 @@ def make_site(
     @param hostname: what the gateway calls itself.
     @param database: holds what happened after a transaction.
     @param audit: where it is written down what people do.
+    @param mail: sends links to sign in.
     @param reader: reads messages for display.
     @param reactor: drives time limits.
     @param now: the time in seconds since the epoch.
@@ -95,8 +102,18 @@ def make_site(
     templates = Templates()
     times = Times(now, zone)
     desks = Desks(quarantine, Decisions(quarantine, learner, rater), database, audit, now)
+    factor = SecondFactor(database, now)
+    links = LogInLinks(database, now, web.base_url, mail)
+    issuer = f"mailgate {urlsplit(web.base_url).hostname}"
     sign_in = SignInPages(
-        accounts, log_ins, first_administrator, reactor, names.cookie(LOG_IN), templates
+        accounts,
+        log_ins,
+        first_administrator,
+        reactor,
+        names.cookie(LOG_IN),
+        factor,
+        links,
+        templates,
     )
     pages = (
         StaticFiles(),
@@ -107,7 +124,18 @@ def make_site(
         OutboxPage(queue, quarantine, outbox, times, templates),
         OverviewPage(statistics, status, hostname, times, templates),
         TracePage(traces, database, policy, times, templates),
-        AccountPages(accounts, log_ins, sign_in.tries_of_names, times, templates),
+        AccountPages(
+            accounts,
+            log_ins,
+            audit,
+            sign_in.tries_of_names,
+            factor,
+            issuer,
+            times,
+            templates,
+        ),
+        RequestsPage(desks, times, templates),
+        PeoplePages(accounts, links, audit, times, templates),
     )
     routes = [route for page in pages for route in page.routes()]
     return ReviewSite(Front(names, routes, templates, log_ins), names.is_secure, reactor)

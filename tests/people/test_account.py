@@ -69,10 +69,19 @@ class AccountTests(SynchronousTestCase):
         """
         Who has no password cannot sign in with any.
         """
-        adding = self.accounts.add("ada", None, Role.USER, ["ada@example.com"])
+        name = "ada@example.com"
+        adding = self.accounts.add(name, None, Role.USER, [name])
         self.assertFalse(self.successResultOf(adding).has_password)
         for password in ("", PASSWORD):
-            self.assertIsNone(self.successResultOf(self.accounts.check("ada", password)))
+            self.assertIsNone(self.successResultOf(self.accounts.check(name, password)))
+
+    def test_links_need_an_address(self):
+        """
+        Who has no password is reached by the name, so that is one of the addresses.
+        """
+        for name in ("bob", "bob@example.com"):
+            adding = self.accounts.add(name, None, Role.USER, ["info@example.com"])
+            self.failureResultOf(adding, AccountRefused)
 
     def test_change(self):
         """

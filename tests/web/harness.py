@@ -100,6 +100,7 @@ class World:
         self.storage = make_storage(test, now=self.now)
         database = self.storage.database
         self.kicked = 0
+        self.sent = []
         self.quarantine = self.storage.quarantine(self._kick)
         self.threads = threads = RecordingThreads()
         self.outbox = Outbox(
@@ -136,6 +137,7 @@ class World:
             accounts=self.accounts,
             log_ins=self.log_ins,
             first_administrator=self.first,
+            mail=self.mail,
             reader=self.reader,
             reactor=self.clock,
             now=self.now,
@@ -143,6 +145,12 @@ class World:
             status=lambda: succeed(STATUS),
             zone=UTC,
         )
+
+    async def mail(self, to, subject, paragraphs):
+        """
+        Take note of what is sent.
+        """
+        self.sent.append((str(to), subject, paragraphs))
 
     def _kick(self):
         self.kicked += 1

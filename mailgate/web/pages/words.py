@@ -316,6 +316,12 @@ _NOTICES = {
     "answered_before": ("warn", "warn", "Somebody had answered already."),
     "signed_out_there": ("ok", "ok", "That log-in has ended."),
     "signed_out_others": ("ok", "ok", "Your other log-ins have ended."),
+    "factor_off": ("warn", "warn", "The second factor is off."),
+    "link_asked": (
+        "ok",
+        "ok",
+        "If this address signs in by links, one is on its way. It works for 15 minutes.",
+    ),
     "language": ("ok", "ok", "The language is kept."),
     "person": ("ok", "ok", "The person is changed."),
     "person_added": ("ok", "ok", "The person is added."),
