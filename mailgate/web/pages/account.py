@@ -178,6 +178,7 @@ class AccountPages:
             others=await self._log_ins.others(visit.visitor),
             sessions=await self._log_ins.of(visit.visitor),
             codes_left=await self._factor.codes_left(visit.visitor.account),
+            browser=words.browser,
             problem=problem,
             factor_problem=factor_problem,
             notice=words.notice(visit.notice),

@@ -16,7 +16,7 @@ from mailgate.message.header import Headers
 from mailgate.message.message import HEAD_LIMIT
 from mailgate.message.page import TEXT_SHOWN, Page
 from mailgate.message.text import characters
-from mailgate.people.audit import Act
+from mailgate.people.audit import Act, Noted
 from mailgate.quarantine.desk import Desk, Desks, NotAllowed
 from mailgate.quarantine.rows import HeldMessage, State
 from mailgate.reporting.why import nearness
@@ -141,7 +141,7 @@ class MessagePage:
             may_delete=touches,
             may_answer=rights.manages(held.recipient),
             request=await desk.request_of(held),
-            seen_by=await desk.seen(held),
+            seen_by=[each for each in await desk.seen(held) if not _is_own_look(visit, each)],
             days=DAYS,
             problem=problem,
             notice=words.notice(visit.notice),
@@ -298,6 +298,10 @@ def _scopes(visit: Visit, held: HeldMessage) -> Sequence[senders.Choice]:
     """
     may = visit.rights.may_list_for
     return [choice for choice in senders.scopes(held.recipient) if may(choice.value)]
+
+
+def _is_own_look(visit: Visit, noted: Noted) -> bool:
+    return noted.act == Act.READ and noted.by == visit.visitor.account.name
 
 
 def _reasons(held: HeldMessage) -> str:

@@ -246,6 +246,22 @@ def backlog(number: int, age: float, by_destination: Sequence[tuple[str, int]]) 
     return Notice("warn", "warn", text)
 
 
+_BROWSERS = ("Edg", "OPR", "Firefox", "Chrome", "Safari")
+_BROWSER_NAMES = {"Edg": "Edge", "OPR": "Opera"}
+_SYSTEMS = ("Android", "iPhone", "iPad", "Windows", "Mac OS", "Linux")
+
+
+def browser(program: str) -> str:
+    """
+    Name a browser and its system by what it calls itself, or give the beginning of that.
+    """
+    name = next((word for word in _BROWSERS if f"{word}/" in program), None)
+    system = next((word for word in _SYSTEMS if word in program), None)
+    if name is None or system is None:
+        return program[:40] or "an unknown browser"
+    return f"{_BROWSER_NAMES.get(name, name)} on {system}"
+
+
 def notice(code: str) -> Notice | None:
     """
     Put into words what L{mailgate.web.answer.say} was given.
