@@ -184,7 +184,15 @@ class RightsTests(SynchronousTestCase):
         """
         What is about the whole gateway is not there for users and managers.
         """
-        for path in ("/outbox", "/trace", "/trace?q=is:held", "/people", "/people/1", "/audit"):
+        for path in (
+            "/overview",
+            "/outbox",
+            "/trace",
+            "/trace?q=is:held",
+            "/people",
+            "/people/1",
+            "/audit",
+        ):
             codes = self.codes(lambda browser, path=path: browser.get(path))
             self.assertEqual(codes, [404, 404, 404, 200, 200], path)
         codes = self.codes(lambda browser: browser.get("/requests"))
