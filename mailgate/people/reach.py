@@ -43,9 +43,22 @@ class Reach:
         )
 
     @property
+    def where_one(self) -> str:
+        """
+        Give the same condition for a query that finds few messages: what is within reach is not
+        collected first.
+        """
+        if self.scopes is None:
+            return ""
+        return (
+            " AND EXISTS (SELECT 1 FROM held_scope WHERE held_scope.held = held.number"
+            " AND scope IN (SELECT value FROM json_each(:scopes)))"
+        )
+
+    @property
     def values(self) -> Mapping[str, str]:
         """
-        Give the values of L{where} by name.
+        Give the values of L{where} and L{where_one} by name.
         """
         return {} if self.scopes is None else {"scopes": json.dumps(sorted(self.scopes))}
 

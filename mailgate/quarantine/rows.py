@@ -351,7 +351,7 @@ def get(
     found = select(
         connection,
         "SELECT * FROM held JOIN messages USING (message) WHERE id = :id"
-        f" AND state <> 'provisional'{reach.where}",
+        f" AND state <> 'provisional'{reach.where_one}",
         {**reach.values, "id": identity},
     )
     return next(map(HeldMessage.of, found), None)
@@ -366,7 +366,7 @@ def of_transaction(
     found = select(
         connection,
         "SELECT * FROM held JOIN messages USING (message)"
-        f" WHERE (trace = :id OR session = :id){reach.where} ORDER BY number",
+        f" WHERE (trace = :id OR session = :id){reach.where_one} ORDER BY number",
         {**reach.values, "id": identity},
     )
     return [HeldMessage.of(row) for row in found]

@@ -148,7 +148,15 @@ class Words(SynchronousTestCase):
             ("signed_out", "You are signed out."),
         ):
             self.assertEqual(words.notice(code).text, expected)
-        for code in ("whatever.1", "", "release", "release.1", "allow", "allow.1.2", "spam.1.2.3"):
+        for code in (
+            "whatever.1",
+            "",
+            "release",
+            "release.1",
+            "allow",
+            "allow.1.2",
+            "spam.1.2.3.4",
+        ):
             self.assertIsNone(words.notice(code), code)
 
     def test_first_sentence(self):
