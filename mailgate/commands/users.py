@@ -11,6 +11,7 @@ import sys
 from mailgate.commands.asking import gateway
 from mailgate.commands.parsers import Arguments, Parsers, add_json
 from mailgate.hub.commands import CommandError
+from mailgate.people.rights import Role
 from mailgate.reporting.terminal import moment, say, say_all, table, terminal_width
 
 
@@ -22,6 +23,38 @@ def add_to(parsers: Parsers) -> None:
     made = users.command("add", add, "user add ada")
     made.add_argument("name", metavar="NAME", help="what the person signs in with")
     made.add_argument(
+        "--role",
+        choices=[role.value for role in Role],
+        help="what the person is (default: manager with --domain, user with --address, else"
+        " administrator)",
+    )
+    made.add_argument(
+        "--address",
+        dest="addresses",
+        metavar="ADDRESS",
+        action="append",
+        default=[],
+        help="an address, alias or shared mailbox that is theirs; may be given several times",
+    )
+    made.add_argument(
+        "--domain",
+        dest="domains",
+        metavar="DOMAIN",
+        action="append",
+        default=[],
+        help="a domain that a manager looks after; may be given several times",
+    )
+    made.add_argument(
+        "--no-bodies",
+        action="store_true",
+        help="a manager or an auditor who does not read mail of others",
+    )
+    made.add_argument(
+        "--no-password",
+        action="store_true",
+        help="the person signs in by links that are sent to NAME, which must be an address",
+    )
+    made.add_argument(
         "--password-stdin", action="store_true", help="read the password from standard input"
     )
     add_json(users.command("list", show_list, "user list"))
@@ -31,11 +64,31 @@ def add(arguments: Arguments) -> int:
     """
     Make an account for the review pages.
     """
-    password = read_password(arguments.password_stdin)
+    role = arguments.role or _role(arguments)
+    addresses = arguments.addresses
+    if role == Role.USER and not addresses and "@" in arguments.name:
+        addresses = [arguments.name]
+    password = None if arguments.no_password else read_password(arguments.password_stdin)
     with gateway(arguments) as ask:
-        ask("user.add", {"name": arguments.name, "password": password})
-    say(f"account {arguments.name} made")
+        ask(
+            "user.add",
+            {
+                "name": arguments.name,
+                "password": password,
+                "role": role,
+                "addresses": addresses,
+                "domains": arguments.domains,
+                "reads_bodies": not arguments.no_bodies,
+            },
+        )
+    say(f"account {arguments.name} made: {role}")
     return 0
+
+
+def _role(arguments: Arguments) -> Role:
+    if arguments.domains:
+        return Role.MANAGER
+    return Role.USER if arguments.addresses or arguments.no_password else Role.ADMINISTRATOR
 
 
 def show_list(arguments: Arguments) -> int:
@@ -47,8 +100,16 @@ def show_list(arguments: Arguments) -> int:
     if arguments.json:
         say(json.dumps(accounts))
         return 0
-    rows = [(account["name"], moment(account["created"])) for account in accounts]
-    say_all(table(("NAME", "MADE"), rows, terminal_width()))
+    rows = [
+        (
+            account["name"],
+            f"{account['role']}{', disabled' if account['is_disabled'] else ''}",
+            " ".join(account["addresses"] + account["domains"]),
+            moment(account["created"]),
+        )
+        for account in accounts
+    ]
+    say_all(table(("NAME", "ROLE", "FOR", "MADE"), rows, terminal_width()))
     return 0
 
 

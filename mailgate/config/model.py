@@ -44,6 +44,7 @@ from mailgate.config.types import (
     Sender,
     SubjectMark,
 )
+from mailgate.finding import Kind
 from mailgate.wire.address import Address
 
 
@@ -296,6 +297,10 @@ class Quarantine(Section):
     """
 
     keep_days: Days = 30
+    release: tuple[Kind, ...] = (Kind.SPAM, Kind.BULK)
+    """What people release themselves, of their own mail; of the rest they ask for it."""
+
+    audit_days: Days = 400
 
 
 class Outbox(Section):

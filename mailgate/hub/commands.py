@@ -32,6 +32,8 @@ from mailgate.knowledge.entry import Entry, EntryKind, EntryRefused, ListName, m
 from mailgate.knowledge.penalty import Penalty
 from mailgate.knowledge.trap_store import TrapRefused
 from mailgate.message.header import Headers
+from mailgate.people.audit import Act, Actor
+from mailgate.people.rights import Role
 from mailgate.quarantine import rows
 from mailgate.quarantine.deciding import Decisions
 from mailgate.quarantine.held import HeldMessage, Quarantine
@@ -85,6 +87,7 @@ class Commands:
         self._database = storage.database
         self._traces = storage.traces
         self._accounts = storage.accounts
+        self._audit = storage.audit
         self._lists = storage.lists
         self._greylist = storage.greylist
         self._penalty_box = storage.penalty_box
@@ -520,12 +523,26 @@ class Commands:
 
     # -- accounts ---------------------------------------------------------------------
 
-    async def user_add(self, name: str, password: str) -> Answer:
+    async def user_add(
+        self,
+        name: str,
+        password: str | None,
+        role: str = Role.ADMINISTRATOR,
+        addresses: Sequence[str] = (),
+        domains: Sequence[str] = (),
+        reads_bodies: bool = True,
+    ) -> Answer:
         """
         Make an account for the review pages.
+
+        @param password: C{None} for somebody who signs in by links.
         """
         try:
-            return {"account": _account(await self._accounts.add(name, password))}
+            account = await self._accounts.add(
+                name, password, _one_of(Role, role), addresses, domains, reads_bodies
+            )
+            await self._audit.note(Actor("command line"), Act.PERSON, f"made {account.name}")
+            return {"account": _account(account)}
         except AccountRefused as error:
             raise CommandError(str(error)) from None
 
@@ -663,7 +680,17 @@ def _reputation(known: Reputation) -> Answer:
 
 
 def _account(account: Account) -> Answer:
-    return {"name": account.name, "created": account.created}
+    return {
+        "name": account.name,
+        "created": account.created,
+        "role": account.role,
+        "addresses": sorted(account.addresses),
+        "domains": sorted(account.domains),
+        "reads_bodies": account.reads_bodies,
+        "is_disabled": account.is_disabled,
+        "has_password": account.has_password,
+        "has_second_factor": account.has_second_factor,
+    }
 
 
 def _thresholds(policy: Policy) -> Mapping[str, float]:

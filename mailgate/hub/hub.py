@@ -103,7 +103,7 @@ class Hub:
         self.queue = Queue(storage.messages, storage.now, self.outbox.kick)
         self.quarantine = storage.quarantine(self.outbox.kick)
         base_url = settings.web.base_url
-        self._notices = Notices(
+        self.notices = Notices(
             storage.messages,
             storage.now,
             settings.notices,
@@ -113,7 +113,7 @@ class Hub:
             self.outbox.kick,
         )
         self._backlog = Backlog(
-            storage.database, storage.now, settings.outbox, self._notices, base_url
+            storage.database, storage.now, settings.outbox, self.notices, base_url
         )
         self.lists = storage.lists
         self.learning = storage.learning
@@ -156,6 +156,7 @@ class Hub:
                 Job("writing of the statistics", _MINUTE, self._statistics.flush),
                 Job("purge of the statistics", _HOUR, self._statistics.purge),
                 Job("purge of the history", _HOUR, self._purge_history),
+                Job("purge of the audit", _HOUR, storage.audit.purge),
                 Job("purge of the lists", _HOUR, self.lists.purge),
                 Job("purge of the greylist", _HOUR, self._greylist.purge),
                 Job("news of the penalty box", _TELLING_SECONDS, self.penalty_box.tell),
@@ -173,7 +174,7 @@ class Hub:
                 ),
                 Job("writing of what was learned", _LEARNING_SECONDS, self.learning.merge),
                 Job("look at the outbox", BACKLOG_SECONDS, self._backlog.look),
-                Job("notices", _NOTICES_SECONDS, self._notices.look),
+                Job("notices", _NOTICES_SECONDS, self.notices.look),
                 *jobs,
             ),
         )
@@ -208,7 +209,7 @@ class Hub:
         self._correspondents.ours = settings.domains
         self._correspondents.look = look_of(section)
         base_url = settings.web.base_url
-        self._notices.take_up(settings.notices, settings.postmaster, base_url)
+        self.notices.take_up(settings.notices, settings.postmaster, base_url)
         self._backlog.take_up(settings.outbox, base_url)
         self.outbox.take_up(settings.outbox, self._sending(settings), rewriter)
 

@@ -33,6 +33,7 @@ from mailgate.message.header import Headers
 from mailgate.message.host import decoded_label
 from mailgate.message.record import Record
 from mailgate.message.urls import organisation
+from mailgate.people.audit import Audit
 from mailgate.quarantine.held import Quarantine
 from mailgate.quarantine.rows import of_transaction
 from mailgate.quarantine.trace import records_of
@@ -92,6 +93,7 @@ class Storage:
         self.blobs = Blobs(data / "blobs", files, threads)
         self.messages = Messages(self.database, self.blobs, threads, _summarise)
         self.accounts = Accounts(self.database, threads, now)
+        self.audit = Audit(self.database, now, settings.quarantine.audit_days)
         self.lists = ListStore(self.database, now, settings.domains)
         self.greylist = Greylist(self.database, now, settings.checks.greylist)
         self.penalty_box = PenaltyBox(

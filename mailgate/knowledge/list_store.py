@@ -4,6 +4,7 @@ Where the allow and block lists are kept: what is added or removed is on the dis
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeVar
@@ -154,6 +155,7 @@ class ListStore:
         list: ListName | None = None,
         scope: str | None = None,
         words: Sequence[str] = (),
+        within: Collection[str] | None = None,
     ) -> Deferred[Sequence[Entry]]:
         """
         Give entries, the newest first, those that have ended too until they are purged.
@@ -162,6 +164,8 @@ class ListStore:
         @param before: the id of the last one seen, to go on from there.
         @param list: only those of one list.
         @param scope: only those of one scope, C{""} being that of everybody.
+        @param within: only those of some addresses, some domains, and all addresses in these;
+            C{None} is all.
         @param words: only those that have all of them in what they name, in their scope, their
             note or the name of who made them, without regard to the case of ASCII letters.
         """
@@ -169,12 +173,13 @@ class ListStore:
         def work(connection: sqlite3.Connection) -> Sequence[Entry]:
             found = select(
                 connection,
-                f"SELECT * FROM list_entry WHERE {_WANTED} AND id < :before"
+                f"SELECT * FROM list_entry WHERE {_WANTED} AND {_WITHIN} AND id < :before"
                 f"{''.join(_FITS.format(at) for at in range(len(words)))}"
                 " ORDER BY id DESC LIMIT :limit",
                 {
                     "list": list,
                     "scope": scope,
+                    "within": _encoded(within),
                     "before": LAST_NUMBER if before is None else before,
                     "limit": -1 if limit is None else limit,
                     **{f"word{at}": word for at, word in enumerate(words)},
@@ -184,11 +189,27 @@ class ListStore:
 
         return self._database.read(work)
 
-    def count(self, list: ListName | None = None, scope: str | None = None) -> Deferred[int]:
+    def count(
+        self,
+        list: ListName | None = None,
+        scope: str | None = None,
+        within: Collection[str] | None = None,
+    ) -> Deferred[int]:
         """
         Count the entries that L{newest} would give.
         """
-        return self._database.read(lambda connection: _count(connection, list, scope))
+        return self._database.read(lambda connection: _count(connection, list, scope, within))
+
+    def get(self, identity: int) -> Deferred[Entry | None]:
+        """
+        Give the entry of that id.
+        """
+
+        def work(connection: sqlite3.Connection) -> Entry | None:
+            found = select(connection, "SELECT * FROM list_entry WHERE id = ?", (identity,))
+            return next(map(_entry, found), None)
+
+        return self._database.read(work)
 
     # -- inside -----------------------------------------------------------------------
 
@@ -226,10 +247,25 @@ _FITS = (
 )
 _WANTED = "(:list IS NULL OR list = :list) AND (:scope IS NULL OR scope = :scope)"
 
+_WITHIN = (
+    "(:within IS NULL OR scope IN (SELECT value FROM json_each(:within))"
+    " OR substr(scope, instr(scope, '@') + 1) IN (SELECT value FROM json_each(:within)))"
+)
 
-def _count(connection: sqlite3.Connection, list: ListName | None, scope: str | None) -> int:
+
+def _encoded(within: Collection[str] | None) -> str | None:
+    return None if within is None else json.dumps(sorted(within))
+
+
+def _count(
+    connection: sqlite3.Connection,
+    list: ListName | None,
+    scope: str | None,
+    within: Collection[str] | None,
+) -> int:
     (number,) = connection.execute(
-        f"SELECT count(*) FROM list_entry WHERE {_WANTED}", {"list": list, "scope": scope}
+        f"SELECT count(*) FROM list_entry WHERE {_WANTED} AND {_WITHIN}",
+        {"list": list, "scope": scope, "within": _encoded(within)},
     ).fetchone()
     return int(number)
 

@@ -32,6 +32,9 @@ class Done:
     missed: int
     """How many were dealt with already."""
 
+    refused: int = 0
+    """With how many whoever decides may not do it."""
+
 
 class Decisions:
     """

@@ -13,6 +13,8 @@ from twisted.logger import Logger
 from mailgate.interfaces import Hold, IMessage, IThreads
 from mailgate.message.envelope import Envelope, new_id
 from mailgate.message.spool import FileMessage
+from mailgate.people.audit import Act, Actor, note
+from mailgate.people.reach import EVERYTHING, Reach
 from mailgate.quarantine import rows, search
 from mailgate.quarantine.rows import HeldMessage, State
 from mailgate.quarantine.search import Found
@@ -135,15 +137,22 @@ class Quarantine:
     # -- for people -------------------------------------------------------------------
 
     def list(
-        self, limit: int | None = None, before: int | None = None, kind: Kind | None = None
+        self,
+        limit: int | None = None,
+        before: int | None = None,
+        kind: Kind | None = None,
+        reach: Reach = EVERYTHING,
     ) -> Deferred[Sequence[HeldMessage]]:
         """
         Give what is held, the newest first.
 
         @param limit: at most so many; C{None} is all.
         @param before: the C{number} of the last one seen, to go on from there.
+        @param reach: only mail within it; so in the others.
         """
-        return self._database.read(lambda connection: rows.newest(connection, limit, before, kind))
+        return self._database.read(
+            lambda connection: rows.newest(connection, limit, before, kind, reach)
+        )
 
     def search(
         self,
@@ -151,25 +160,26 @@ class Quarantine:
         limit: int,
         before: int | None = None,
         kind: Kind | None = None,
+        reach: Reach = EVERYTHING,
     ) -> Deferred[Found]:
         """
         Give what is held that has all of some words; see L{mailgate.quarantine.search.find}.
         """
         return self._database.read(
-            lambda connection: search.find(connection, words, limit, before, kind)
+            lambda connection: search.find(connection, words, limit, before, kind, reach)
         )
 
-    def count(self) -> Deferred[dict[Kind, int]]:
+    def count(self, reach: Reach = EVERYTHING) -> Deferred[dict[Kind, int]]:
         """
         Count what is held, by kind; kinds of which there is none are left out.
         """
-        return self._database.read(rows.count)
+        return self._database.read(lambda connection: rows.count(connection, reach))
 
-    def get(self, identity: str) -> Deferred[HeldMessage | None]:
+    def get(self, identity: str, reach: Reach = EVERYTHING) -> Deferred[HeldMessage | None]:
         """
         Give one held or released message, or C{None} where there is none of that id.
         """
-        return self._database.read(lambda connection: rows.get(connection, identity))
+        return self._database.read(lambda connection: rows.get(connection, identity, reach))
 
     def trace_of(self, identity: str) -> Deferred[str | None]:
         """
@@ -225,6 +235,7 @@ class Quarantine:
                     released_from=held.id,
                 )
                 self._note(connection, held, "quarantine.released", f"released by {by}")
+                self._audit(connection, held, Act.RELEASED, by)
             return held
 
         def committed(held: HeldMessage | None) -> bool:
@@ -249,6 +260,7 @@ class Quarantine:
             if held is not None:
                 loose |= rows.remove(connection, [identity], (State.HELD, State.RELEASED))
                 self._note(connection, held, "quarantine.deleted", f"deleted by {by}")
+                self._audit(connection, held, Act.DELETED, by)
             return held
 
         def committed(held: HeldMessage | None) -> bool:
@@ -271,6 +283,10 @@ class Quarantine:
     ) -> None:
         words = f"copy {held.id} for {held.owner} {text}"
         history.note(connection, held.message.trace, self._now(), event, words, held.id)
+
+    def _audit(self, connection: sqlite3.Connection, held: HeldMessage, act: Act, by: str) -> None:
+        text = f"{act.partition('.')[2]} the message for {held.owner}"
+        note(connection, self._now(), Actor(by), act, text, held.id, held.message.trace)
 
     def _tell(self, event: str, held: HeldMessage, by: str) -> None:
         trace = held.message.trace

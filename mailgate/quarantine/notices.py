@@ -89,6 +89,14 @@ class Notices:
         """
         return Deferred.fromCoroutine(self._tell_postmaster(subject, text, about, pause))
 
+    def send(self, to: Address, subject: str, paragraphs: Sequence[str]) -> Deferred[None]:
+        """
+        Send somebody what they have asked for; how often they may ask is the caller's to bound.
+        """
+        return Deferred.fromCoroutine(
+            self._send(to, subject, paragraphs, f"asked:{to}", self._now(), lambda connection: None)
+        )
+
     # ---------------------------------------------------------------------------------
 
     async def _look(self) -> None:

@@ -16,6 +16,7 @@ from mailgate.finding import SANDBOX, Finding
 from mailgate.interfaces import Hold
 from mailgate.message.envelope import TRUSTED_ROLES, new_id
 from mailgate.message.writing import OURS
+from mailgate.people.reach import EVERYTHING, Reach, note_scopes
 from mailgate.store import findings
 from mailgate.store.database import LAST_NUMBER, select
 from mailgate.store.messages import StoredMessage
@@ -177,7 +178,7 @@ def _insert(
     identity = new_id()
     words, role = _words(connection, message, recipient)
     is_failure = kind is Kind.UNDELIVERABLE
-    connection.execute(
+    added = connection.execute(
         "INSERT INTO held (id, message, state, kind, owner, recipient_local, recipient_domain,"
         " notify, orcpt, action, total, findings, reason, held, words, owes_recipient,"
         " owes_postmaster) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -201,6 +202,8 @@ def _insert(
             is_failure,
         ),
     )
+    assert added.lastrowid is not None
+    note_scopes(connection, added.lastrowid, recipient)
     return identity
 
 
@@ -306,16 +309,20 @@ def newest(
     limit: int | None = None,
     before: int | None = None,
     kind: Kind | None = None,
+    reach: Reach = EVERYTHING,
 ) -> Sequence[HeldMessage]:
     """
     Give what is held, the newest first, from below the number C{before} on.
+
+    @param reach: only mail within it; so in the others.
     """
     found = select(
         connection,
         "SELECT * FROM held JOIN messages USING (message) WHERE state = 'held'"
-        " AND number < :before AND (:kind IS NULL OR kind = :kind)"
+        f" AND number < :before AND (:kind IS NULL OR kind = :kind){reach.where}"
         " ORDER BY number DESC LIMIT :limit",
         {
+            **reach.values,
             "before": LAST_NUMBER if before is None else before,
             "kind": kind,
             "limit": -1 if limit is None else limit,
@@ -324,34 +331,42 @@ def newest(
     return [HeldMessage.of(row) for row in found]
 
 
-def count(connection: sqlite3.Connection) -> dict[Kind, int]:
+def count(connection: sqlite3.Connection, reach: Reach = EVERYTHING) -> dict[Kind, int]:
     """
     Count what is held, by kind; kinds of which there is none are left out.
     """
-    found = connection.execute("SELECT kind, count(*) FROM held WHERE state = 'held' GROUP BY kind")
+    found = connection.execute(
+        f"SELECT kind, count(*) FROM held WHERE state = 'held'{reach.where} GROUP BY kind",
+        reach.values,
+    )
     return {Kind(kind): number for kind, number in found}
 
 
-def get(connection: sqlite3.Connection, identity: str) -> HeldMessage | None:
+def get(
+    connection: sqlite3.Connection, identity: str, reach: Reach = EVERYTHING
+) -> HeldMessage | None:
     """
     Give one held or released message, or C{None} where there is none of that id.
     """
     found = select(
         connection,
-        "SELECT * FROM held JOIN messages USING (message) WHERE id = ? AND state <> 'provisional'",
-        (identity,),
+        "SELECT * FROM held JOIN messages USING (message) WHERE id = :id"
+        f" AND state <> 'provisional'{reach.where_one}",
+        {**reach.values, "id": identity},
     )
     return next(map(HeldMessage.of, found), None)
 
 
-def of_transaction(connection: sqlite3.Connection, identity: str) -> Sequence[HeldMessage]:
+def of_transaction(
+    connection: sqlite3.Connection, identity: str, reach: Reach = EVERYTHING
+) -> Sequence[HeldMessage]:
     """
     Give what is or was held of a transaction or of all those of a session, oldest first.
     """
     found = select(
         connection,
         "SELECT * FROM held JOIN messages USING (message)"
-        " WHERE trace = :id OR session = :id ORDER BY number",
-        {"id": identity},
+        f" WHERE (trace = :id OR session = :id){reach.where_one} ORDER BY number",
+        {**reach.values, "id": identity},
     )
     return [HeldMessage.of(row) for row in found]

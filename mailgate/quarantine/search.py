@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
+from mailgate.people.reach import EVERYTHING, Reach
 from mailgate.quarantine.rows import HeldMessage, folded
 from mailgate.store.database import LAST_NUMBER, select
 from mailgate.verdict import Kind
@@ -49,6 +50,7 @@ def find(
     limit: int,
     before: int | None = None,
     kind: Kind | None = None,
+    reach: Reach = EVERYTHING,
 ) -> Found:
     """
     Give what is held that has all of C{words} in its subject, its senders or its recipient, from
@@ -56,9 +58,11 @@ def find(
 
     @param words: as L{split} gives them; each may be a part of a longer one.
     @param limit: give at most so many.
+    @param reach: only mail within it, and no other is looked at.
     """
-    chosen = "state = 'held' AND number < :before"
+    chosen = f"state = 'held' AND number < :before{reach.where}"
     values: dict[str, int | str] = {
+        **reach.values,
         "before": LAST_NUMBER if before is None else before,
         "limit": limit + 1,
     }

@@ -7,16 +7,26 @@ from __future__ import annotations
 import secrets
 import sqlite3
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from attrs import frozen
 from twisted.internet.defer import Deferred, DeferredSemaphore
 from twisted.logger import Logger
 
 from mailgate.interfaces import IThreads
+from mailgate.people.account import (
+    Account,
+    AccountRefused,
+    accounts,
+    put_scopes,
+    read_address,
+    read_domain,
+)
+from mailgate.people.rights import Role
 from mailgate.store.database import Database
+
+__all__ = ["Account", "AccountRefused", "Accounts", "key_of"]
 
 NAME_LENGTH = 100
 PASSWORD_LENGTHS = range(10, 1001)
@@ -24,24 +34,6 @@ PASSWORD_LENGTHS = range(10, 1001)
 
 _AT_A_TIME = 2
 """Passwords that are hashed at the same time: each takes 19 MiB and a core."""
-
-
-@frozen
-class Account:
-    """
-    A person who may sign in.
-    """
-
-    id: int
-    name: str
-    created: float
-    """Seconds since the epoch."""
-
-
-class AccountRefused(ValueError):
-    """
-    A name or a password that cannot be taken; its message is a sentence for the person.
-    """
 
 
 class Accounts:
@@ -72,13 +64,27 @@ class Accounts:
         self._turns = DeferredSemaphore(_AT_A_TIME)
         self._nobodys = ""
 
-    def add(self, name: str, password: str) -> Deferred[Account]:
+    def add(
+        self,
+        name: str,
+        password: str | None,
+        role: Role = Role.ADMINISTRATOR,
+        addresses: Collection[str] = (),
+        domains: Collection[str] = (),
+        reads_bodies: bool = True,
+    ) -> Deferred[Account]:
         """
         Make an account.
 
-        @raise AccountRefused: the name is taken, or one of the two cannot be used.
+        @param password: C{None} for somebody who signs in by links that are sent by mail.
+        @param addresses: their own, as they are typed.
+        @param domains: what a manager looks after, as they are typed.
+        @param reads_bodies: whether a manager or an auditor may read mail of others.
+        @raise AccountRefused: the name is taken, or something cannot be used.
         """
-        return Deferred.fromCoroutine(self._add(name, password, is_first=False))
+        return Deferred.fromCoroutine(
+            self._add(name, password, role, addresses, domains, reads_bodies)
+        )
 
     def add_first(self, name: str, password: str) -> Deferred[Account]:
         """
@@ -87,6 +93,51 @@ class Accounts:
         @raise AccountRefused: there is one, or the name or the password cannot be used.
         """
         return Deferred.fromCoroutine(self._add(name, password, is_first=True))
+
+    def change(
+        self,
+        identity: int,
+        role: Role,
+        addresses: Collection[str],
+        domains: Collection[str],
+        reads_bodies: bool = True,
+        is_disabled: bool = False,
+    ) -> Deferred[Account | None]:
+        """
+        Replace what somebody may see and do; it counts from their next request on. Who is
+        disabled is signed out everywhere.
+
+        @return: the account as it is now, or C{None} where there is none of that number.
+        @raise AccountRefused: something cannot be used, or nobody would be administrator any more.
+        """
+        scopes = _usable_scopes(role, addresses, domains)
+
+        def work(connection: sqlite3.Connection) -> Account | None:
+            connection.execute(
+                "UPDATE account SET role = ?, reads_bodies = ?, is_disabled = ? WHERE id = ?",
+                (role, reads_bodies, is_disabled, identity),
+            )
+            found = accounts(connection, "id = :id", {"id": identity})
+            if not found:
+                return None
+            if not accounts(connection, "role = 'administrator' AND NOT is_disabled"):
+                # What was done by then is undone with the request.
+                raise AccountRefused("There would be no administrator any more.")
+            put_scopes(connection, identity, scopes)
+            if is_disabled:
+                connection.execute("DELETE FROM log_in WHERE account = ?", (identity,))
+                connection.execute("DELETE FROM log_in_link WHERE account = ?", (identity,))
+            return accounts(connection, "id = :id", {"id": identity})[0]
+
+        return self._database.write(work)
+
+    def get(self, identity: int) -> Deferred[Account | None]:
+        """
+        Give the account of that number.
+        """
+        return self._database.read(
+            lambda connection: next(iter(accounts(connection, "id = :id", {"id": identity})), None)
+        )
 
     def check(self, name: str, password: str) -> Deferred[Account | None]:
         """
@@ -110,12 +161,19 @@ class Accounts:
         """
         Give all accounts by name.
         """
+        return self._database.read(accounts)
 
-        def work(connection: sqlite3.Connection) -> Sequence[Account]:
-            rows = connection.execute("SELECT id, name, created FROM account ORDER BY key")
-            return [Account(*row) for row in rows]
+    def speak(self, account: Account, language: str) -> Deferred[None]:
+        """
+        Keep the language of somebody: C{en}, C{de}, or C{""} for what the browser asks for.
+        """
 
-        return self._database.read(work)
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute(
+                "UPDATE account SET language = ? WHERE id = ?", (language, account.id)
+            )
+
+        return self._database.write(work)
 
     def count(self) -> Deferred[int]:
         """
@@ -125,9 +183,23 @@ class Accounts:
 
     # -- inside -----------------------------------------------------------------------
 
-    async def _add(self, name: str, password: str, is_first: bool) -> Account:
+    async def _add(
+        self,
+        name: str,
+        password: str | None,
+        role: Role = Role.ADMINISTRATOR,
+        addresses: Collection[str] = (),
+        domains: Collection[str] = (),
+        reads_bodies: bool = True,
+        is_first: bool = False,
+    ) -> Account:
         name = _usable_name(name)
-        hashed = await self._hash(_usable_password(password, name))
+        scopes = _usable_scopes(role, addresses, domains)
+        hashed = ""
+        if password is None and read_address(name) not in scopes:
+            raise AccountRefused("Who signs in by links has one of their addresses as name.")
+        if password is not None:
+            hashed = await self._hash(_usable_password(password, name))
         created = self._now()
 
         def work(connection: sqlite3.Connection) -> Account:
@@ -135,13 +207,15 @@ class Accounts:
                 raise AccountRefused("There is an administrator already.")
             try:
                 cursor = connection.execute(
-                    "INSERT INTO account (name, key, password, created) VALUES (?, ?, ?, ?)",
-                    (name, key_of(name), hashed, created),
+                    "INSERT INTO account (name, key, password, created, role, reads_bodies)"
+                    " VALUES (?, ?, ?, ?, ?, ?)",
+                    (name, key_of(name), hashed, created, role, reads_bodies),
                 )
             except sqlite3.IntegrityError:
                 raise AccountRefused("There is an account of that name already.") from None
             assert cursor.lastrowid is not None
-            return Account(cursor.lastrowid, name, created)
+            put_scopes(connection, cursor.lastrowid, scopes)
+            return accounts(connection, "id = :id", {"id": cursor.lastrowid})[0]
 
         account = await self._database.write(work)
         self.log.info("{event} {name}", event="account.created", name=name)
@@ -149,13 +223,19 @@ class Accounts:
 
     async def _check(self, name: str, password: str) -> Account | None:
         key = key_of(name)
-        found = await self._database.read(
-            lambda connection: connection.execute(
-                "SELECT id, name, created, password FROM account WHERE key = ?", (key,)
+
+        def read(connection: sqlite3.Connection) -> tuple[Account, str] | None:
+            row = connection.execute(
+                "SELECT password FROM account WHERE key = ? AND NOT is_disabled", (key,)
             ).fetchone()
-        )
-        is_right = await self._verify(found[3] if found else None, password)
-        return Account(*found[:3]) if found and is_right else None
+            if row is None:
+                return None
+            return accounts(connection, "key = :key", {"key": key})[0], row[0]
+
+        found = await self._database.read(read)
+        # Who has no password costs the same time as somebody who is not there.
+        is_right = await self._verify(found[1] or None if found else None, password)
+        return found[0] if found and is_right else None
 
     async def _change_password(self, account: Account, current: str, new: str, keep: bytes) -> bool:
         _usable_password(new, account.name)
@@ -207,6 +287,18 @@ def key_of(name: str) -> str:
     Give a name as it is compared: without regard to case, width and space around it.
     """
     return _normal(name).strip().casefold()
+
+
+def _usable_scopes(
+    role: Role, addresses: Collection[str], domains: Collection[str]
+) -> frozenset[str]:
+    if domains and role is not Role.MANAGER:
+        raise AccountRefused("Only a manager looks after domains.")
+    if role is Role.MANAGER and not domains:
+        raise AccountRefused("A manager looks after at least one domain.")
+    if role is Role.USER and not addresses:
+        raise AccountRefused("A user has at least one address.")
+    return frozenset([*map(read_address, addresses), *map(read_domain, domains)])
 
 
 def _usable_name(name: str) -> str:

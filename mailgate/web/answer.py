@@ -11,6 +11,8 @@ from enum import StrEnum
 from attrs import Factory, field, frozen
 
 from mailgate.interfaces import IMessage
+from mailgate.people.audit import Actor
+from mailgate.people.rights import Rights
 from mailgate.web.sign_in import LogIn
 
 BODY_LIMIT = 64 * 1024
@@ -98,6 +100,9 @@ class Visit:
     query: Mapping[str, str] = field(default=Factory(dict))
     form: FormData = field(default=Factory(dict))
     log_in: LogIn | None = None
+    program: str = ""
+    """What the browser calls itself."""
+
     theme: Theme = Theme.SYSTEM
     has_keys: bool = True
     """Whether single keys do something."""
@@ -120,7 +125,22 @@ class Visit:
         assert self.log_in is not None
         return self.log_in
 
+    @property
+    def rights(self) -> Rights:
+        """
+        Give what the visitor may see and do.
+        """
+        return self.visitor.rights
 
+    @property
+    def actor(self) -> Actor:
+        """
+        Give the visitor as the audit names them.
+        """
+        return Actor(self.visitor.account.name, self.client)
+
+
+Asking = Callable[[Rights], bool]
 Handler = Callable[[Visit], Awaitable[Answer]]
 
 
@@ -139,6 +159,11 @@ class Route:
     handler: Handler
     needs_log_in: bool = True
     body_limit: int = BODY_LIMIT
+    sees: Asking | None = None
+    """Who sees that there is such a page; for all others there is none (404)."""
+
+    may: Asking | None = None
+    """Who may use it; all others who see it are told that they may not (403)."""
 
 
 def redirect(path: str, *cookies: Cookie) -> Answer:

@@ -40,9 +40,11 @@ VISITOR = "mailgate_visitor"
 THEME = "mailgate_theme"
 KEYS = "mailgate_keys"
 
+NOT_FOR_YOU = "Your account may look at this, but not change it."
+
 _FIELDS = 1000
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
-_NOTICE = re.compile(r"[a-z_]{1,20}(?:\.[0-9]{1,9}){0,2}", re.ASCII)
+_NOTICE = re.compile(r"[a-z_]{1,20}(?:\.[0-9]{1,9}){0,3}", re.ASCII)
 _REFUSALS = {
     400: ("Not understood", "The request is none that can be answered."),
     403: (
@@ -174,6 +176,7 @@ class Front:
             validators=asked.header("if-none-match") or "",
             query={name: values[-1] for name, values in _fields(query).items()},
             log_in=log_in,
+            program=asked.header("user-agent") or "",
             theme=_theme(asked.cookies.get(THEME, "")),
             has_keys=asked.cookies.get(KEYS) != "off",
             notice=notice if _NOTICE.fullmatch(notice) else "",
@@ -216,8 +219,12 @@ class Front:
             return redirect(f"/sign-in?next={quote(here, safe='')}")
         if route is None:
             raise Refused(404)
+        if route.sees is not None and not route.sees(visit.rights):
+            raise Refused(404)
         if visit.method == "POST":
             visit = evolve(visit, form=self._form(asked, visit))
+        if route.may is not None and not route.may(visit.rights):
+            raise Refused(403, NOT_FOR_YOU)
         answer = await route.handler(visit)
         if visit.notice and visit.method == "GET" and answer.kind.startswith("text/html"):
             answer = evolve(answer, cookies=(Cookie(NOTICE, "", 0), *answer.cookies))

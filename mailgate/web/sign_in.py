@@ -9,7 +9,7 @@ import hmac
 import secrets
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from ipaddress import IPv6Address, ip_address
 
 from attrs import frozen
@@ -17,11 +17,17 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from mailgate.people.account import accounts
+from mailgate.people.audit import Act, Actor, note
+from mailgate.people.rights import USERS_RELEASE, Rights
 from mailgate.store.database import Database
+from mailgate.verdict import Kind
 from mailgate.web.accounts import Account, AccountRefused, Accounts
 
 LINK_SECONDS = 15 * 60
 """How long the link for the first administrator works."""
+
+_PROGRAM_LENGTH = 200
 
 _SEEN_EVERY = 60
 """Seconds after which it is written down again that a log-in was used."""
@@ -43,6 +49,25 @@ class LogIn:
     seen: float
     """When it was last used, give or take a minute."""
 
+    rights: Rights
+    """What they may see and do, as it is now."""
+
+
+@frozen
+class Session:
+    """
+    A log-in as its owner sees it.
+    """
+
+    number: int
+    began: float
+    seen: float
+    client: str
+    program: str
+    means: str
+    is_this: int
+    """Whether it is the one that asks."""
+
 
 class LogIns:
     """
@@ -52,22 +77,34 @@ class LogIns:
     log = Logger()
 
     def __init__(
-        self, database: Database, now: Callable[[], float], idle: float, longest: float
+        self,
+        database: Database,
+        now: Callable[[], float],
+        idle: float,
+        longest: float,
+        releases: Collection[Kind] = USERS_RELEASE,
     ) -> None:
         """
         @param now: the time in seconds since the epoch.
         @param idle: seconds without a visit after which a log-in has ended.
         @param longest: seconds after which it has ended in any case.
+        @param releases: the kinds of held mail that people release themselves.
         """
+        self._releases = releases
         self._database = database
         self._now = now
         self._idle = idle
         self._longest = longest
 
-    def begin(self, account: Account) -> Deferred[str]:
+    def begin(
+        self, account: Account, client: str = "", program: str = "", means: str = ""
+    ) -> Deferred[str]:
         """
         Sign a person in, and forget the log-ins that have ended.
 
+        @param client: from where.
+        @param program: with what, as the browser calls itself.
+        @param means: by what, in words.
         @return: the token for the browser.
         """
         token = secrets.token_urlsafe(32)
@@ -79,9 +116,11 @@ class LogIns:
                 (now - self._idle, now - self._longest),
             )
             connection.execute(
-                "INSERT INTO log_in (token, account, began, seen) VALUES (?, ?, ?, ?)",
-                (_hashed(token), account.id, now, now),
+                "INSERT INTO log_in (token, account, began, seen, client, program, means, number)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, (SELECT coalesce(max(number), 0) + 1 FROM log_in))",
+                (_hashed(token), account.id, now, now, client, program[:_PROGRAM_LENGTH], means),
             )
+            note(connection, now, Actor(account.name, client), Act.SIGNED_IN, "signed in")
             return token
 
         return self._database.write(work)
@@ -102,6 +141,38 @@ class LogIns:
 
         return self._database.write(work)
 
+    def of(self, log_in: LogIn) -> Deferred[Sequence[Session]]:
+        """
+        Give all log-ins of the same account, the latest first.
+        """
+        now = self._now()
+
+        def work(connection: sqlite3.Connection) -> Sequence[Session]:
+            rows = connection.execute(
+                "SELECT number, began, seen, client, program, means, token = ? FROM log_in"
+                " WHERE account = ? AND seen >= ? AND began >= ? ORDER BY number DESC",
+                (log_in.token, log_in.account.id, now - self._idle, now - self._longest),
+            )
+            return [Session(*row) for row in rows]
+
+        return self._database.read(work)
+
+    def end_other(self, log_in: LogIn, number: int | None = None) -> Deferred[int]:
+        """
+        End one other log-in of the same account, or all others, and count them.
+
+        @param number: its number; C{None} is all of them.
+        """
+
+        def work(connection: sqlite3.Connection) -> int:
+            return connection.execute(
+                "DELETE FROM log_in WHERE account = :account AND token <> :token"
+                " AND (:number IS NULL OR number = :number)",
+                {"account": log_in.account.id, "token": log_in.token, "number": number},
+            ).rowcount
+
+        return self._database.write(work)
+
     def others(self, log_in: LogIn) -> Deferred[int]:
         """
         Count the other log-ins of the same account.
@@ -119,16 +190,21 @@ class LogIns:
         return self._database.read(work)
 
     async def _find(self, hashed: bytes) -> LogIn | None:
-        row = await self._database.read(
-            lambda connection: connection.execute(
-                "SELECT a.id, a.name, a.created, l.token, l.began, l.seen"
-                " FROM log_in l JOIN account a ON a.id = l.account WHERE l.token = ?",
-                (hashed,),
+        def read(connection: sqlite3.Connection) -> LogIn | None:
+            row = connection.execute(
+                "SELECT account, began, seen FROM log_in WHERE token = ?", (hashed,)
             ).fetchone()
-        )
-        if row is None:
+            if row is None:
+                return None
+            found = accounts(connection, "id = :id AND NOT is_disabled", {"id": row[0]})
+            if not found:
+                return None
+            (account,) = found
+            return LogIn(account, hashed, row[1], row[2], account.rights(self._releases))
+
+        log_in = await self._database.read(read)
+        if log_in is None:
             return None
-        log_in = LogIn(Account(*row[:3]), *row[3:])
         now = self._now()
         # A log-in from the future was begun before the clock was put back; it ends as well.
         if not (

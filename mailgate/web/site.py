@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from datetime import tzinfo
 from http import HTTPStatus
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -16,19 +17,24 @@ from twisted.python.failure import Failure
 from mailgate.config.model import Outbox, Policy, Web
 from mailgate.interfaces import ILearner, IRater, IReader
 from mailgate.quarantine.deciding import Decisions
+from mailgate.quarantine.desk import Desks
 from mailgate.web.channel import LimitedRequest, LimitedSite
 from mailgate.web.front import LOG_IN, Asked, Front
+from mailgate.web.links import LogInLinks, Mail
 from mailgate.web.names import Names
 from mailgate.web.pages.account import AccountPages
 from mailgate.web.pages.lists import ListsPage
 from mailgate.web.pages.message import MessagePage
 from mailgate.web.pages.outbox import OutboxPage
 from mailgate.web.pages.overview import OverviewPage
+from mailgate.web.pages.people import PeoplePages
 from mailgate.web.pages.quarantine import QuarantinePage
+from mailgate.web.pages.requests import RequestsPage
 from mailgate.web.pages.sign_in import SignInPages
 from mailgate.web.pages.static import StaticFiles
 from mailgate.web.pages.times import Times
 from mailgate.web.pages.trace import TracePage
+from mailgate.web.second_factor import SecondFactor
 from mailgate.web.sending import send
 from mailgate.web.sign_in import FirstAdministrator, LogIns
 from mailgate.web.templates import Templates
@@ -36,6 +42,7 @@ from mailgate.web.templates import Templates
 if TYPE_CHECKING:
     from mailgate.delivery.queue import Queue
     from mailgate.knowledge.list_store import ListStore
+    from mailgate.people.audit import Audit
     from mailgate.quarantine.held import Quarantine
     from mailgate.reporting.statistics import Statistics
     from mailgate.reporting.status import Status
@@ -61,9 +68,11 @@ def make_site(
     statistics: Statistics,
     lists: ListStore,
     database: Database,
+    audit: Audit,
     accounts: Accounts,
     log_ins: LogIns,
     first_administrator: FirstAdministrator,
+    mail: Mail,
     reader: IReader,
     reactor: IReactorTime,
     now: Callable[[], float],
@@ -79,6 +88,8 @@ def make_site(
     @param keep_days: for how many days a held message is kept.
     @param hostname: what the gateway calls itself.
     @param database: holds what happened after a transaction.
+    @param audit: where it is written down what people do.
+    @param mail: sends links to sign in.
     @param reader: reads messages for display.
     @param reactor: drives time limits.
     @param now: the time in seconds since the epoch.
@@ -90,22 +101,41 @@ def make_site(
     names = Names(web.base_url, web.hosts)
     templates = Templates()
     times = Times(now, zone)
-    decisions = Decisions(quarantine, learner, rater)
+    desks = Desks(quarantine, Decisions(quarantine, learner, rater), database, audit, now)
+    factor = SecondFactor(database, now)
+    links = LogInLinks(database, now, web.base_url, mail)
+    issuer = f"mailgate {urlsplit(web.base_url).hostname}"
     sign_in = SignInPages(
-        accounts, log_ins, first_administrator, reactor, names.cookie(LOG_IN), templates
+        accounts,
+        log_ins,
+        first_administrator,
+        reactor,
+        names.cookie(LOG_IN),
+        factor,
+        links,
+        templates,
     )
     pages = (
         StaticFiles(),
         sign_in,
-        QuarantinePage(quarantine, decisions, policy, certain, keep_days, times, templates),
-        MessagePage(
-            quarantine, decisions, lists, policy, certain, keep_days, reader, times, templates
-        ),
-        ListsPage(lists, times, templates),
+        QuarantinePage(desks, policy, certain, keep_days, times, templates),
+        MessagePage(desks, lists, policy, certain, keep_days, reader, times, templates),
+        ListsPage(lists, audit, times, templates),
         OutboxPage(queue, quarantine, outbox, times, templates),
         OverviewPage(statistics, status, hostname, times, templates),
         TracePage(traces, database, policy, times, templates),
-        AccountPages(accounts, log_ins, sign_in.tries_of_names, times, templates),
+        AccountPages(
+            accounts,
+            log_ins,
+            audit,
+            sign_in.tries_of_names,
+            factor,
+            issuer,
+            times,
+            templates,
+        ),
+        RequestsPage(desks, times, templates),
+        PeoplePages(accounts, links, audit, times, templates),
     )
     routes = [route for page in pages for route in page.routes()]
     return ReviewSite(Front(names, routes, templates, log_ins), names.is_secure, reactor)

@@ -277,6 +277,17 @@ class NoticesTests(SynchronousTestCase):
         self.clock.advance(86401)
         self.assertTrue(tell())
 
+    def test_asked_for(self):
+        """
+        What somebody has asked for is sent at once, and to nobody else.
+        """
+        to = Address("leo", "example.com")
+        self.successResultOf(self.notices.send(to, "Your link", ["Here:", "http://x.example/1"]))
+        notices = self.queued()
+        self.assertEqual(list(notices), ["leo@example.com"])
+        self.assertEqual(notices["leo@example.com"]["Subject"], "Your link")
+        self.assertIn("\r\nhttp://x.example/1\r\n", notices["leo@example.com"].get_payload())
+
     def test_history(self):
         """
         The history of a message says that its recipient was told.

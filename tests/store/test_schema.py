@@ -8,6 +8,9 @@ from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailgate.message.stored import envelope_of
+from mailgate.people.account import accounts
+from mailgate.people.reach import Reach
+from mailgate.people.rights import Role
 from mailgate.quarantine import rows
 from mailgate.store import history, outbox
 from mailgate.store.schema import Migration, SchemaTooNew, migrate, migrations
@@ -133,3 +136,29 @@ class MigrationsTests(SynchronousTestCase):
             [note.event for note in history.notes(connection, ENVELOPE.trace)],
             ["quarantine.deleted", "outbox.deleted", "outbox.delivered"],
         )
+
+    def test_from_before_roles(self):
+        """
+        Who could sign in before there were roles is an administrator, and what was held already
+        is found by whom it is for.
+        """
+        connection = sqlite3.connect(":memory:", isolation_level=None)
+        self.addCleanup(connection.close)
+        connection.execute("PRAGMA foreign_keys = ON")
+        steps = migrations()
+        migrate(connection, steps[:4])
+        connection.executescript(BEFORE_THE_ENVELOPE)
+        connection.execute("INSERT INTO account VALUES (1, 'Ada', 'ada', 'hash', 0)")
+        migrate(connection, steps)
+        (account,) = accounts(connection)
+        self.assertEqual((account.name, account.role), ("Ada", Role.ADMINISTRATOR))
+        for scope, is_found in (
+            ("ada@example.com", True),
+            ("example.com", True),
+            ("bob@example.com", False),
+            ("example.org", False),
+        ):
+            held = rows.get(connection, "held-held-held", Reach(frozenset({scope})))
+            self.assertEqual(held is not None, is_found, scope)
+        scopes = {scope for (scope,) in connection.execute("SELECT scope FROM held_scope")}
+        self.assertEqual(scopes, {"ada@example.com", "example.com"})

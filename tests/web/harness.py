@@ -100,6 +100,7 @@ class World:
         self.storage = make_storage(test, now=self.now)
         database = self.storage.database
         self.kicked = 0
+        self.sent = []
         self.quarantine = self.storage.quarantine(self._kick)
         self.threads = threads = RecordingThreads()
         self.outbox = Outbox(
@@ -132,9 +133,11 @@ class World:
             statistics=self.storage.statistics,
             lists=self.storage.lists,
             database=database,
+            audit=self.storage.audit,
             accounts=self.accounts,
             log_ins=self.log_ins,
             first_administrator=self.first,
+            mail=self.mail,
             reader=self.reader,
             reactor=self.clock,
             now=self.now,
@@ -143,14 +146,22 @@ class World:
             zone=UTC,
         )
 
+    async def mail(self, to, subject, paragraphs):
+        """
+        Take note of what is sent.
+        """
+        self.sent.append((str(to), subject, paragraphs))
+
     def _kick(self):
         self.kicked += 1
 
-    def add_account(self, name=NAME, password=PASSWORD):
+    def add_account(self, name=NAME, password=PASSWORD, *more):
         """
         Make an account.
+
+        @param more: its role, addresses, domains and whether it reads bodies.
         """
-        return self.test.successResultOf(self.accounts.add(name, password))
+        return self.test.successResultOf(self.accounts.add(name, password, *more))
 
     def hold(
         self,
@@ -220,12 +231,12 @@ class World:
         """
         return Browser(self, **more)
 
-    def signed_in(self, name=NAME, password=PASSWORD):
+    def signed_in(self, name=NAME, password=PASSWORD, *more):
         """
         Give a visitor with an account and a log-in.
         """
         if not any(row[1] == name for row in self.rows("account")):
-            self.add_account(name, password)
+            self.add_account(name, password, *more)
         browser = self.browser()
         browser.sign_in(name, password)
         return browser

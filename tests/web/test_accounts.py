@@ -169,7 +169,7 @@ class AccountsTests(SynchronousTestCase):
         """
         self.accounts = self.make(ImmediateThreads())
         self.add()
-        ((_, _, _, stored, _),) = self.stored()
+        stored = self.stored()[0][3]
         parameters = extract_parameters(stored)
         self.assertEqual(
             (parameters.type, parameters.memory_cost, parameters.time_cost), (Type.ID, 19456, 2)

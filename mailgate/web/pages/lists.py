@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from mailgate.knowledge.entry import Entry, EntryKind, EntryRefused, ListName, kind_of, make_entry
+from mailgate.people.audit import Act, Audit
+from mailgate.people.rights import Rights
 from mailgate.web.answer import Answer, Refused, Route, Visit, own_path, redirect, say
 from mailgate.web.pages import words
 from mailgate.web.pages.quarantine import QUERY_LENGTH, cursor
@@ -38,13 +40,18 @@ _ON_THE_COMMAND_LINE = (
 )
 
 
+def _touches(rights: Rights) -> bool:
+    return rights.touches
+
+
 class ListsPage:
     """
     Shows the entries, the newest first, adds and removes them.
     """
 
-    def __init__(self, lists: ListStore, times: Times, templates: Templates) -> None:
+    def __init__(self, lists: ListStore, audit: Audit, times: Times, templates: Templates) -> None:
         self._lists = lists
+        self._audit = audit
         self._times = times
         self._templates = templates
 
@@ -54,8 +61,8 @@ class ListsPage:
         """
         return (
             Route("GET", "/lists", self._show),
-            Route("POST", "/lists", self._add, body_limit=4096),
-            Route("POST", "/lists/remove", self._remove, body_limit=4096),
+            Route("POST", "/lists", self._add, body_limit=4096, may=_touches),
+            Route("POST", "/lists/remove", self._remove, body_limit=4096, may=_touches),
         )
 
     async def _show(self, visit: Visit) -> Answer:
@@ -65,7 +72,9 @@ class ListsPage:
         query = visit.query.get("q", "").strip()[:QUERY_LENGTH]
         name = _list_name(visit.query.get("list", ""))
         before = cursor(visit.query.get("before", ""))
-        found = await self._lists.newest(PAGE + 1, before, name, words=query.split()[:_WORDS])
+        within = visit.rights.entry_scopes
+        words_asked = query.split()[:_WORDS]
+        found = await self._lists.newest(PAGE + 1, before, name, words=words_asked, within=within)
         shown = found[:PAGE]
         older = shown[-1].id if len(found) > PAGE else None
         body = self._templates.render(
@@ -75,7 +84,9 @@ class ListsPage:
             entries=shown,
             kinds=_KINDS,
             is_over=lambda entry: entry.has_ended(self._times.now()),
-            total=await self._lists.count(),
+            total=await self._lists.count(within=within),
+            own=sorted(within or ()),
+            is_for_all=visit.rights.may_list_for(""),
             chips=[
                 (word, _url(of, query), of is name)
                 for word, of in (
@@ -105,7 +116,14 @@ class ListsPage:
             if kind_of(value) is EntryKind.NETWORK:
                 raise EntryRefused(_ON_THE_COMMAND_LINE)
             entry = await add_entry(
-                self._lists, visit, self._times, name, value, None, visit.value("scope")
+                self._lists,
+                self._audit,
+                visit,
+                self._times,
+                name,
+                value,
+                None,
+                visit.value("scope"),
             )
         except EntryRefused as error:
             return await self._page(visit, str(error))
@@ -115,13 +133,20 @@ class ListsPage:
         identity = cursor(visit.value("remove"))
         if identity is None:
             raise Refused(400)
+        entry = await self._lists.get(identity)
+        if entry is not None and not visit.rights.sees_entries_for(entry.scope):
+            raise Refused(404)
         gone = await self._lists.remove(identity, visit.visitor.account.name)
+        if gone is not None:
+            text = f"removed entry {gone.id}: {gone.list} {gone.value} for {gone.scope or 'all'}"
+            await self._audit.note(visit.actor, Act.UNLISTED, text)
         said = "entry_removed" if gone else "entry_gone"
         return redirect(own_path(visit.value("back"), "/lists"), say(said))
 
 
 async def add_entry(
     lists: ListStore,
+    audit: Audit,
     visit: Visit,
     times: Times,
     name: ListName,
@@ -149,7 +174,13 @@ async def add_entry(
         note=visit.value("note") or note,
         expires=times.now() + int(days) * _DAY if days else None,
     )
-    return await lists.add(entry)
+    if not visit.rights.may_list_for(entry.scope):
+        own = ", ".join(sorted(visit.rights.entry_scopes or ())) or "nobody"
+        raise EntryRefused(f"You can do this for {own}.")
+    stored = await lists.add(entry)
+    text = f"made entry {stored.id}: {stored.list} {stored.value} for {stored.scope or 'all'}"
+    await audit.note(visit.actor, Act.LISTED, text)
+    return stored
 
 
 def _list_name(text: str) -> ListName | None:

@@ -4,7 +4,7 @@ One held message: why it is held, what is in it, the way it came.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred, DeferredSemaphore
@@ -16,11 +16,13 @@ from mailgate.message.header import Headers
 from mailgate.message.message import HEAD_LIMIT
 from mailgate.message.page import TEXT_SHOWN, Page
 from mailgate.message.text import characters
-from mailgate.quarantine.deciding import Decisions
+from mailgate.people.audit import Act, Noted
+from mailgate.quarantine.desk import Desk, Desks, NotAllowed
 from mailgate.quarantine.rows import HeldMessage, State
 from mailgate.reporting.why import nearness
 from mailgate.verdict import Kind
-from mailgate.web.answer import Answer, Refused, Route, Visit, redirect, say
+from mailgate.web.answer import Answer, Refused, Route, Visit, own_path, redirect, say
+from mailgate.web.front import NOT_FOR_YOU
 from mailgate.web.headers import DOWNLOAD, attachment
 from mailgate.web.pages import senders, weights, words
 from mailgate.web.pages.lists import DAYS, add_entry
@@ -30,13 +32,15 @@ from mailgate.web.templates import Templates
 
 if TYPE_CHECKING:
     from mailgate.knowledge.list_store import ListStore
-    from mailgate.quarantine.held import Quarantine
 
 READ_BYTES = 16 * 1024 * 1024
 """How much of a message is read for its page."""
 
 _AT_A_TIME = 2
 _DAY = 86400
+
+
+Opening = Callable[[HeldMessage], Awaitable[IMessage | None]]
 
 
 class MessagePage:
@@ -46,8 +50,7 @@ class MessagePage:
 
     def __init__(
         self,
-        quarantine: Quarantine,
-        decisions: Decisions,
+        desks: Desks,
         lists: ListStore,
         policy: Policy,
         certain: float,
@@ -60,8 +63,7 @@ class MessagePage:
         @param certain: the score of what is certainly spam by the statistics.
         @param reader: takes messages apart; here only their header section is read.
         """
-        self._quarantine = quarantine
-        self._decisions = decisions
+        self._desks = desks
         self._lists = lists
         self._policy = policy
         self._certain = certain
@@ -89,17 +91,23 @@ class MessagePage:
         """
         @param problem: why what was asked for was not done.
         """
-        message = await self._open(held)
+        desk, rights = self._desk(visit), visit.rights
+        is_read = rights.reads(held.recipient)
+        message = await self._open(held, desk.read if is_read else desk.beginning)
+        content: Page | str = ""
+        is_whole = True
         try:
             head = message.head(HEAD_LIMIT)
-            content, is_whole = await self._turns.run(
-                lambda: Deferred.fromCoroutine(self._read(message, held.is_deadly))
-            )
+            if is_read:
+                content, is_whole = await self._turns.run(
+                    lambda: Deferred.fromCoroutine(self._read(message, held.is_deadly))
+                )
         finally:
             message.close()
         headers = Headers.parse(head)
         page = content if isinstance(content, Page) else None
-        following = await self._quarantine.list(limit=1, before=held.number)
+        following = await desk.list(limit=1, before=held.number)
+        touches = rights.may_delete(held.recipient)
         is_weighed = held.kind is not Kind.UNDELIVERABLE
         near = nearness(held.total, held.action, held.findings, self._policy)
         body = self._templates.render(
@@ -124,9 +132,16 @@ class MessagePage:
             read_bytes=None if is_whole else READ_BYTES,
             removed=held.held + self._keep_days * _DAY,
             following=following[0] if following else None,
-            teaches=self._decisions.teaches and is_weighed and not held.is_deadly,
-            things=senders.things(headers, held.message.sender),
-            scopes=senders.scopes(held.recipient),
+            teaches=self._desks.decisions.teaches and is_weighed and not held.is_deadly,
+            things=senders.things(headers, held.message.sender) if touches else (),
+            scopes=_scopes(visit, held),
+            is_read=is_read,
+            may_release=rights.may_release(held.recipient, held.kind),
+            may_request=rights.may_request(held.recipient, held.kind),
+            may_delete=touches,
+            may_answer=rights.manages(held.recipient),
+            request=await desk.request_of(held),
+            seen_by=[each for each in await desk.seen(held) if not _is_own_look(visit, each)],
             days=DAYS,
             problem=problem,
             notice=words.notice(visit.notice),
@@ -137,6 +152,14 @@ class MessagePage:
     async def _act(self, visit: Visit) -> Answer:
         held = await self._held(visit)
         do = visit.value("do")
+        if do in ("request", "allow", "refuse"):
+            return await self._ask_or_answer(visit, held, do)
+        rights = visit.rights
+        may = rights.may_delete(held.recipient)
+        if do in ("release", "release_allow"):
+            may = rights.may_release(held.recipient, held.kind)
+        if not may:
+            raise Refused(403, NOT_FOR_YOU)
         is_allowed = do == "release_allow"
         if is_allowed:
             # The entry first: where it cannot be made, nothing has been done.
@@ -147,17 +170,32 @@ class MessagePage:
             do = "release"
         if do not in DECISIONS:
             raise Refused(400)
-        said = await decide(self._decisions, do, [held.id], visit)
+        said = await decide(self._desk(visit), do, [held.id])
         return redirect("/quarantine", say(f"allow_{said}" if is_allowed else said))
 
+    async def _ask_or_answer(self, visit: Visit, held: HeldMessage, do: str) -> Answer:
+        desk = self._desk(visit)
+        try:
+            if do == "request":
+                is_new = await desk.request(held, visit.value("why"))
+                said = "asked" if is_new else "asked_before"
+            else:
+                is_done = await desk.answer(held, do == "allow")
+                said = ("allowed" if do == "allow" else "refused") if is_done else "answered_before"
+        except NotAllowed as refused:
+            raise Refused(403, str(refused)) from None
+        back = own_path(visit.value("back"), f"/quarantine/{held.id}")
+        return redirect(back, say(said))
+
     async def _allow_sender(self, visit: Visit, held: HeldMessage) -> None:
-        things = await self._things(held)
-        if not things:
+        things, scopes = await self._things(visit, held), _scopes(visit, held)
+        if not things or not scopes:
             raise EntryRefused("The sender has no address that could be allowed.")
-        scope = senders.scopes(held.recipient)[0].value
+        scope = scopes[0].value
         note = f"with the release of {held.id}"
         await add_entry(
             self._lists,
+            self._desks.audit,
             visit,
             self._times,
             ListName.ALLOW,
@@ -170,13 +208,16 @@ class MessagePage:
     async def _list_sender(self, visit: Visit) -> Answer:
         held = await self._held(visit)
         name = visit.value("list")
-        thing = senders.chosen(await self._things(held), visit.value("thing"))
-        scope = senders.chosen(senders.scopes(held.recipient), visit.value("scope"))
+        if not visit.rights.may_delete(held.recipient):
+            raise Refused(403, NOT_FOR_YOU)
+        thing = senders.chosen(await self._things(visit, held), visit.value("thing"))
+        scope = senders.chosen(_scopes(visit, held), visit.value("scope"))
         if thing is None or scope is None or name not in list(ListName):
             raise Refused(400)
         try:
             entry = await add_entry(
                 self._lists,
+                self._desks.audit,
                 visit,
                 self._times,
                 ListName(name),
@@ -188,11 +229,11 @@ class MessagePage:
             return await self._page(visit, held, str(error))
         return redirect(f"/quarantine/{held.id}", say(f"{entry.list}.{entry.id}"))
 
-    async def _things(self, held: HeldMessage) -> Sequence[senders.Choice]:
+    async def _things(self, visit: Visit, held: HeldMessage) -> Sequence[senders.Choice]:
         """
         Give what of a message can be allowed or blocked.
         """
-        message = await self._open(held)
+        message = await self._open(held, self._desk(visit).beginning)
         try:
             return senders.things(Headers.parse(message.head(HEAD_LIMIT)), held.message.sender)
         finally:
@@ -200,23 +241,31 @@ class MessagePage:
 
     async def _download(self, visit: Visit) -> Answer:
         held = await self._held(visit)
+        desk = self._desk(visit)
+        try:
+            message = await self._open(held, lambda held: desk.read(held, Act.DOWNLOADED))
+        except NotAllowed as refused:
+            raise Refused(403, str(refused)) from None
         return Answer(
             kind="message/rfc822",
             headers=(
                 *DOWNLOAD,
                 ("Content-Disposition", attachment(held.message.subject or held.id, ".eml")),
             ),
-            message=await self._open(held),
+            message=message,
         )
 
     async def _held(self, visit: Visit) -> HeldMessage:
-        held = await self._quarantine.get(visit.segments["id"])
+        held = await self._desk(visit).get(visit.segments["id"])
         if held is None:
             raise Refused(404)
         return held
 
-    async def _open(self, held: HeldMessage) -> IMessage:
-        message = await self._quarantine.open(held.id)
+    def _desk(self, visit: Visit) -> Desk:
+        return self._desks.of(visit.rights, visit.actor)
+
+    async def _open(self, held: HeldMessage, opened: Opening) -> IMessage:
+        message = await opened(held)
         if message is None:
             raise Refused(404)
         return message
@@ -241,6 +290,18 @@ class MessagePage:
             # What went wrong there is told in the log by whoever has seen it.
             return str(error), True
         return page, size >= message.size
+
+
+def _scopes(visit: Visit, held: HeldMessage) -> Sequence[senders.Choice]:
+    """
+    Give for whose mail the visitor may allow and block.
+    """
+    may = visit.rights.may_list_for
+    return [choice for choice in senders.scopes(held.recipient) if may(choice.value)]
+
+
+def _is_own_look(visit: Visit, noted: Noted) -> bool:
+    return noted.act == Act.READ and noted.by == visit.visitor.account.name
 
 
 def _reasons(held: HeldMessage) -> str:

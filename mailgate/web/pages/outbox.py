@@ -51,7 +51,16 @@ class OutboxPage:
         """
         Give the routes of the page.
         """
-        return (Route("GET", "/outbox", self._show), Route("POST", "/outbox", self._act))
+        return (
+            Route("GET", "/outbox", self._show, sees=lambda rights: rights.sees_outbox),
+            Route(
+                "POST",
+                "/outbox",
+                self._act,
+                sees=lambda rights: rights.sees_outbox,
+                may=lambda rights: rights.touches_outbox,
+            ),
+        )
 
     async def _show(self, visit: Visit) -> Answer:
         before = cursor(visit.query.get("before", ""))

@@ -133,7 +133,7 @@ class OverviewPage:
         """
         Give the route.
         """
-        return (Route("GET", "/overview", self._show),)
+        return (Route("GET", "/overview", self._show, sees=lambda rights: rights.sees_traces),)
 
     async def _show(self, visit: Visit) -> Answer:
         asked = visit.query.get("days", "")

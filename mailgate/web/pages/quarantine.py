@@ -7,13 +7,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date
 from itertools import groupby
-from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from attrs import evolve, frozen
 
 from mailgate.config.model import Policy
-from mailgate.quarantine.deciding import AT_ONCE, Decisions
+from mailgate.people.rights import Rights
+from mailgate.quarantine.deciding import AT_ONCE
+from mailgate.quarantine.desk import Desk, Desks
 from mailgate.quarantine.rows import HeldMessage
 from mailgate.quarantine.search import LOOKED_AT, Found, split
 from mailgate.verdict import Kind
@@ -21,9 +22,6 @@ from mailgate.web.answer import Answer, Refused, Route, Visit, own_path, redirec
 from mailgate.web.pages import words
 from mailgate.web.pages.times import Times
 from mailgate.web.templates import Templates
-
-if TYPE_CHECKING:
-    from mailgate.quarantine.held import Quarantine
 
 PAGE = 50
 """How many messages one page shows."""
@@ -46,6 +44,9 @@ class _Row:
     kind: words.KindWords
     certainty: words.Certainty | None
     held: float
+    may_release: bool
+    may_request: bool
+    may_delete: bool
 
 
 @frozen
@@ -79,8 +80,7 @@ class QuarantinePage:
 
     def __init__(
         self,
-        quarantine: Quarantine,
-        decisions: Decisions,
+        desks: Desks,
         policy: Policy,
         certain: float,
         keep_days: int,
@@ -90,8 +90,7 @@ class QuarantinePage:
         """
         @param certain: the score of what is certainly spam by the statistics.
         """
-        self._quarantine = quarantine
-        self._decisions = decisions
+        self._desks = desks
         self._policy = policy
         self._certain = certain
         self._keep_days = keep_days
@@ -113,8 +112,9 @@ class QuarantinePage:
 
     async def _show(self, visit: Visit) -> Answer:
         view = _View.of(visit)
-        counts = await self._quarantine.count()
-        found = await self._find(view)
+        desk = self._desks.of(visit.rights, visit.actor)
+        counts = await desk.count()
+        found = await self._find(desk, view)
         body = self._templates.render(
             "quarantine.html",
             visit,
@@ -122,21 +122,22 @@ class QuarantinePage:
             total=sum(counts.values()),
             keep_days=self._keep_days,
             chips=_chips(counts, view),
-            days=self._days(found.held),
+            days=self._days(found.held, visit.rights),
+            requests=len(await desk.requests()),
             view=view,
             all_url=_View(kind=view.kind).url,
             newest=evolve(view, before=None).url if view.before is not None else None,
             older=evolve(view, before=found.older).url if found.older is not None else None,
             looked_at=LOOKED_AT if found.is_cut else None,
-            teaches=self._decisions.teaches,
+            teaches=self._desks.decisions.teaches,
             notice=words.notice(visit.notice),
         )
         return Answer(body=body)
 
-    async def _find(self, view: _View) -> Found:
+    async def _find(self, desk: Desk, view: _View) -> Found:
         if view.words:
-            return await self._quarantine.search(view.words, PAGE, view.before, view.kind)
-        found = await self._quarantine.list(limit=PAGE + 1, before=view.before, kind=view.kind)
+            return await desk.search(view.words, PAGE, view.before, view.kind)
+        found = await desk.list(limit=PAGE + 1, before=view.before, kind=view.kind)
         older = found[PAGE - 1].number if len(found) > PAGE else None
         return Found(found[:PAGE], older, is_cut=False)
 
@@ -154,9 +155,10 @@ class QuarantinePage:
             raise Refused(400, f"At most {AT_ONCE} messages can be chosen at once.")
         if not ids:
             return redirect(back, say("none_chosen"))
-        return redirect(back, say(await decide(self._decisions, do, ids, visit)))
+        desk = self._desks.of(visit.rights, visit.actor)
+        return redirect(back, say(await decide(desk, do, ids)))
 
-    def _days(self, shown: Sequence[HeldMessage]) -> Sequence[_Day]:
+    def _days(self, shown: Sequence[HeldMessage], rights: Rights) -> Sequence[_Day]:
         def day(held: HeldMessage) -> date:
             return self._times.day(held.held)
 
@@ -164,12 +166,12 @@ class QuarantinePage:
             _Day(
                 self._times.name_of_day(of_day),
                 self._times.long_date(of_day),
-                [self._row(held) for held in group],
+                [self._row(held, rights) for held in group],
             )
             for of_day, group in groupby(shown, day)
         ]
 
-    def _row(self, held: HeldMessage) -> _Row:
+    def _row(self, held: HeldMessage, rights: Rights) -> _Row:
         return _Row(
             id=held.id,
             subject=held.message.subject,
@@ -179,6 +181,9 @@ class QuarantinePage:
             kind=words.KINDS[held.kind],
             certainty=words.certainty(held, self._policy, self._certain),
             held=held.held,
+            may_release=rights.may_release(held.recipient, held.kind),
+            may_request=rights.may_request(held.recipient, held.kind),
+            may_delete=rights.may_delete(held.recipient),
         )
 
 
@@ -186,21 +191,20 @@ DECISIONS = ("release", "spam", "delete")
 """What can be done with held messages, as the forms call it."""
 
 
-async def decide(decisions: Decisions, do: str, ids: Sequence[str], visit: Visit) -> str:
+async def decide(desk: Desk, do: str, ids: Sequence[str]) -> str:
     """
     Release or delete messages.
 
     @param do: one of L{DECISIONS}.
     @return: what L{words.notice} puts into words.
     """
-    by = visit.visitor.account.name
     if do == "release":
-        done = await decisions.release(ids, by)
+        done = await desk.release(ids)
     elif do == "spam":
-        done = await decisions.delete_as_spam(ids, by)
+        done = await desk.delete_as_spam(ids)
     else:
-        done = await decisions.delete(ids, by)
-    return f"{do}.{done.number}.{done.missed}"
+        done = await desk.delete(ids)
+    return f"{do}.{done.number}.{done.missed}.{done.refused}"
 
 
 @frozen

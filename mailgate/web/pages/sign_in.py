@@ -13,7 +13,9 @@ from twisted.logger import Logger
 
 from mailgate.web.accounts import Account, AccountRefused, Accounts, key_of
 from mailgate.web.answer import Answer, Cookie, Refused, Route, Visit, own_path, redirect, say
+from mailgate.web.links import LogInLinks
 from mailgate.web.pages import words
+from mailgate.web.second_factor import SecondFactor, factor_key
 from mailgate.web.sign_in import FirstAdministrator, LogIns, Tries, network_of
 from mailgate.web.templates import Templates
 
@@ -23,8 +25,14 @@ TRIES_OF_A_NAME = 10
 TRIES_OF_A_NETWORK = 30
 """Wrong passwords from one address within 15 minutes."""
 
+LINKS_OF_A_NAME = 3
+"""Links that are sent to one address within 15 minutes. Nobody is told that more are not sent."""
+
+LINKS_OF_A_NETWORK = 10
+"""Links that one address asks for within 15 minutes."""
+
 _FORM_BYTES = 8192
-_WRONG = "The name or the password is wrong."
+_WRONG = "The name, the password or the code is wrong."
 
 
 class SignInPages:
@@ -41,6 +49,8 @@ class SignInPages:
         first_administrator: FirstAdministrator,
         clock: IReactorTime,
         log_in_cookie: str,
+        factor: SecondFactor,
+        links: LogInLinks,
         templates: Templates,
     ) -> None:
         """
@@ -51,6 +61,10 @@ class SignInPages:
         self._log_ins = log_ins
         self._first = first_administrator
         self._cookie = log_in_cookie
+        self._factor = factor
+        self._links = links
+        self._links_of_names = Tries(clock, LINKS_OF_A_NAME)
+        self._links_of_networks = Tries(clock, LINKS_OF_A_NETWORK)
         self._templates = templates
         self.tries_of_names = Tries(clock, TRIES_OF_A_NAME)
         self._tries_of_networks = Tries(clock, TRIES_OF_A_NETWORK)
@@ -62,6 +76,9 @@ class SignInPages:
         return (
             Route("GET", "/sign-in", self._ask, False),
             Route("POST", "/sign-in", self._sign_in, False, _FORM_BYTES),
+            Route("POST", "/sign-in/link", self._send_link, False, _FORM_BYTES),
+            Route("GET", "/sign-in/{token}", self._ask_link, False),
+            Route("POST", "/sign-in/{token}", self._use_link, False, _FORM_BYTES),
             Route("POST", "/sign-out", self._sign_out, True, _FORM_BYTES),
             Route("GET", "/setup/{token}", self._ask_first, False),
             Route("POST", "/setup/{token}", self._make_first, False, _FORM_BYTES),
@@ -87,7 +104,8 @@ class SignInPages:
         self.tries_of_names.add(by_name)
         self._tries_of_networks.add(by_network)
         account = await self._accounts.check(name, password)
-        if account is None:
+        # A wrong code is told apart from a wrong password by nobody.
+        if account is None or not await self._has_code(account, visit):
             # Without the name: some type their password there.
             self.log.warn("{event} from {client}", event="web.sign_in_refused", client=visit.client)
             page = await self._sign_in_page(visit, onward, name, _WRONG)
@@ -100,14 +118,73 @@ class SignInPages:
             name=account.name,
             client=visit.client,
         )
-        return redirect(onward, await self._begin(account))
+        means = "password and code" if account.has_second_factor else "password"
+        return redirect(onward, await self._begin(visit, account, means))
+
+    async def _has_code(self, account: Account, visit: Visit) -> bool:
+        """
+        Tell whether the form has the code that an account needs, if it needs one.
+        """
+        if not account.has_second_factor:
+            return True
+        key = factor_key(account)
+        if self.tries_of_names.wait(key):
+            return False
+        self.tries_of_names.add(key)
+        is_right = await self._factor.check(account, visit.value("code"))
+        if is_right:
+            self.tries_of_names.forget(key)
+        return is_right
+
+    # -- by link ----------------------------------------------------------------------
+
+    async def _send_link(self, visit: Visit) -> Answer:
+        by_network, address = network_of(visit.client), visit.value("address")
+        if self._links_of_networks.wait(by_network):
+            raise Refused(429)
+        self._links_of_networks.add(by_network)
+        by_name = key_of(address)
+        if not self._links_of_names.wait(by_name):
+            self._links_of_names.add(by_name)
+            # Not waited for, so that the time tells nobody whether there is such a person.
+            self._links.ask(address)
+        return redirect("/sign-in", say("link_asked"))
+
+    async def _ask_link(self, visit: Visit) -> Answer:
+        account = await self._links.find(visit.segments["token"])
+        if account is None:
+            raise _no_log_in_link()
+        return self._link_page(visit, account)
+
+    async def _use_link(self, visit: Visit) -> Answer:
+        token = visit.segments["token"]
+        account = await self._links.find(token)
+        if account is None:
+            raise _no_log_in_link()
+        if not await self._has_code(account, visit):
+            return evolve(self._link_page(visit, account, "The code is wrong."), code=403)
+        if not await self._links.use(token):
+            raise _no_log_in_link()
+        means = "link and code" if account.has_second_factor else "link"
+        return redirect("/quarantine", await self._begin(visit, account, means))
+
+    def _link_page(self, visit: Visit, account: Account, problem: str = "") -> Answer:
+        body = self._templates.render(
+            "link.html",
+            visit,
+            name=account.name,
+            asks_code=account.has_second_factor,
+            problem=problem,
+        )
+        return Answer(body=body)
 
     async def _sign_out(self, visit: Visit) -> Answer:
         await self._log_ins.end(visit.visitor)
         return redirect("/sign-in", Cookie(self._cookie, "", 0), say("signed_out"))
 
-    async def _begin(self, account: Account) -> Cookie:
-        return Cookie(self._cookie, await self._log_ins.begin(account))
+    async def _begin(self, visit: Visit, account: Account, means: str) -> Cookie:
+        token = await self._log_ins.begin(account, visit.client, visit.program, means)
+        return Cookie(self._cookie, token)
 
     async def _too_many(self, visit: Visit, onward: str, name: str, wait: float) -> Answer:
         minutes = ceil(wait / 60)
@@ -147,10 +224,20 @@ class SignInPages:
             return evolve(self._first_page(visit, name, str(problem)), code=400)
         if account is None:
             raise _no_link()
-        return redirect("/quarantine", await self._begin(account), say("welcome"))
+        return redirect(
+            "/quarantine", await self._begin(visit, account, "password"), say("welcome")
+        )
 
     def _first_page(self, visit: Visit, name: str = "", problem: str = "") -> Answer:
         return Answer(body=self._templates.render("set_up.html", visit, name=name, problem=problem))
+
+
+def _no_log_in_link() -> Refused:
+    return Refused(
+        404,
+        "This link does not work, or no longer: it works once, for 15 minutes. Ask for a new one"
+        " where you sign in.",
+    )
 
 
 def _no_link() -> Refused:

@@ -138,8 +138,8 @@ class TracePage:
         Give the routes of the trace.
         """
         return (
-            Route("GET", "/trace", self._search),
-            Route("GET", "/trace/{id}", self._show),
+            Route("GET", "/trace", self._search, sees=lambda rights: rights.sees_traces),
+            Route("GET", "/trace/{id}", self._show, sees=lambda rights: rights.sees_traces),
         )
 
     async def _search(self, visit: Visit) -> Answer:

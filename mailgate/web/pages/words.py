@@ -246,13 +246,29 @@ def backlog(number: int, age: float, by_destination: Sequence[tuple[str, int]]) 
     return Notice("warn", "warn", text)
 
 
+_BROWSERS = ("Edg", "OPR", "Firefox", "Chrome", "Safari")
+_BROWSER_NAMES = {"Edg": "Edge", "OPR": "Opera"}
+_SYSTEMS = ("Android", "iPhone", "iPad", "Windows", "Mac OS", "Linux")
+
+
+def browser(program: str) -> str:
+    """
+    Name a browser and its system by what it calls itself, or give the beginning of that.
+    """
+    name = next((word for word in _BROWSERS if f"{word}/" in program), None)
+    system = next((word for word in _SYSTEMS if word in program), None)
+    if name is None or system is None:
+        return program[:40] or "an unknown browser"
+    return f"{_BROWSER_NAMES.get(name, name)} on {system}"
+
+
 def notice(code: str) -> Notice | None:
     """
     Put into words what L{mailgate.web.answer.say} was given.
     """
     what, *rest = code.split(".")
     numbers = [int(number) for number in rest]
-    if what in _DONE and len(numbers) == 2:
+    if what in _DONE and len(numbers) in (2, 3):
         return _done(what, *numbers)
     if what in _LISTED and len(numbers) == 1:
         text = f"{_LISTED[what]} It is entry {numbers[0]} of the lists."
@@ -261,7 +277,7 @@ def notice(code: str) -> Notice | None:
     return Notice(*found) if found else None
 
 
-def _done(what: str, done: int, missed: int) -> Notice:
+def _done(what: str, done: int, missed: int, refused: int = 0) -> Notice:
     participle, one, many = _DONE[what]
     text = f"{messages(done).capitalize()} {participle}." if done else f"Nothing was {participle}."
     if done:
@@ -270,6 +286,8 @@ def _done(what: str, done: int, missed: int) -> Notice:
         text += " The copy is being delivered at the moment, or is not in the outbox any more."
     elif missed:
         text += f" {messages(missed).capitalize()} had been dealt with already."
+    if refused:
+        text += f" You may not do that with {messages(refused)}."
     if what == "allow_release":
         text += " The sender is allowed from now on."
     return Notice("ok" if done else "warn", "ok" if done else "warn", text)
@@ -303,6 +321,26 @@ _NOTICES = {
     "none_chosen": ("warn", "warn", "Nothing was done, since no message was chosen."),
     "entry_removed": ("ok", "ok", "The entry is removed, and does not count any more."),
     "entry_gone": ("warn", "warn", "The entry had been removed already, or its time was over."),
+    "asked": (
+        "ok",
+        "ok",
+        "You have asked. The answer will stand on the page of the message.",
+    ),
+    "asked_before": ("warn", "warn", "Somebody has asked for it already."),
+    "allowed": ("ok", "ok", "The request is allowed, and the message is on its way."),
+    "refused": ("ok", "ok", "The request is refused. The message stays held."),
+    "answered_before": ("warn", "warn", "Somebody had answered already."),
+    "signed_out_there": ("ok", "ok", "That log-in has ended."),
+    "signed_out_others": ("ok", "ok", "Your other log-ins have ended."),
+    "factor_off": ("warn", "warn", "The second factor is off."),
+    "link_asked": (
+        "ok",
+        "ok",
+        "If this address signs in by links, one is on its way. It works for 15 minutes.",
+    ),
+    "language": ("ok", "ok", "The language is kept."),
+    "person": ("ok", "ok", "The person is changed."),
+    "person_added": ("ok", "ok", "The person is added."),
     "password": ("ok", "ok", "The password is changed. Other log-ins of yours have ended."),
     "signed_out": ("ok", "ok", "You are signed out."),
     "welcome": ("ok", "ok", "The account is made, and you are signed in."),

@@ -57,7 +57,7 @@ class SignIn(SynchronousTestCase):
             self.assertEqual(response.code, 403)
             pages.append(response.text.replace(name, "NAME"))
         self.assertEqual(pages[0], pages[1])
-        self.assertIn("The name or the password is wrong.", pages[0])
+        self.assertIn("The name, the password or the code is wrong.", pages[0])
         self.assertNotIn("wrong password", pages[0])
 
     def test_session_is_new(self):

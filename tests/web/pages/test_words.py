@@ -148,7 +148,15 @@ class Words(SynchronousTestCase):
             ("signed_out", "You are signed out."),
         ):
             self.assertEqual(words.notice(code).text, expected)
-        for code in ("whatever.1", "", "release", "release.1", "allow", "allow.1.2", "spam.1.2.3"):
+        for code in (
+            "whatever.1",
+            "",
+            "release",
+            "release.1",
+            "allow",
+            "allow.1.2",
+            "spam.1.2.3.4",
+        ):
             self.assertIsNone(words.notice(code), code)
 
     def test_first_sentence(self):
@@ -249,3 +257,36 @@ class TimesTests(SynchronousTestCase):
         """
         moment = datetime(2026, 3, 12, 9, 41).timestamp()
         self.assertEqual(Times(self.now.timestamp).clock(moment), "09:41")
+
+
+class BrowserTests(SynchronousTestCase):
+    """
+    What browsers call themselves.
+    """
+
+    def test_known(self):
+        """
+        A browser and its system are named.
+        """
+        for program, name in (
+            (
+                "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+                "Firefox on Linux",
+            ),
+            (
+                "Mozilla/5.0 (Linux; Android 15) Chrome/140.0 Mobile Safari/537.36",
+                "Chrome on Android",
+            ),
+            (
+                "Mozilla/5.0 (Windows NT 10.0) Chrome/140.0 Safari/537.36 Edg/140.0",
+                "Edge on Windows",
+            ),
+        ):
+            self.assertEqual(words.browser(program), name)
+
+    def test_unknown(self):
+        """
+        Of what is unknown the beginning is shown.
+        """
+        self.assertEqual(words.browser("x" * 99), "x" * 40)
+        self.assertEqual(words.browser(""), "an unknown browser")
