@@ -20,6 +20,7 @@ from mailgate.checks.rules import FACTS
 from mailgate.classify.classifier import signals_of
 from mailgate.classify.mailboxes import messages_in
 from mailgate.classify.reading import sender_of
+from mailgate.message.language import TEXT_LIMIT, languages_of
 from mailgate.message.links import places_of
 from mailgate.message.mime import read
 from mailgate.rules.format import RuleSet, built_in, load
@@ -88,7 +89,11 @@ def judge(matcher: Matcher, data: bytes) -> Sequence[Hit]:
         (place.address for place in places_of(parsed.seen).places),
         (name for part in parsed.attachments for name in part.names),
     )
-    return matcher.match(texts, signals.__contains__)
+
+    def languages() -> Sequence[str]:
+        return languages_of(parsed.seen.words(TEXT_LIMIT))
+
+    return matcher.match(texts, signals.__contains__, languages)
 
 
 def points_of(hits: Sequence[Hit], rules: RuleSet) -> float:

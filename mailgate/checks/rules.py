@@ -6,6 +6,7 @@ over what other checks have seen.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -29,6 +30,7 @@ from mailgate.config.checks import RulesCheck as Section
 from mailgate.config.model import Settings
 from mailgate.finding import Finding
 from mailgate.interfaces import ICheck, IThreads, MaybeDeferred, Phase, Scope
+from mailgate.message.language import TEXT_LIMIT, languages_of
 from mailgate.rules.format import Group, RuleSet, built_in, load
 from mailgate.rules.matching import Hit, Matcher
 from mailgate.rules.texts import texts_of
@@ -81,7 +83,7 @@ class RulesCheck:
     phase = Phase.BODY
     scope = Scope.TRANSACTION
     after = (*(check.name for check in _OTHERS), "bayes")
-    needs = ("content", "places", "files")
+    needs = ("content", "seen", "places", "files")
 
     @classmethod
     def from_settings(cls, settings: Settings, threads: IThreads | None) -> RulesCheck:
@@ -126,7 +128,7 @@ class RulesCheck:
         )
 
     def _look(self, view: View, texts: Iterable[tuple[str, bytes]]) -> Sequence[Finding]:
-        hits = self.matcher.match(texts, _facts_of(view))
+        hits = self.matcher.match(texts, _facts_of(view), partial(_languages_of, view))
         if not hits:
             return ()
         findings = _counted(hits, self.matcher.rules)
@@ -141,6 +143,10 @@ def load_rules(section: Section) -> RuleSet:
     """
     files = [*(built_in() if section.built_in else ()), *section.files]
     return load(files, FACTS, section.disable, section.scores)
+
+
+def _languages_of(view: View) -> Sequence[str]:
+    return languages_of(view.fact("content").parsed.seen.words(TEXT_LIMIT))
 
 
 def _facts_of(view: View) -> Callable[[str], bool]:

@@ -24,6 +24,7 @@ from mailgate.config.load import load
 from mailgate.config.model import Settings
 from mailgate.hub.commands import CommandError
 from mailgate.message.attachments import Examination
+from mailgate.message.language import TEXT_LIMIT, languages_of
 from mailgate.message.links import places_of
 from mailgate.message.mime import read
 from mailgate.message.mime.readings import read_all
@@ -98,6 +99,7 @@ def test(arguments: Arguments) -> int:
             (name for file in files for name in file.names),
         ),
         facts.__contains__,
+        lambda: languages_of(parsed.seen.words(TEXT_LIMIT)),
     )
     known = sorted(FACTS & facts)
     if arguments.json:

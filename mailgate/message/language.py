@@ -98,6 +98,9 @@ _WORDS_LEAST = 2.0
 _SHORT = 500
 _SECOND = 0.4
 
+LANGUAGES = frozenset((*_WORDS, *["ar", "el", "fa", "he", "hi", "ja", "ko", "th", "zh"]))
+"""All that are told apart, as in ISO 639-1."""
+
 
 def languages_of(text: str) -> tuple[str, ...]:
     """

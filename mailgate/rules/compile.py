@@ -15,7 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import hyperscan
-from attrs import frozen
+from attrs import field, frozen
 
 from mailgate.rules.kept import Kept
 
@@ -86,19 +86,33 @@ class Patterns:
         return kept
 
 
-@lru_cache(maxsize=200)
+@frozen
+class _Place:
+    """
+    Where databases are kept; to the memory of what was made any place is as good as another.
+    """
+
+    folder: Path | None = field(eq=False)
+
+
 def compile_patterns(patterns: tuple[str, ...], folder: Path | None = None) -> Patterns:
     """
-    Make one database of folded patterns. It takes some milliseconds for a pattern.
+    Make one database of folded patterns. It takes some milliseconds for a pattern, once in a
+    process.
 
     @param folder: where databases are kept, if it is there; another process that needs the same one
         takes a hundredth of the time.
     @raise Unusable: some patterns cannot be used.
     """
+    return _compiled(patterns, _Place(folder))
+
+
+@lru_cache(maxsize=200)
+def _compiled(patterns: tuple[str, ...], place: _Place) -> Patterns:
     try:
         expressions = [in_bytes(pattern) for pattern in patterns]
         name = _name(expressions)
-        kept = None if folder is None else Kept(folder, name)
+        kept = None if place.folder is None else Kept(place.folder, name)
         database = None if kept is None else kept.load()
         if database is None:
             database = _database([*expressions, name.encode("ascii")])

@@ -14,9 +14,9 @@ from typing import Any
 from attrs import evolve, field, frozen
 
 from mailgate.config.problem import ConfigurationError, Problem, as_key, as_toml, nearest
+from mailgate.message.language import LANGUAGES
 from mailgate.rules.condition import Condition, parse
 from mailgate.rules.fold import fold_pattern
-from mailgate.rules.language import LANGUAGES
 
 PLACES = ("subject", "text", "hidden", "from_name", "links", "attachments")
 """Where patterns are looked for, beside header fields."""

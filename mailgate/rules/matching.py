@@ -4,7 +4,7 @@ Which rules of a set hold of a message.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from heapq import heappop, heappush
 from pathlib import Path
 
@@ -14,7 +14,6 @@ from mailgate.config.problem import ConfigurationError, Problem, as_toml
 from mailgate.rules.compile import Patterns, Unusable, compile_patterns
 from mailgate.rules.condition import Condition
 from mailgate.rules.format import Rule, RuleSet
-from mailgate.rules.language import languages_of
 
 _BEFORE, _BEHIND = 52, 24
 """Bytes that are quoted before and behind the end of what was found."""
@@ -80,37 +79,41 @@ class Matcher:
         self._triggered, self._always = self._triggers()
 
     def match(
-        self, texts: Iterable[tuple[str, bytes]], has_fact: Callable[[str], bool]
+        self,
+        texts: Iterable[tuple[str, bytes]],
+        has_fact: Callable[[str], bool],
+        languages: Callable[[], Collection[str]] = tuple,
     ) -> Sequence[Hit]:
         """
         Give the rules that hold, those of score 0 among them.
 
         @param texts: the places that are not empty, as L{mailgate.rules.texts.texts_of} gives them.
         @param has_fact: tells whether a fact holds; it is asked only where that matters.
+        @param languages: gives the languages of the text, none where they are not known; it is
+            asked only where that matters.
         @raise mailgate.rules.compile.Failed: the patterns could not be looked for.
         """
         found: dict[int, tuple[bytes, int]] = {}
-        spoken = b""
         for place, text in texts:
             database, patterns = self._patterns.get(_family(place), _NONE)
             if database is not None:
                 for at, end in database.find(text):
                     for index in self._users.get((place, patterns[at]), ()):
                         found.setdefault(index, (text, end))
-            if place == "text":
-                spoken = text
         if found:
-            self._leave_other_languages(found, spoken)
+            self._leave_other_languages(found, languages)
         elif not self._always:
             return ()
         return self._judged(found, has_fact)
 
-    def _leave_other_languages(self, found: dict[int, tuple[bytes, int]], spoken: bytes) -> None:
+    def _leave_other_languages(
+        self, found: dict[int, tuple[bytes, int]], languages: Callable[[], Collection[str]]
+    ) -> None:
         bound = [index for index in found if self._ordered[index].languages]
         if bound:
-            languages = languages_of(spoken)
-            for index in bound if languages else ():
-                if languages.isdisjoint(self._ordered[index].languages):
+            spoken = languages()
+            for index in bound if spoken else ():
+                if self._ordered[index].languages.isdisjoint(spoken):
                     del found[index]
 
     def _judged(
@@ -171,11 +174,8 @@ class _Names:
 
 
 def _places(rule: Rule) -> Iterator[str]:
-    # A rule that is bound to languages needs the text, to know which it is in.
     if rule.patterns:
         yield from rule.where
-        if rule.languages:
-            yield "text"
 
 
 def _family(place: str) -> str:

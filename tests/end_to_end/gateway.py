@@ -98,6 +98,10 @@ class Gateway:
                 '[[route]]\ndomains = ["example.com", "example.net"]\nupstream = "server"\n'
                 f"[upstream.server]\n{upstream}\n"
             )
+        if "[checks.rules]" not in tables:
+            # Each gateway here has a data folder of its own, and would make ready some hundred
+            # patterns first, which takes seconds.
+            tables = f"{tables}\n[checks.rules]\nbuilt_in = false\n"
         self.config = self.folder / "mailgate.toml"
         self.config.write_text(
             f"""

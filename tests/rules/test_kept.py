@@ -30,7 +30,7 @@ class KeptTests(SynchronousTestCase):
         """
         Look for patterns as a new process does.
         """
-        compile_patterns.cache_clear()
+        compile._compiled.cache_clear()
         found = compile_patterns(patterns, self.folder).find(b"some funds")
         return sorted(index for index, _ in found)
 

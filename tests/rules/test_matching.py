@@ -5,6 +5,7 @@ Tests of L{mailgate.rules.matching}.
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailgate.config.problem import ConfigurationError
+from mailgate.message.language import languages_of
 from mailgate.rules.matching import Matcher
 from tests.rules.given import rule, rules
 
@@ -26,7 +27,8 @@ class MatcherTests(SynchronousTestCase):
             for place in matcher.places
             if (name := place.replace(":", "_").replace("-", "_")) in places
         ]
-        hits = matcher.match(given, set(facts).__contains__)
+        spoken = languages_of(places.get("text", ""))
+        hits = matcher.match(given, set(facts).__contains__, lambda: spoken)
         return {hit.rule.symbol: hit.quote for hit in hits}
 
     def test_places(self):
