@@ -53,7 +53,7 @@ def _measure(size: int, learned_tokens: int) -> None:
     seen = [evidence.evidence_of(each) for each in parsed]
     classifier = Classifier()
     classifier.learned = learned
-    check = BayesCheck(Section(), classifier, 5)
+    check = BayesCheck(Section(), classifier, (), 5)
     steps: dict[str, Callable[[int], object]] = {
         "text, HTML, links": lambda at: reading.read(parsed[at]),
         "tokens": lambda at: tokens.tokens_of(readings[at]),

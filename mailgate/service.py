@@ -28,7 +28,7 @@ from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
 from mailgate import __version__, sandboxed
-from mailgate.checks.bayes import CERTAIN_LOGIT, score_at
+from mailgate.checks.combined import CERTAIN_LOGIT, score_at
 from mailgate.checks.known import Known
 from mailgate.config.delivery import ANY_DOMAIN, MaildirUpstream, SmtpUpstream
 from mailgate.config.model import Settings

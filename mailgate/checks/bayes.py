@@ -5,17 +5,18 @@ What the classifier says: by what was learned here, or by the make of the messag
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import exp
 from typing import TYPE_CHECKING
 
 from attrs import frozen
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
+from mailgate.checks.combined import CONTENT, NOBODY, Others, score_of
 from mailgate.checks.words import quote, times
 from mailgate.classify.classifier import Classifier
 from mailgate.classify.model import Judgement, TokenSeen
 from mailgate.config.checks import BayesCheck as Section
+from mailgate.config.checks import CheckMode
 from mailgate.config.model import Settings
 from mailgate.finding import Finding
 from mailgate.interfaces import ICheck, MaybeDeferred, Phase, Scope
@@ -23,16 +24,7 @@ from mailgate.interfaces import ICheck, MaybeDeferred, Phase, Scope
 if TYPE_CHECKING:
     from mailgate.pipeline.view import View
 
-_TAG_LOGIT, _TAG_SCORE = 3.0, 5.0
-_HOLD_LOGIT, _HOLD_SCORE = 4.0, 8.0
-_SLOPE = (_HOLD_SCORE - _TAG_SCORE) / (_HOLD_LOGIT - _TAG_LOGIT)
-
-_BENT = 0.8
-"""From what part of the highest score on the line is bent where that is below what is held."""
-
-CERTAIN_LOGIT = 5.0
-"""From here on what was learned leaves no doubt: 150 to 1."""
-
+_COUNTING = (CheckMode.SCORE, CheckMode.ENFORCE)
 _SIGNALS = 5
 _WORTH_TELLING = 0.2
 """Logit points below which a signal is not told."""
@@ -47,12 +39,15 @@ class BayesCheck:
 
     section: Section
     classifier: Classifier
+    beside: Sequence[str]
+    """The checks of content that count, too."""
+
     deadline: float
 
     name = "bayes"
     phase = Phase.BODY
     scope = Scope.TRANSACTION
-    after = ()
+    after = CONTENT
     needs = ("content", "seen")
     symbols = frozenset({"BAYES_STRUCTURE", "BAYES_SPAM", "BAYES_HAM"})
 
@@ -63,23 +58,27 @@ class BayesCheck:
 
         @param classifier: what was learned.
         """
-        section = settings.checks.bayes
-        return cls(section, classifier, section.deadline)
+        checks = settings.checks
+        counting = [name for name in CONTENT if getattr(checks, name).mode in _COUNTING]
+        return cls(checks.bayes, classifier, counting, checks.bayes.deadline)
 
     def check(self, view: View) -> MaybeDeferred[Sequence[Finding]]:
         """
         Give one finding, or none where nothing speaks for or against the message.
         """
+        others = Others.of(view, self.beside)
         judging = self.classifier.judge(view.fact("content").parsed)
         if isinstance(judging, Deferred):
-            return judging.addCallback(self.findings)
-        return self.findings(judging)
+            return judging.addCallback(self.findings, others)
+        return self.findings(judging, others)
 
-    def findings(self, judgement: Judgement) -> Sequence[Finding]:
+    def findings(self, judgement: Judgement, others: Others = NOBODY) -> Sequence[Finding]:
         """
         Put a judgement into words.
+
+        @param others: what other checks have found in the content.
         """
-        score = score_of(judgement, self.section)
+        score = score_of(judgement, self.section, others)
         if score == 0:
             return ()
         if not judgement.is_trained:
@@ -89,43 +88,6 @@ class BayesCheck:
         else:
             symbol, words = "BAYES_HAM", _ham(judgement)
         return (Finding(symbol, score, words, check=self.name),)
-
-
-def score_of(judgement: Judgement, section: Section) -> float:
-    """
-    Give the score of a judgement, rounded to a hundredth.
-    """
-    if judgement.is_trained:
-        return score_at(judgement.logit, section)
-    return round(max(0.0, min(_line(judgement.logit), section.untrained_score)), 2)
-
-
-def score_at(logit: float, section: Section) -> float:
-    """
-    Give the score of what was learned here.
-
-    It follows a line between 0 and the score of what is held, and beyond these nears its limits
-    without reaching them: so of two messages that are both sure to be spam, or to be wanted, the
-    surer one has more still.
-    """
-    score, highest, lowest = _line(logit), section.highest_score, section.lowest_score
-    knee = min(_HOLD_SCORE, _BENT * highest)
-    if score > knee:
-        score = knee + _near(score - knee, highest - knee)
-    elif score < 0:
-        score = -_near(-score, -lowest)
-    return round(score, 2)
-
-
-def _line(logit: float) -> float:
-    return _TAG_SCORE + _SLOPE * (logit - _TAG_LOGIT)
-
-
-def _near(way: float, limit: float) -> float:
-    """
-    Begin as C{way} does, and come to C{limit} for ever.
-    """
-    return limit * (1 - exp(-way / limit)) if limit else 0.0
 
 
 # -- in words -----------------------------------------------------------------------------

@@ -82,7 +82,7 @@ class RulesCheck:
     name = "rules"
     phase = Phase.BODY
     scope = Scope.TRANSACTION
-    after = (*(check.name for check in _OTHERS), "bayes")
+    after = tuple(check.name for check in _OTHERS)
     needs = ("content", "seen", "places", "files")
 
     @classmethod

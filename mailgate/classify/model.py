@@ -45,6 +45,9 @@ _SMOOTHING = 0.05
 _LEAST = 1.5
 """The least log-odds with which a token counts."""
 
+_MOST_OF_HAM = 5.0
+"""Logit points that tokens can speak for a message."""
+
 _SHRINKING = 8.0
 _SIGNALS = slice(len(MEANS), len(MEANS) + len(SIGNALS))
 
@@ -99,8 +102,8 @@ class Regression:
         """
         tokens = math.fsum(map(mul, self._of_means, means))
         rest = math.fsum([self._constant, *map(self._of_signals.__getitem__, signals)])
-        limit = 1 + 8 * coverage
-        return rest + max(-min(3.0, limit), min(limit, tokens))
+        limit = 1 + 12 * coverage**2
+        return rest + max(-min(_MOST_OF_HAM, limit), min(limit, tokens))
 
     def worth(self, signal: str) -> float:
         """

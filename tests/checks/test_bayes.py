@@ -5,11 +5,10 @@ Tests of L{mailgate.checks.bayes}.
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailgate.checks.bayes import BayesCheck, score_of
+from mailgate.checks.bayes import BayesCheck
 from mailgate.classify.classifier import AT_ONCE, Classifier
 from mailgate.classify.model import Judgement, TokenSeen
 from mailgate.classify.signals import SIGNALS
-from mailgate.config.checks import BayesCheck as Section
 from mailgate.store.threads import ImmediateThreads
 from tests.checks.given import settings, view_of_message
 from tests.classify.given import letter, message, trained
@@ -27,52 +26,6 @@ def judgement(logit, is_trained=True, **more):
     Give a judgement.
     """
     return evolve(Judgement(logit, 0.5, is_trained, 1.0, (), (), ()), **more)
-
-
-class ScoreTests(SynchronousTestCase):
-    """
-    Tests of the score.
-    """
-
-    def test_trained(self):
-        """
-        It is 5 at logit 3 and 8 at logit 4, in a line, and nears -3 and 10.
-        """
-        for logit, score in (
-            (3, 5),
-            (4, 8),
-            (3.5, 6.5),
-            (9, 10),
-            (2, 2),
-            (5, 9.55),
-            (4 / 3, 0),
-            (1, -0.85),
-            (-9, -3),
-        ):
-            self.assertAlmostEqual(score_of(judgement(logit), Section()), score)
-
-    def test_order(self):
-        """
-        The surer one has the higher score, also where both are sure.
-        """
-        scores = [score_of(judgement(each / 2), Section()) for each in range(-4, 15)]
-        self.assertEqual(scores, sorted(set(scores)))
-
-    def test_untrained(self):
-        """
-        Before enough was learned it tags at most, and speaks for nothing.
-        """
-        for logit, score in ((3, 5), (9, 5), (2, 2), (1, 0), (-9, 0)):
-            self.assertAlmostEqual(score_of(judgement(logit, False), Section()), score)
-
-    def test_options(self):
-        """
-        The limits are options.
-        """
-        section = Section(highest_score=6, lowest_score=-1, untrained_score=0)
-        self.assertEqual(score_of(judgement(9), section), 6)
-        self.assertEqual(score_of(judgement(-9), section), -1)
-        self.assertEqual(score_of(judgement(9, False), section), 0)
 
 
 class FindingTests(SynchronousTestCase):
@@ -109,7 +62,7 @@ class FindingTests(SynchronousTestCase):
         classifier = Classifier()
         classifier.learned = trained()
         finding = self.find(letter(False, 500), classifier)
-        self.assertEqual((finding.symbol, finding.score), ("BAYES_HAM", -2.99))
+        self.assertEqual((finding.symbol, finding.score), ("BAYES_HAM", -3))
         self.assertIn("Seen mostly in wanted mail: ", finding.detail)
 
     def test_structure(self):

@@ -100,15 +100,15 @@ class RegressionTests(SynchronousTestCase):
 
     def test_cap(self):
         """
-        Tokens say less where few pairs are known, for ham never more than three.
+        Tokens say less where few pairs are known, for ham never more than five.
         """
         regression = Regression.fresh()
         for mean, coverage, expected in (
             (10, 0.0, 1),
-            (10, 0.5, 5),
-            (10, 1.0, 9),
+            (10, 0.5, 4),
+            (10, 1.0, 13),
             (0.5, 1.0, 1.5),
-            (-10, 1.0, -3),
+            (-10, 1.0, -5),
             (-10, 0.0, -1),
         ):
             logit = regression.logit([mean] * len(MEANS), (), coverage)
