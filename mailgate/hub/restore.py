@@ -138,6 +138,7 @@ def _prepare(folder: Path, description: Mapping[str, Any], now: float) -> tuple[
             suspended = outbox.suspend_all(connection)
             # Who has signed out since then must not be signed in again.
             connection.execute("DELETE FROM log_in")
+            connection.execute("DELETE FROM log_in_link")
             connection.execute("COMMIT")
             messages = _examine(connection, folder, set(description.get("missing", [])))
         finally:
