@@ -71,7 +71,8 @@ class BackupTests(CommandLineCase):
             lambda storage: immediate_result(
                 storage.database.write(
                     lambda connection: connection.execute(
-                        "INSERT INTO log_in (token, account, began, seen) VALUES (x'00', 1, 1.0, 1.0)"
+                        "INSERT INTO log_in (token, account, began, seen) "
+                        "VALUES (x'00', 1, 1.0, 1.0)"
                     )
                 )
             )
