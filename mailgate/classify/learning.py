@@ -47,7 +47,7 @@ KEYS_LIMIT = 4_000_000
 _KEYS_PENDING = 1_000_000
 _LOG = re.compile(r"lessons-([0-9]+)")
 _DAY = 86400
-_NOTHING = (Result.KNOWN, Result.UNKNOWN, Result.UNREADABLE)
+NOTHING = (Result.KNOWN, Result.UNKNOWN, Result.UNREADABLE, Result.LIMITED)
 """What changes nothing."""
 
 
@@ -282,7 +282,7 @@ class Learner:
         self.log.info(
             "{event} {number} messages as {what}, by {by}",
             event="classifier.learned",
-            number=sum(each not in _NOTHING for each in results),
+            number=sum(each not in NOTHING for each in results),
             what=str(what),
             by=by,
         )

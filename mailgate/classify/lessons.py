@@ -51,6 +51,9 @@ class Result(StrEnum):
     UNREADABLE = "unreadable"
     """Whatever reads it dies of it, or never comes to an end; nothing has changed."""
 
+    LIMITED = "limited"
+    """Who says so has taught enough for today; nothing has changed."""
+
 
 @frozen(eq=False)
 class Lesson:

@@ -351,6 +351,9 @@ class BayesCheck(Check):
     untrained_score: Annotated[float, Field(ge=0, strict=True)] = 5
     """At most so much before enough was learned."""
 
+    lessons_per_teacher: Annotated[int, Field(ge=0, le=1_000_000, strict=True)] = 200
+    """How many messages a day one person, or one trap, may teach."""
+
 
 class DnsListOf(StrEnum):
     """

@@ -13,9 +13,10 @@ from twisted.internet.defer import Deferred, DeferredLock
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from mailgate.classify.learning import Learner
+from mailgate.classify.learning import NOTHING, Learner
 from mailgate.classify.lessons import Result
 from mailgate.classify.store import Unusable
+from mailgate.classify.teachers import Teachers
 from mailgate.interfaces import ILearner
 
 FOLDER = "classifier"
@@ -30,8 +31,12 @@ class Learning:
 
     log = Logger()
 
-    def __init__(self, learner: Learner) -> None:
+    def __init__(self, learner: Learner, teachers: Teachers) -> None:
+        """
+        @param teachers: how much each may teach.
+        """
         self._learner = learner
+        self._teachers = teachers
         self._is_open = False
         self._turn = DeferredLock()
 
@@ -52,9 +57,9 @@ class Learning:
 
     def learn(self, message: Path | bytes, is_spam: bool, by: str) -> Deferred[Result]:
         """
-        Learn one message; see L{Learner.learn}.
+        Learn one message, if who says so has not taught enough today; see L{Learner.learn}.
         """
-        return self.open().addCallback(lambda learner: learner.learn(message, is_spam, by))
+        return Deferred.fromCoroutine(self._learn(message, is_spam, by))
 
     def merge(self) -> Deferred[bool]:
         """
@@ -67,6 +72,24 @@ class Learning:
         Write what was learned, where anything may have been.
         """
         return Deferred.fromCoroutine(self._close())
+
+    async def _learn(self, message: Path | bytes, is_spam: bool, by: str) -> Result:
+        day = self._teachers.take(by)
+        if day is None:
+            self.log.warn(
+                "{event} {by} has taught {most} messages today, and this one is not learned",
+                event="classifier.limited",
+                by=by,
+                most=self._teachers.most,
+            )
+            return Result.LIMITED
+        result = None
+        try:
+            result = await (await self.open()).learn(message, is_spam, by)
+        finally:
+            if result is None or result in NOTHING:
+                self._teachers.give_back(by, day)
+        return result
 
     async def _open(self) -> Learner:
         if not self._is_open:

@@ -15,6 +15,7 @@ from twisted.logger import Logger
 
 from mailgate.classify.known import FREE_MAIL
 from mailgate.classify.learning import Learner
+from mailgate.classify.teachers import Teachers
 from mailgate.config.checks import ReputationCheck
 from mailgate.config.model import Settings
 from mailgate.hub.learning import FOLDER, Learning
@@ -118,7 +119,8 @@ class Storage:
         """Looks into messages that are kept."""
 
         self.learning = Learning(
-            Learner(self.classifier, files, threads, now, read=self.reader.lore)
+            Learner(self.classifier, files, threads, now, read=self.reader.lore),
+            Teachers(settings.checks.bayes.lessons_per_teacher, now),
         )
         transactions = TransactionLog(settings.log.transactions or data / "transactions.jsonl")
         self.traces = Traces(
