@@ -8,7 +8,7 @@ by it. A limit for each teacher keeps what one of them does small beside what al
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 _DAY = 86400
 
@@ -50,6 +50,13 @@ class Teachers:
         self._begin_day()
         if day == self._day:
             self._taught[teacher] -= 1
+
+    def today(self) -> Mapping[str, int]:
+        """
+        Tell how many messages each has taught today.
+        """
+        self._begin_day()
+        return {name: number for name, number in self._taught.items() if number}
 
     def _begin_day(self) -> None:
         day = int(self._now() // _DAY)

@@ -181,3 +181,7 @@ def _tell(status: Fields) -> None:
             f"words count from {status['spam_needed']:,} of spam and {status['ham_needed']:,} of"
             " ham on; until then only the make of a message does"
         )
+    if status.get("today"):
+        told = ", ".join(f"{name} {number:,}" for name, number in sorted(status["today"].items()))
+        most = status["lessons_per_teacher"]
+        say(f"taught today by what was decided, of {most:,} messages each at most: {told}")

@@ -486,9 +486,15 @@ class Commands:
 
     async def learn_status(self) -> Answer:
         """
-        Tell how much was learned.
+        Tell how much was learned, and by whom today.
         """
-        return asdict(await (await self._learner()).status())
+        status = await (await self._learner()).status()
+        teachers = self._learning.teachers
+        return {
+            **asdict(status),
+            "lessons_per_teacher": teachers.most,
+            "today": dict(teachers.today()),
+        }
 
     async def learn_export(self, name: str) -> Answer:
         """

@@ -36,7 +36,7 @@ class Learning:
         @param teachers: how much each may teach.
         """
         self._learner = learner
-        self._teachers = teachers
+        self.teachers = teachers
         self._is_open = False
         self._turn = DeferredLock()
 
@@ -74,13 +74,13 @@ class Learning:
         return Deferred.fromCoroutine(self._close())
 
     async def _learn(self, message: Path | bytes, is_spam: bool, by: str) -> Result:
-        day = self._teachers.take(by)
+        day = self.teachers.take(by)
         if day is None:
             self.log.warn(
                 "{event} {by} has taught {most} messages today, and this one is not learned",
                 event="classifier.limited",
                 by=by,
-                most=self._teachers.most,
+                most=self.teachers.most,
             )
             return Result.LIMITED
         result = None
@@ -88,7 +88,7 @@ class Learning:
             result = await (await self.open()).learn(message, is_spam, by)
         finally:
             if result is None or result in NOTHING:
-                self._teachers.give_back(by, day)
+                self.teachers.give_back(by, day)
         return result
 
     async def _open(self) -> Learner:

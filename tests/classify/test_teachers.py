@@ -60,6 +60,16 @@ class TeachersTests(SynchronousTestCase):
         taken = [self.teachers.take("ada") for _ in range(3)]
         self.assertEqual(taken, [20_001, 20_001, None])
 
+    def test_today(self):
+        """
+        It tells who has taught how much today.
+        """
+        self.teachers.take("ada")
+        self.teachers.give_back("bob", self.teachers.take("bob"))
+        self.assertEqual(self.teachers.today(), {"ada": 1})
+        self.now += DAY
+        self.assertEqual(self.teachers.today(), {})
+
     def test_none(self):
         """
         Where the limit is 0 nobody teaches.

@@ -102,6 +102,22 @@ class LearnTests(CommandLineCase):
         self.assertTrue(complaints.text().endswith("\r\x1b[K"))
         self.assertEqual(self.status(), (253, 0))
 
+    def test_taught_today(self):
+        """
+        It tells what each has taught today by what was decided, and how much that may be.
+        """
+        status = {
+            "spam": 2,
+            "ham": 1,
+            "is_trained": True,
+            "lessons_per_teacher": 200,
+            "today": {"trap x@example.com": 1, "ada": 2},
+        }
+        said = []
+        self.patch(learn, "say", said.append)
+        learn._tell(status)
+        self.assertIn("of 200 messages each at most: ada 2, trap x@example.com 1", said[-1])
+
     def test_errors(self):
         """
         A file that cannot be read is told, and the others are learned; a path that is not there

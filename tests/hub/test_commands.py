@@ -159,6 +159,8 @@ class CommandsTests(SynchronousTestCase):
         self.assertEqual(self.learned(), (0, 1))
         self.run_command("quarantine.delete", id=third, by="ada", spam=True)
         self.assertEqual(self.learned(), (1, 0))
+        status = self.run_command("learn.status")
+        self.assertEqual((status["lessons_per_teacher"], status["today"]), (200, {"ada": 2}))
 
     def test_outbox(self):
         """
