@@ -34,8 +34,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mailgate.checks.known import Known
+from mailgate.classify.alike import Index
 from mailgate.classify.classifier import Classifier
-from mailgate.classify.evidence import Evidence, evidence_of
+from mailgate.classify.evidence import Lore, lore_of
 from mailgate.classify.lessons import Lesson, Pending, What
 from mailgate.classify.mailboxes import files_in, messages_in
 from mailgate.classify.model import judge
@@ -44,7 +45,7 @@ from mailgate.commands.processes import Processes
 from mailgate.commands.scanning import Scanner, Situation, error_of
 from mailgate.config.load import load
 from mailgate.config.model import Settings
-from mailgate.message.mime import read
+from mailgate.interfaces import Remembered
 
 EXAMPLES = """
 examples:
@@ -76,7 +77,7 @@ class Example:
     """C{spam}, C{ham}, C{hard ham} (of a folder or file named so), C{modern} or C{other}."""
 
     digest: bytes
-    evidence: Evidence
+    lore: Lore
 
     @property
     def is_spam(self) -> bool:
@@ -145,7 +146,8 @@ class Bench:
         learned = _learned(lessons)
         print(f"\n{title}: {learned.spam} of spam and {learned.ham} of ham learned", end="")
         print(f", {len(learned.keys):,} tokens" if len(learned.keys) else "")
-        judged = self._judge(learned, examples)
+        alike = Index.of(Remembered(each.is_spam, 0, each.lore.marks) for each in lessons)
+        judged = self._judge(learned, alike, examples)
         scores = {
             kind: np.array([each.score for each in judged if each.example.kind == kind])
             for kind in dict.fromkeys(each.example.kind for each in judged)
@@ -161,14 +163,17 @@ class Bench:
             _tell_findings(judged)
             _tell_flagged(judged, self._settings.policy.tag)
 
-    def _judge(self, learned: Learned, examples: Sequence[Example]) -> Sequence[Judged]:
+    def _judge(
+        self, learned: Learned, alike: Index, examples: Sequence[Example]
+    ) -> Sequence[Judged]:
         if self._arguments.classifier:
             return [
-                Judged(each, judge(each.evidence, learned, learned.regression).logit, {})
+                Judged(each, judge(each.lore.evidence, learned, learned.regression).logit, {})
                 for each in examples
             ]
         classifier = Classifier()
         classifier.learned = learned
+        classifier.alike = alike
         scanner = Scanner(
             self._settings,
             Known(classifier=classifier),
@@ -271,14 +276,14 @@ def _all_of(folder: Path | None, kind: str) -> Iterator[Example]:
 
 def _examples(path: Path, kind: str) -> Iterator[Example]:
     for data in messages_in(path):
-        yield Example(str(path), kind, sha256(data).digest(), evidence_of(read(data)))
+        yield Example(str(path), kind, sha256(data).digest(), lore_of(data))
 
 
 def _learned(examples: Sequence[Example]) -> Learned:
     pending = Pending(Learned.nothing())
     for number, example in enumerate(examples):
         what = What.SPAM if example.is_spam else What.HAM
-        pending.apply(Lesson(what, number, 0, example.evidence))
+        pending.apply(Lesson(what, number, 0, example.lore.evidence))
     return pending.merged(0, _KEYS)
 
 

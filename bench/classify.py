@@ -18,18 +18,26 @@ if __package__ in (None, ""):
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 import numpy as np
+from attrs import evolve
 
 from bench.messages import Mailbag
 from mailgate.checks.bayes import BayesCheck
+from mailgate.checks.fuzzy import findings_of
 from mailgate.classify import evidence, reading, signals, tokens
+from mailgate.classify.alike import Index
 from mailgate.classify.classifier import Classifier
 from mailgate.classify.lessons import Lesson, Pending, What
+from mailgate.classify.marks import SKETCH_BYTES
 from mailgate.classify.model import judge
 from mailgate.classify.store import Learned
 from mailgate.config.checks import BayesCheck as Section
-from mailgate.message.mime import read
+from mailgate.config.checks import FuzzyCheck as FuzzySection
+from mailgate.interfaces import Marks, Remembered
+from mailgate.message.mime import Parsed, read
 
 _SECONDS = 0.4
+_ALIKE = 40_000
+"""Messages with which texts are compared."""
 
 
 def main() -> int:
@@ -54,12 +62,14 @@ def _measure(size: int, learned_tokens: int) -> None:
     classifier = Classifier()
     classifier.learned = learned
     check = BayesCheck(Section(), classifier, (), 5)
+    alike, fuzzy = _alike(), FuzzySection()
     steps: dict[str, Callable[[int], object]] = {
         "text, HTML, links": lambda at: reading.read(parsed[at]),
         "tokens": lambda at: tokens.tokens_of(readings[at]),
         "signals": lambda at: signals.signals_of(reading.read(parsed[at]), made[at]),
         "look-up, judgement": lambda at: judge(seen[at], learned, learned.regression),
-        "the whole check": lambda at: check.findings(classifier.judge_at_once(parsed[at])),
+        "the whole check": lambda at: check.findings(classifier.judge_at_once(_anew(parsed[at]))),
+        "fuzzy, beside it": lambda at: list(findings_of(alike, fuzzy, parsed[at], ())),
     }
     print(f"{size} bytes, {np.mean([len(each.keys) for each in made]):.0f} tokens a message")
     first = 0.0
@@ -72,6 +82,15 @@ def _measure(size: int, learned_tokens: int) -> None:
         print(f"  {name:20} {cost:8.0f} us")
 
 
+def _anew(parsed: Parsed) -> Parsed:
+    """
+    Give a message of which nothing was made yet but what its texts show.
+    """
+    copy = evolve(parsed)
+    copy.keep(parsed.seen)
+    return copy
+
+
 def _cost(step: Callable[[int], object], number: int) -> float:
     """
     Give the microseconds of a step, over all messages in turn.
@@ -82,6 +101,21 @@ def _cost(step: Callable[[int], object], number: int) -> float:
         if turn % number == number - 1 and process_time() - start > _SECONDS:
             return (process_time() - start) / (turn + 1) * 1e6
     raise AssertionError
+
+
+def _alike() -> Index:
+    """
+    Learn as many messages as are known at most, none of them like any other.
+    """
+    dice = np.random.default_rng(1)
+    return Index.of(
+        Remembered(
+            number % 2 == 0,
+            20_000 + number % 90,
+            Marks(dice.bytes(SKETCH_BYTES), int(dice.integers(1, 1 << 62))),
+        )
+        for number in range(_ALIKE)
+    )
 
 
 def _learned(seen: list[evidence.Evidence], number: int) -> Learned:

@@ -799,6 +799,35 @@ class Contact:
         return not self.heard and not self.written
 
 
+@frozen
+class Marks:
+    """
+    By what a message is known again; nothing of it can be read out of these.
+    """
+
+    sketch: bytes = b""
+    """That of its text, as the file has it; empty where the text is too short."""
+
+    structure: int = 0
+    """The number for its structure; 0 where there is too little of it."""
+
+    files: tuple[int, ...] = ()
+    """The numbers for the files that it brings."""
+
+
+@frozen
+class Remembered:
+    """
+    What was learned of one message.
+    """
+
+    is_spam: bool
+    day: int
+    """When, in days since the epoch."""
+
+    marks: Marks
+
+
 DOUBT = 5.0
 """How much must be known of a sender before it counts half of what it could."""
 

@@ -15,6 +15,7 @@ from mailgate.checks.dkim import DkimCheck
 from mailgate.checks.dmarc import DmarcCheck
 from mailgate.checks.dnslists import DnsListsCheck
 from mailgate.checks.documents import DocumentsCheck
+from mailgate.checks.fuzzy import FuzzyCheck
 from mailgate.checks.geo import GeoCheck
 from mailgate.checks.greylist import GreylistCheck
 from mailgate.checks.headers import HeadersCheck
@@ -58,6 +59,9 @@ CHECKS: Mapping[str, Callable[[Settings, Known], ICheck]] = {
     "rules": lambda settings, known: RulesCheck.from_settings(settings, known.threads),
     "lists": lambda settings, known: ListsCheck.from_settings(settings, known.lists),
     "bayes": lambda settings, known: BayesCheck.from_settings(settings, known.classifier),
+    "fuzzy": lambda settings, known: FuzzyCheck.from_settings(
+        settings, known.classifier, known.threads
+    ),
     "dnslists": lambda settings, known: DnsListsCheck.from_settings(
         settings, known.dns_lists, known.resolvers
     ),

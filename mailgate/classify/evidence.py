@@ -11,9 +11,11 @@ from attrs import frozen
 from msgspec import MsgspecError
 from msgspec.msgpack import Decoder, Encoder
 
+from mailgate.classify.marks import MOST_FILES, SKETCH_BYTES, marks_of
 from mailgate.classify.reading import read
 from mailgate.classify.signals import INDEX, signals_of
 from mailgate.classify.tokens import GROUPS, VERSION, Tokens, nameless, tokens_of
+from mailgate.interfaces import Marks
 from mailgate.message import mime
 from mailgate.message.mime import Parsed
 
@@ -32,7 +34,7 @@ def evidence_of(parsed: Parsed) -> Evidence:
     """
     Look at a message. Linear in its size; never raises.
     """
-    reading = read(parsed)
+    reading = parsed.once(read)
     tokens = tokens_of(reading)
     return Evidence(tokens, signals_of(reading, tokens))
 
@@ -63,6 +65,7 @@ class Lore:
     """As L{identity_of} gives it."""
 
     evidence: Evidence
+    marks: Marks
 
 
 def lore_of(data: bytes) -> Lore:
@@ -71,7 +74,7 @@ def lore_of(data: bytes) -> Lore:
     """
     parsed = mime.read(data)
     evidence = evidence_of(parsed)
-    return Lore(identity_of(parsed, evidence), evidence)
+    return Lore(identity_of(parsed, evidence), evidence, marks_of(parsed, data))
 
 
 @frozen
@@ -80,6 +83,9 @@ class _Written:
     ends: tuple[int, ...]
     signals: tuple[str, ...]
     keys: bytes
+    sketch: bytes
+    structure: int
+    files: tuple[int, ...]
 
 
 _encode = Encoder().encode
@@ -91,8 +97,17 @@ def encode_lore(lore: Lore) -> bytes:
     Write it for another process. What the tokens are called is left out.
     """
     tokens = lore.evidence.tokens
-    keys = tokens.keys.astype("<u4").tobytes()
-    return _encode(_Written(lore.identity, tokens.ends, tuple(sorted(lore.evidence.signals)), keys))
+    return _encode(
+        _Written(
+            lore.identity,
+            tokens.ends,
+            tuple(sorted(lore.evidence.signals)),
+            tokens.keys.astype("<u4").tobytes(),
+            lore.marks.sketch,
+            lore.marks.structure,
+            lore.marks.files,
+        )
+    )
 
 
 def decode_lore(data: bytes) -> Lore:
@@ -115,7 +130,15 @@ def decode_lore(data: bytes) -> Lore:
         group = keys[begin:end]
         if begin > end or not (group[:-1] < group[1:]).all():
             raise ValueError("the tokens are not those of a message")
-    if not 0 <= written.identity < 1 << 64 or not INDEX.keys() >= set(written.signals):
+    numbers = (written.identity, written.structure, *written.files)
+    are_numbers = all(0 <= number < 1 << 64 for number in numbers)
+    if not are_numbers or not INDEX.keys() >= set(written.signals):
         raise ValueError("it is nothing to learn")
+    if len(written.sketch) not in (0, SKETCH_BYTES) or len(written.files) > MOST_FILES:
+        raise ValueError("the marks are those of no message")
     tokens = Tokens(keys, written.ends, nameless)
-    return Lore(written.identity, Evidence(tokens, frozenset(written.signals)))
+    return Lore(
+        written.identity,
+        Evidence(tokens, frozenset(written.signals)),
+        Marks(written.sketch, written.structure, tuple(sorted(set(written.files)))),
+    )

@@ -9,7 +9,7 @@ in it, so that a crash between the two loses nothing and counts nothing twice.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Any, BinaryIO, TypeVar
@@ -35,11 +35,18 @@ from mailgate.interfaces import (
     IFiles,
     ILearner,
     IThreads,
+    Marks,
     SandboxError,
     SandboxUnavailable,
 )
 
 T = TypeVar("T")
+
+Remember = Callable[[Mapping[int, Marks], bool | None], Deferred[Any]]
+"""
+Told the marks of messages by their identities, and whether they are spam; C{None} where they are to
+be forgotten.
+"""
 
 KEYS_LIMIT = 4_000_000
 """How many keys are kept: some 56 MB."""
@@ -86,12 +93,14 @@ class Learner:
         now: Callable[[], float],
         keys_limit: int = KEYS_LIMIT,
         read: Callable[[bytes], Deferred[Lore]] | None = None,
+        remember: Remember | None = None,
     ) -> None:
         """
         @param folder: of the classifier; nobody else writes there.
         @param now: the time in seconds since the epoch.
         @param read: reads a message, as L{mailgate.interfaces.IReader.lore} does; C{None} does it
             in a thread.
+        @param remember: told the marks of all that was taught; C{None} where nobody is.
         """
         self._folder = folder
         self._path = file_of(folder)
@@ -100,6 +109,7 @@ class Learner:
         self._now = now
         self._keys_limit = keys_limit
         self._read = read or (lambda data: threads.run(lore_of, data))
+        self._remember = remember
         self._lock = Lock()
         self._base = Learned.nothing()
         self._pending = Pending(self._base)
@@ -196,10 +206,19 @@ class Learner:
         self, messages: Sequence[Path | bytes], what: What, by: str
     ) -> Sequence[Result]:
         day = int(self._now() // _DAY)
-        lessons = [await self._lesson(message, what, day) for message in messages]
-        return await self._run(self._apply, lessons, what, by)
+        lores = [await self._lore(message) for message in messages]
+        lessons = [
+            None if lore is None else Lesson(what, lore.identity, day, lore.evidence)
+            for lore in lores
+        ]
+        results: Sequence[Result] = await self._run(self._apply, lessons, what, by)
+        if self._remember is not None:
+            # What was known already too: so nothing is missing for long that a crash has taken.
+            marks = {lore.identity: lore.marks for lore in lores if lore is not None}
+            await self._remember(marks, None if what is What.FORGET else what is What.SPAM)
+        return results
 
-    async def _lesson(self, message: Path | bytes, what: What, day: int) -> Lesson | None:
+    async def _lore(self, message: Path | bytes) -> Lore | None:
         """
         Read a message.
 
@@ -207,13 +226,12 @@ class Learner:
         """
         data = await self._threads.run(self._beginning, message)
         try:
-            lore = await self._read(data)
+            return await self._read(data)
         except SandboxUnavailable:
             raise
         except SandboxError as error:
             self.log.warn("{event} {error}", event="classifier.unreadable", error=str(error))
             return None
-        return Lesson(what, lore.identity, day, lore.evidence)
 
     def _beginning(self, message: Path | bytes) -> bytes:
         if isinstance(message, bytes):

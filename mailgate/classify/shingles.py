@@ -10,8 +10,6 @@ it was made of.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,9 +35,6 @@ _HALF = np.uint64(32)
 _FIRST = np.uint64(0xD1B54A32D192ED03)
 _SECOND = np.uint64(0x8CB92BA72F3D8DD7)
 _MIX = np.uint64(0xD6E8FEB86659FD93)
-_FACTORS = np.array(
-    [0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB, 0xC2B2AE3D27D4EB4F], np.uint64
-)
 
 
 def sketch(words: NDArray[np.uint64]) -> Sketch | None:
@@ -62,31 +57,32 @@ def sketch(words: NDArray[np.uint64]) -> Sketch | None:
     hashes ^= hashes >> _HALF
     hashes *= _MIX
     hashes.sort()
-    is_first = np.empty(len(hashes), np.bool_)
-    is_first[0] = True
-    np.not_equal(hashes[1:], hashes[:-1], out=is_first[1:])
-    if int(np.count_nonzero(is_first)) < LEAST_SHINGLES:
+    if int(np.count_nonzero(hashes[1:] != hashes[:-1])) + 1 < LEAST_SHINGLES:
         return None
     # Sorted, the least of each part is the first that is not below where the part begins.
     at = hashes.searchsorted(_BEGINNINGS)
     found = hashes.take(at, mode="clip")
-    is_there = (at < len(hashes)) & ((found >> _SHIFT) == _NUMBERS)
-    return _filled(found, is_there)
+    is_there = (found >> _SHIFT) == _NUMBERS
+    if not is_there.all():
+        found = _filled(found, is_there)
+    # The number of the part is the same for all in it: what tells them apart is below.
+    made: Sketch = (found >> (_SHIFT - _HALF)).astype(np.uint32)
+    return made
 
 
 _NUMBERS = np.arange(PLACES, dtype=np.uint64)
 _BEGINNINGS = _NUMBERS << _SHIFT
+_SALTS = _NUMBERS[: PLACES // BAND] * _SECOND
 
 
-def _filled(found: NDArray[np.uint64], is_there: NDArray[np.bool_]) -> Sketch:
+def _filled(found: NDArray[np.uint64], is_there: NDArray[np.bool_]) -> NDArray[np.uint64]:
     """
     Fill the parts in which no hash is from the next one with any, round the end: two texts then
     agree there about as often as in the others.
     """
     places = is_there.nonzero()[0]
     sources = places.take(places.searchsorted(np.arange(PLACES)), mode="wrap")
-    # The number of the part is the same for all in it: what tells them apart is below.
-    filled: Sketch = (found.take(sources) >> (_SHIFT - _HALF)).astype(np.uint32)
+    filled: NDArray[np.uint64] = found.take(sources)
     return filled
 
 
@@ -97,16 +93,17 @@ def likeness(one: Sketch, other: Sketch) -> float:
     return float(np.count_nonzero(one == other)) / PLACES
 
 
-def bands(of: Sketch) -> Sequence[int]:
+def bands(of: NDArray[np.uint32]) -> NDArray[np.uint64]:
     """
-    Give the numbers, of 64 bits, under which a sketch is looked up: texts that are much alike
-    share one of these.
+    Give the 16 numbers under which a sketch is looked up: texts that are much alike share one.
+
+    @param of: a sketch, or several as rows; then the numbers of each are a row too.
     """
-    rows = of.astype(np.uint64).reshape(-1, BAND) * _FACTORS
-    sums = rows.sum(axis=1, dtype=np.uint64)
-    sums ^= sums >> _HALF
-    sums += _NUMBERS[: len(sums)]  # the same numbers in another band are another thing
-    sums *= _MIX
-    sums ^= sums >> _HALF
-    numbers: list[int] = sums.tolist()
+    halves = np.ascontiguousarray(of, "<u4").view("<u8")
+    numbers: NDArray[np.uint64] = halves[..., ::2] * _FIRST
+    numbers ^= numbers >> _HALF
+    numbers += halves[..., 1::2]
+    numbers += _SALTS  # the same numbers in another band are another thing
+    numbers *= _MIX
+    numbers ^= numbers >> _HALF
     return numbers

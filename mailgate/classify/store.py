@@ -163,7 +163,7 @@ def encode(learned: Learned) -> bytes:
     text = json.dumps(header).encode("ascii")
     text += b" " * (-len(text) % 8)
     body = b"".join(
-        _padded(array.astype(kind))
+        padded(array.astype(kind))
         for array, kind in (
             (learned.keys, "<u4"),
             (learned.spam_counts, "<u4"),
@@ -174,14 +174,17 @@ def encode(learned: Learned) -> bytes:
             (learned.regression.weights, "<f8"),
         )
     )
-    body += _padded(np.frombuffer(learned.recent, "<u1"))
+    body += padded(np.frombuffer(learned.recent, "<u1"))
     checksum = crc32(body, crc32(text))
     return b"".join(
         (MAGIC, len(text).to_bytes(4, "little"), checksum.to_bytes(4, "little"), text, body)
     )
 
 
-def _padded(array: NDArray[Any]) -> bytes:
+def padded(array: NDArray[Any]) -> bytes:
+    """
+    Write an array so that the next one begins at a multiple of eight bytes.
+    """
     data = array.tobytes()
     return data + bytes(-len(data) % 8)
 
@@ -193,15 +196,21 @@ def load(path: Path, files: IFiles) -> Learned:
     @raise FileNotFoundError: there is none.
     @raise Unusable: what is there cannot be read; the words name the file.
     """
-    with files.open(path) as file:
-        try:
-            view: mmap.mmap | bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        except ValueError:  # an empty file cannot be mapped
-            view = b""
     try:
-        return decode(view)
+        return decode(map_file(path, files))
     except Unusable as error:
         raise Unusable(f"{path}: {error}") from error
+
+
+def map_file(path: Path, files: IFiles) -> mmap.mmap | bytes:
+    """
+    Map a file into memory, whatever is in it.
+    """
+    with files.open(path) as file:
+        try:
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except ValueError:  # an empty file cannot be mapped
+            return b""
 
 
 def decode(content: bytes | mmap.mmap) -> Learned:
@@ -230,7 +239,7 @@ def _decode(header: dict[str, Any], view: memoryview, at: int) -> Learned:
             f"{header['tokens']}; this one reads {FORMAT} and {VERSION}): move it away and "
             "train anew"
         )
-    arrays = _Arrays(view, at)
+    arrays = Arrays(view, at)
     count, messages, features = header["keys"], header["messages"], header["features"]
     return Learned(
         header["spam"],
@@ -247,7 +256,7 @@ def _decode(header: dict[str, Any], view: memoryview, at: int) -> Learned:
     )
 
 
-class _Arrays:
+class Arrays:
     """
     The arrays of a file, one after the other.
     """
@@ -257,6 +266,11 @@ class _Arrays:
         self._at = at
 
     def take(self, kind: str, count: int) -> NDArray[Any]:
+        """
+        Give the next one.
+
+        @raise ValueError: there is not as much.
+        """
         array: NDArray[Any] = np.frombuffer(self._view, kind, count, self._at)
         self._at += (array.nbytes + 7) // 8 * 8
         return array

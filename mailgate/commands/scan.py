@@ -15,11 +15,13 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from mailgate.checks.known import Known
+from mailgate.classify.alike import alike_file_of, load_index
 from mailgate.classify.classifier import Classifier
 from mailgate.classify.mailboxes import files_in
 from mailgate.classify.store import Unusable, file_of
@@ -117,12 +119,13 @@ def _load_classifier(settings: Settings) -> Classifier:
 
     @raise CommandError: what was learned cannot be read.
     """
-    classifier = Classifier()
+    classifier, folder = Classifier(), settings.data / FOLDER
+    # Where a file is missing nothing was learned yet.
     try:
-        classifier.learned = load_learned(file_of(settings.data / FOLDER), Files())
-    except FileNotFoundError:
-        # Nothing was learned yet.
-        pass
+        with suppress(FileNotFoundError):
+            classifier.learned = load_learned(file_of(folder), Files())
+        with suppress(FileNotFoundError):
+            classifier.alike = load_index(alike_file_of(folder), Files())
     except Unusable as error:
         raise CommandError(f"what was learned cannot be read: {error}") from None
     return classifier

@@ -355,6 +355,23 @@ class BayesCheck(Check):
     """How many messages a day one person, or one trap, may teach."""
 
 
+class FuzzyCheck(Check):
+    """
+    C{[checks.fuzzy]}: whether nearly the same was learned as spam.
+    """
+
+    text_score: Score = 4
+    attachment_score: Score = 4
+    """Both are neared the more often it was learned."""
+
+    structure_score: Score = 0.5
+    cap_score: Score = 5
+    """What the findings of this check add together at most."""
+
+    forget_days: Days = 90
+    """After how many days what was learned of a message is forgotten."""
+
+
 class DnsListOf(StrEnum):
     """
     What a list is asked for.
@@ -749,6 +766,7 @@ class Checks(Section):
     rules: RulesCheck = RulesCheck()
     lists: ListsCheck = ListsCheck()
     bayes: BayesCheck = BayesCheck()
+    fuzzy: FuzzyCheck = FuzzyCheck()
     dnslists: DnsListsCheck = DnsListsCheck()
     author: AuthorCheck = AuthorCheck()
     names: NamesCheck = NamesCheck()

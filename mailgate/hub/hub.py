@@ -173,6 +173,8 @@ class Hub:
                     self._correspondents.flush,
                 ),
                 Job("writing of what was learned", _LEARNING_SECONDS, self.learning.merge),
+                Job("purge of what is compared", _HOUR, storage.fuzzy.purge),
+                Job("writing of what is compared", _MINUTE, storage.fuzzy_file.write),
                 Job("look at the outbox", BACKLOG_SECONDS, self._backlog.look),
                 Job("notices", _NOTICES_SECONDS, self.notices.look),
                 *jobs,
@@ -207,6 +209,7 @@ class Hub:
         self._reputations.ours = settings.domains
         self._correspondents.section = settings.checks.correspondents
         self._correspondents.ours = settings.domains
+        self._storage.fuzzy.section = settings.checks.fuzzy
         self._correspondents.look = look_of(section)
         base_url = settings.web.base_url
         self.notices.take_up(settings.notices, settings.postmaster, base_url)
@@ -320,6 +323,7 @@ class Hub:
             await self.penalty_box.load()
             await self.traps.load()
             await self.learning.open_at_start()
+            await self._storage.fuzzy_file.write_at_start()
             await self.room.look()
             self._control.start()
             await self.outbox.start()

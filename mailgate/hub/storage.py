@@ -18,11 +18,13 @@ from mailgate.classify.learning import Learner
 from mailgate.classify.teachers import Teachers
 from mailgate.config.checks import ReputationCheck
 from mailgate.config.model import Settings
+from mailgate.hub.fuzzy import FuzzyFile
 from mailgate.hub.learning import FOLDER, Learning
 from mailgate.hub.lock import DataLock
 from mailgate.hub.reading import OwnReader
 from mailgate.interfaces import IFiles, IReader, IThreads
 from mailgate.knowledge.correspondents import Correspondents, Look
+from mailgate.knowledge.fuzzy import FuzzyStore
 from mailgate.knowledge.greylist import Greylist
 from mailgate.knowledge.list_store import ListStore
 from mailgate.knowledge.penalty_box import PenaltyBox
@@ -115,11 +117,22 @@ class Storage:
         self.classifier = data / FOLDER
         """Where the classifier finds what was learned."""
 
+        self.fuzzy = FuzzyStore(self.database, now, settings.checks.fuzzy)
+        self.fuzzy_file = FuzzyFile(self.fuzzy, self.classifier, files, threads)
+        """What checks find of it."""
+
         self.reader = reader or OwnReader(threads)
         """Looks into messages that are kept."""
 
         self.learning = Learning(
-            Learner(self.classifier, files, threads, now, read=self.reader.lore),
+            Learner(
+                self.classifier,
+                files,
+                threads,
+                now,
+                read=self.reader.lore,
+                remember=self.fuzzy.remember,
+            ),
             Teachers(settings.checks.bayes.lessons_per_teacher, now),
         )
         transactions = TransactionLog(settings.log.transactions or data / "transactions.jsonl")
@@ -201,6 +214,7 @@ class Storage:
         try:
             try:
                 await self.learning.close()
+                await self.fuzzy_file.write()
             finally:
                 await self.database.close()
         finally:

@@ -26,6 +26,7 @@ TITLES: Mapping[str, str] = {
     "dkim": "Signatures",
     "dmarc": "Domain of the author",
     "dnslists": "Lists in the DNS",
+    "fuzzy": "What was spam before",
     "geo": "Where the client is",
     "documents": "What attachments would do",
     "greylist": "Who comes again",

@@ -22,7 +22,7 @@ SYMBOL = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 NO_SCORES = {
     *(
         (name, "cap_score")
-        for name in ("attachments", "documents", "headers", "html", "links", "phishing")
+        for name in ("attachments", "documents", "fuzzy", "headers", "html", "links", "phishing")
     ),
     ("links", "listed_cap_score"),
 }

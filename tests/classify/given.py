@@ -2,6 +2,7 @@
 Messages to classify, made up, and evidence without a message.
 """
 
+import base64
 import random
 
 import numpy as np
@@ -82,3 +83,42 @@ def trained(spam=100, ham=200):
                 identity = 2 * number + is_spam
                 pending.apply(Lesson(what, identity, 0, evidence(letter(is_spam, number))))
     return pending.merged(1, 1 << 30)
+
+
+def prose(number, words=300):
+    """
+    Give a text of its own.
+    """
+    dice = random.Random(f"prose {number}")
+    return " ".join(f"w{dice.getrandbits(40):x}" for _ in range(words)) + "\r\n"
+
+
+def page(words="Hello", link="https://a.example.org/t/17?u=ada", tag="p", rows=60):
+    """
+    Give a message that is a page.
+    """
+    body = f"<html>{f'<{tag}>{words}</{tag}>' * rows}<a href='{link}'>here</a></html>\r\n"
+    return message("Subject: x", "Content-Type: text/html", body=body)
+
+
+def with_files(*files, body=b"", type="text/plain", of="application/octet-stream", pad=0):
+    """
+    Give a message with files: of each its name and content.
+
+    @param body: the text; of a message of one part only that.
+    @param pad: how long a part stands before them.
+    """
+    text = body.partition(b"\r\n\r\n")[2].decode() if body else "Hello"
+    parts = [f"Content-Type: {type}\r\n\r\n{text}"]
+    if pad:
+        parts.append("Content-Type: application/x-pad\r\n\r\n" + "pad\r\n" * (pad // 5))
+    for name, content in files:
+        encoded = base64.encodebytes(content).decode().replace("\n", "\r\n")
+        parts.append(
+            f'Content-Type: {of}; name="{name}"\r\nContent-Disposition: attachment\r\n'
+            f"Content-Transfer-Encoding: base64\r\n\r\n{encoded}"
+        )
+    inner = "".join(f"--b\r\n{part}\r\n" for part in parts) + "--b--\r\n"
+    return message(
+        "Subject: x", "MIME-Version: 1.0", 'Content-Type: multipart/mixed; boundary="b"', body=inner
+    )

@@ -11,8 +11,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mailgate.classify.evidence import decode_lore, encode_lore, lore_of
 from mailgate.classify.lessons import Lesson, What, encode_lesson
+from mailgate.classify.marks import MOST_FILES, SKETCH_BYTES
 from mailgate.classify.tokens import Tokens, nameless
-from tests.classify.given import letter
+from mailgate.interfaces import Marks
+from tests.classify.given import letter, message, page, prose, with_files
+
+FILE = with_files(("a.bin", b"x" * 1000), ("b.bin", b"y" * 1000))
 
 
 def lesson(lore):
@@ -31,9 +35,19 @@ class LoreTests(SynchronousTestCase):
         """
         What another process has read teaches the same as what was read here.
         """
-        for data in (letter(True, 1), letter(False, 2), b"", b"\r\n", b"\xff" * 100):
+        for data in (
+            letter(True, 1),
+            message(body=prose(1)),
+            page(),
+            FILE,
+            b"",
+            b"\r\n",
+            b"\xff" * 100,
+        ):
             lore = lore_of(data)
-            self.assertEqual(lesson(decode_lore(encode_lore(lore))), lesson(lore))
+            again = decode_lore(encode_lore(lore))
+            self.assertEqual(lesson(again), lesson(lore))
+            self.assertEqual(again.marks, lore.marks)
 
     @given(st.binary(max_size=200))
     def test_any_bytes(self, data):
@@ -61,6 +75,14 @@ class LoreTests(SynchronousTestCase):
         ):
             lie = evolve(lore.evidence, tokens=Tokens(keys, ends, nameless))
             self.assertRaises(ValueError, decode_lore, encode_lore(evolve(lore, evidence=lie)))
+        for marks in (
+            Marks(b"x"),
+            Marks(b"x" * (SKETCH_BYTES + 4)),
+            Marks(structure=-1),
+            Marks(files=(-1,)),
+            Marks(files=tuple(range(MOST_FILES + 1))),
+        ):
+            self.assertRaises(ValueError, decode_lore, encode_lore(evolve(lore, marks=marks)))
         lie = evolve(lore.evidence, signals=frozenset({"no such signal"}))
         self.assertRaises(ValueError, decode_lore, encode_lore(evolve(lore, evidence=lie)))
         for number in (-1, 1 << 64):

@@ -14,9 +14,12 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from mailgate.checks.table import CHECKS
+from mailgate.classify.alike import Index
+from mailgate.classify.classifier import Classifier
+from mailgate.classify.marks import SKETCH_BYTES
 from mailgate.config.checks import Check, RateOf
 from mailgate.config.model import Policy as Thresholds
-from mailgate.interfaces import ICheck, Phase, Scope
+from mailgate.interfaces import ICheck, Marks, Phase, Remembered, Scope
 from mailgate.knowledge.excess import Amount, Excess, Excesses
 from mailgate.knowledge.penalty import Penalties, Penalty
 from mailgate.knowledge.rates import digest_of
@@ -50,12 +53,15 @@ LINES = st.one_of(
     ),
 )
 MESSAGES = st.lists(LINES, max_size=10).map(b"\r\n".join)
+CLASSIFIER = Classifier()
+CLASSIFIER.alike = Index.of([Remembered(True, 20_000, Marks(b"s" * SKETCH_BYTES, 7, (8,)))])
 KNOWN = evolve(
     known(
         entry("block", "128.0.0.0/1"),
         entry("allow", ".org", scope="postmaster@example.com", note="x\N{SNOWMAN}" * 100),
         entry("block", "a@b"),
     ),
+    classifier=CLASSIFIER,
     excesses=Excesses(
         Excess(RateOf.DOMAIN, "example.org", amount, 10**12, 10**12, 60, NOW + 60, subject)
         for amount in Amount
