@@ -198,6 +198,40 @@ class LearnerTests(SynchronousTestCase):
         self.failureResultOf(learning, SandboxUnavailable)
         self.assertEqual(self.content(learner), before)
 
+    def test_remembered(self):
+        """
+        Of all that is taught the marks are told, also of what was known already; of what is
+        forgotten it is told too, and of what nobody can read nothing is.
+        """
+        remembered = []
+
+        def read(data):
+            died = data == letter(True, 2)
+            return fail(SandboxDied("it was killed")) if died else succeed(lore_of(data))
+
+        def remember(marks, is_spam):
+            remembered.append((marks, is_spam))
+            return succeed(None)
+
+        learner = self.learner(read=read, remember=remember)
+        lores = [lore_of(letter(True, number)) for number in (1, 3)]
+        marks = {lore.identity: lore.marks for lore in lores}
+        for _ in range(2):
+            self.teach(learner, [1, 2, 3])
+        self.successResultOf(learner.unlearn(letter(True, 1), "ada"))
+        first = {lores[0].identity: lores[0].marks}
+        self.assertEqual(remembered, [(marks, True), (marks, True), (first, None)])
+
+    def test_not_remembered(self):
+        """
+        Where the marks cannot be kept the lesson fails, and it is made up by teaching it again.
+        """
+        answers = [fail(OSError("full")), succeed(None)]
+        learner = self.learner(remember=lambda marks, is_spam: answers.pop(0))
+        self.failureResultOf(learner.learn(letter(True, 1), True, "ada"), OSError)
+        self.assertEqual(self.teach(learner, [1]), [Result.KNOWN])
+        self.assertEqual(answers, [])
+
     def test_unlearn_is_exact(self):
         """
         After un-learning, the counts are what they were before, over any restart.

@@ -9,14 +9,16 @@ from twisted.internet.defer import fail, succeed
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
+from mailgate.classify.alike import alike_file_of, load_index
 from mailgate.config.checks import Checks
 from mailgate.config.delivery import SmtpUpstream
 from mailgate.config.model import AccountFile, AccountUpstream
 from mailgate.hub.hub import Hub
 from mailgate.hub.jobs import Job
+from mailgate.hub.learning import FOLDER
 from mailgate.hub.lock import InUse
 from mailgate.hub.storage import Storage
-from mailgate.interfaces import Capabilities, Deed, Outgoing
+from mailgate.interfaces import Capabilities, Deed, Marks, Outgoing
 from mailgate.knowledge.entry import ListName, make_entry
 from mailgate.reply import Reply
 from mailgate.store import history
@@ -113,6 +115,33 @@ class HubTests(SynchronousTestCase):
         """
         self.successResultOf(hub.start())
         self.addCleanup(lambda: self.successResultOf(hub.stop()))
+
+    def alike(self):
+        """
+        Count the structures and files that workers find.
+        """
+        return len(load_index(alike_file_of(self.data / FOLDER), Files()).things)
+
+    def test_alike(self):
+        """
+        What is compared is written at the start, within a minute of a lesson, and when it has
+        become too old.
+        """
+        storage = make_storage(self, self.data)
+        self.successResultOf(storage.fuzzy.remember({1: Marks(structure=7)}, True))
+        self.successResultOf(storage.close())
+        alike_file_of(self.data / FOLDER).unlink()
+        hub = self.make()
+        self.start(hub)
+        self.assertEqual(self.alike(), 1)
+        self.reactor.advance(DAY)
+        fuzzy = hub._storage.fuzzy
+        self.successResultOf(fuzzy.remember({2: Marks(structure=8)}, True))
+        self.reactor.advance(61)
+        self.assertEqual(self.alike(), 2)
+        self.reactor.advance(90 * DAY)
+        self.reactor.advance(61)
+        self.assertEqual(self.alike(), 1)
 
     def held(self, hub):
         """
