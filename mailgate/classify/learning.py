@@ -15,7 +15,7 @@ from threading import Lock
 from typing import Any, BinaryIO, TypeVar
 
 from attrs import evolve, frozen
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredLock
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -110,6 +110,7 @@ class Learner:
         self._keys_limit = keys_limit
         self._read = read or (lambda data: threads.run(lore_of, data))
         self._remember = remember
+        self._turn = DeferredLock()
         self._lock = Lock()
         self._base = Learned.nothing()
         self._pending = Pending(self._base)
@@ -211,11 +212,13 @@ class Learner:
             None if lore is None else Lesson(what, lore.identity, day, lore.evidence)
             for lore in lores
         ]
-        results: Sequence[Result] = await self._run(self._apply, lessons, what, by)
-        if self._remember is not None:
-            # What was known already too: so nothing is missing for long that a crash has taken.
-            marks = {lore.identity: lore.marks for lore in lores if lore is not None}
-            await self._remember(marks, None if what is What.FORGET else what is What.SPAM)
+        # Of two lessons on one message the same one must be the last in both places.
+        async with self._turn:
+            results: Sequence[Result] = await self._run(self._apply, lessons, what, by)
+            if self._remember is not None:
+                # What was known already too: nothing is missing for good that a crash has taken.
+                marks = {lore.identity: lore.marks for lore in lores if lore is not None}
+                await self._remember(marks, None if what is What.FORGET else what is What.SPAM)
         return results
 
     async def _lore(self, message: Path | bytes) -> Lore | None:
