@@ -199,4 +199,4 @@ class TogetherTests(SynchronousTestCase):
         given = settings()
         check = FuzzyCheck.from_settings(given, knowing((TEXT, 14, 0)), None)
         verdict = judge_message(TEXT, given, (check,))
-        self.assertEqual((verdict.score, verdict.findings[0].check), (3.5, "fuzzy"))
+        self.assertEqual((verdict.total, verdict.findings[0].check), (3.5, "fuzzy"))
