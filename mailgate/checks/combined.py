@@ -19,7 +19,7 @@ from mailgate.config.checks import BayesCheck as Section
 if TYPE_CHECKING:
     from mailgate.pipeline.view import View
 
-CONTENT = ("rules", "phishing", "links", "html")
+CONTENT = ("rules", "phishing", "links", "html", "fuzzy")
 """The checks of content."""
 
 WEIGHED = frozenset({"LINK_ADDRESS", "LINK_FOREIGN", "LINK_SHORTENER"})
