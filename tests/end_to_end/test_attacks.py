@@ -150,7 +150,8 @@ class AttackTests(EndToEndTestCase):
         client.ask(f"MAIL FROM:<{local}@example.org>\n")
         self.assertTrue(client.ask(f"RCPT TO:<{quoted}@example.com>\n").startswith("250"))
         client.ask("DATA\n")
-        self.assertTrue(client.ask("Subject: x\n\ntext\n.\n").startswith("250"))
+        fields = "From: Ada <ada@example.org>\nTo: Bob <bob@example.com>\nSubject: x\n"
+        self.assertTrue(client.ask(f"{fields}\ntext\n.\n").startswith("250"))
         sender, recipients, _ = upstream.messages[0]
         self.assertEqual(sender, f"{local}@example.org")
         self.assertEqual(recipients, [f"{quoted}@example.com"])
