@@ -37,7 +37,7 @@ LINKED = frozenset((Kind.SPAM, Kind.BULK))
 """Kinds that links without a log-in may be about, whatever is configured: a digest lies in a mailbox
 that others may be able to read."""
 
-SECONDS = 60.0
+SECONDS = 15.0
 """How often it is looked whether it is time."""
 
 _AT_ONCE = 100

@@ -50,7 +50,8 @@ class DigestFlowTests(EndToEndTestCase):
         person's two clicks bring the message, once.
         """
         gateway = self.gateway(tables=TABLES)
-        send(gateway.smtp_port, make_message("An invoice", From="Nord <orders@example.org>"))
+        gateway.start()
+        self.assertTrue(send(gateway.smtp_port, make_message("An invoice")[1]))
         letter = self.digest(gateway)
         for part in letter.iter_parts():
             self.assertIn("An invoice", part.get_content())
