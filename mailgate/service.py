@@ -52,6 +52,7 @@ from mailgate.hub.health import Around, Health
 from mailgate.hub.hub import Hub
 from mailgate.hub.jobs import Job
 from mailgate.hub.lock import InUse
+from mailgate.hub.mail_commands import MailCommands
 from mailgate.hub.orders import (
     DNS_LIST_FAILED,
     DNS_LISTS,
@@ -87,6 +88,7 @@ from mailgate.web.health import HealthSite
 from mailgate.web.sign_in import FirstAdministrator, LogIns
 from mailgate.web.site import ReviewSite, make_site
 from mailgate.web.templates import Templates
+from mailgate.wire.address import Address
 from mailgate.worker import GROUP_SECONDS, Worker, upstream_states
 
 MOMENT = 1.0
@@ -181,7 +183,7 @@ class Gateway(Service):
         self._hub = Hub(
             reactor,
             storage,
-            lambda recipient: self._routes.upstream_for(recipient),
+            self._upstream_for,
             self._make_rewriter(settings),
             (
                 Job("look at the certificates", DAY, self._watch.look),
@@ -196,6 +198,17 @@ class Gateway(Service):
             storage.messages,
             Tokens(storage.database),
             storage.now,
+            settings.hostname,
+            self._hub.outbox.kick,
+        )
+        self._by_mail = MailCommands(
+            reactor,
+            storage.messages,
+            storage.now,
+            storage.reader,
+            storage.learning,
+            storage.traces,
+            self._digests,
             settings.hostname,
             self._hub.outbox.kick,
         )
@@ -376,9 +389,17 @@ class Gateway(Service):
             is_shared=FREE_MAIL.union(settings.checks.reputation.shared_domains).__contains__,
         )
 
+    def _upstream_for(self, recipient: Address) -> IDelivery | None:
+        """
+        Give where the outbox brings mail for somebody.
+        """
+        if self._by_mail.is_for(recipient):
+            return self._by_mail
+        return self._routes.upstream_for(recipient)
+
     def _write_digests_by(self, settings: Settings) -> None:
         """
-        Let digests be as the configuration says.
+        Let digests, and what is done by mail, be as the configuration says.
         """
         digests = self._digests
         digests.write = DigestWriter(
@@ -396,6 +417,13 @@ class Gateway(Service):
             settings.digest_domains,
             settings.quarantine.keep_days,
             settings.quarantine.release,
+        )
+        upstream = settings.accounts.upstream
+        self._by_mail.take_up(
+            settings.mail_commands,
+            settings.postmaster,
+            settings.digest_domains,
+            f"@{upstream.domain}" if upstream is not None and upstream.domain else "",
         )
 
     # -- start -----------------------------------------------------------------------

@@ -50,6 +50,10 @@ from mailgate.finding import Kind
 from mailgate.wire.address import Address
 
 
+MAIL_COMMANDS = ("spam", "ham", "analyze", "digest")
+"""The local parts of the addresses at which people tell the gateway something."""
+
+
 class GatewayMode(StrEnum):
     """
     Whether verdicts are carried out or only written down.
@@ -376,6 +380,27 @@ class Digest(Section):
     """Addresses that get none, such as those of mailing lists."""
 
 
+class MailCommands(Section):
+    """
+    C{[mail_commands]}: what people of ours tell the gateway by mail.
+    """
+
+    domain: HostName | None = None
+    """Where the addresses are; without it there are none."""
+
+    per_hour: Count = 60
+    """How many messages of one person are taken in an hour."""
+
+    @property
+    def addresses(self) -> frozenset[str]:
+        """
+        Give all of them, in lower case.
+        """
+        if self.domain is None:
+            return frozenset()
+        return frozenset(f"{name}@{self.domain.lower()}" for name in MAIL_COMMANDS)
+
+
 class Trace(Section):
     """
     C{[trace]}: what is kept of each transaction.
@@ -517,6 +542,7 @@ class Settings(Section):
     outbox: Outbox = Outbox()
     notices: Notices = Notices()
     digest: Digest = Digest()
+    mail_commands: MailCommands = MailCommands()
     trace: Trace = Trace()
     log: Log = Log()
     accounts: AccountFile = AccountFile()

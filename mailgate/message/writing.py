@@ -119,9 +119,7 @@ class Letter:
 
     identity: str = field(factory=new_id)
 
-    def write(
-        self, parts: Sequence[Part], report: str = "", alternative: bool = False
-    ) -> Written:
+    def write(self, parts: Sequence[Part], report: str = "", alternative: bool = False) -> Written:
         """
         Put the message together.
 

@@ -34,8 +34,10 @@ SHOWN = 30
 """How many messages one digest names; the others it counts."""
 
 LINKED = frozenset((Kind.SPAM, Kind.BULK))
-"""Kinds that links without a log-in may be about, whatever is configured: a digest lies in a mailbox
-that others may be able to read."""
+"""
+Kinds that links without a log-in may be about, whatever is configured: a digest lies in a mailbox
+that others may be able to read.
+"""
 
 SECONDS = 15.0
 """How often it is looked whether it is time."""

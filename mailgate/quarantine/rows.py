@@ -30,7 +30,7 @@ _NOBODY = re.compile(r"\d{3} 5\.(1\.[0-9]+|2\.1)\b", re.ASCII)
 
 
 UNTOLD = frozenset((Kind.UNDELIVERABLE, Kind.REFUSED))
-"""Kinds that no digest tells of: there are notices of the first, and nobody asked for the second."""
+"""Kinds that no digest tells of: of the first there are notices, the second was refused."""
 
 
 class State(StrEnum):

@@ -1,15 +1,19 @@
 """
-What a new user does: from a digest in a Maildir, in two clicks, to the message in the inbox.
+What a new user does: from a digest in a Maildir, in two clicks, to the message in the inbox; and
+what people tell the gateway by mail.
 """
 
 import re
+import smtplib
 from email import message_from_bytes, policy
+from email.message import EmailMessage
 from http.cookiejar import CookieJar
 from urllib.parse import urlencode
 from urllib.request import HTTPCookieProcessor, Request, build_opener
 
 from tests.end_to_end.case import EndToEndTestCase
 from tests.end_to_end.client import make_message, send
+from tests.end_to_end.gateway import free_port
 
 TABLES = """
 [policy]
@@ -79,3 +83,57 @@ class DigestFlowTests(EndToEndTestCase):
         again = browser.open(Request(urls[0], form.encode(), {"Origin": origin})).read().decode()
         self.assertIn("This message was released", again)
         self.assertEqual(len(gateway.delivered()), 2)
+
+
+class MailCommandTests(EndToEndTestCase):
+    """
+    Tests of what people say by mail, with a real gateway.
+    """
+
+    timeout = 120
+
+    def test_report(self):
+        """
+        Somebody of ours reports a message as an attachment; it is taken whatever is in it, the
+        classifier learns it, and the answer says what became of it.
+        """
+        port = free_port()
+        gateway = self.gateway(
+            tables=f"""
+[[listener]]
+name = "people"
+address = "127.0.0.1:{port}"
+role = "internal"
+networks = ["127.0.0.1"]
+[policy]
+tag = -3
+quarantine = 50
+reject = 60
+[mail_commands]
+domain = "report.example.com"
+"""
+        )
+        gateway.start()
+        self.assertTrue(send(gateway.smtp_port, make_message("An invoice")[1]))
+        (raw,) = self.eventually(gateway.delivered, "the message does not come")
+        report = EmailMessage()
+        report["From"] = "ada@example.com"
+        report.set_content("This is spam.")
+        report.add_attachment(message_from_bytes(raw, policy=policy.default))
+        for command in ("spam", "analyze"):
+            with smtplib.SMTP("127.0.0.1", port) as client:
+                client.sendmail(
+                    "ada@example.com", [f"{command}@report.example.com"], report.as_bytes()
+                )
+        self.eventually(lambda: len(gateway.delivered()) == 3, "there are no answers")
+        found = [message_from_bytes(each, policy=policy.default) for each in gateway.delivered()]
+        answers = {each["subject"]: each.get_content() for each in found}
+        self.assertIn("Thank you.", answers["Your mail to spam@"])
+        for subject in ("Your mail to spam@", "Your mail to analyze@"):
+            self.assertIn("It was delivered to you.", answers[subject])
+        # A stranger cannot say anything.
+        with smtplib.SMTP("127.0.0.1", gateway.smtp_port) as client:
+            client.ehlo()
+            client.mail("ada@example.com")
+            code, _ = client.rcpt("spam@report.example.com")
+        self.assertEqual(code, 550)

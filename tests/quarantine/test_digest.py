@@ -131,9 +131,11 @@ class DigestsTests(SynchronousTestCase):
         """
         self.successResultOf(
             self.storage.database.write(
-                lambda connection: connection.execute(
-                    "INSERT INTO digest_choice VALUES (?, ?, ?)", (owner, schedule, zone)
-                ).rowcount
+                lambda connection: (
+                    connection.execute(
+                        "INSERT INTO digest_choice VALUES (?, ?, ?)", (owner, schedule, zone)
+                    ).rowcount
+                )
             )
         )
 

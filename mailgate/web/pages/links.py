@@ -43,9 +43,7 @@ _GONE = (
     "This message is not held any more: it was deleted, or its time was over. There is nothing left"
     " to do."
 )
-_NOT_BY_LINK = (
-    "Mail like this is not released by a link. Sign in to ask for it in your quarantine."
-)
+_NOT_BY_LINK = "Mail like this is not released by a link. Sign in to ask for it in your quarantine."
 
 
 @frozen

@@ -286,4 +286,6 @@ class LinkTests(SynchronousTestCase):
         Where nothing learns, the page does not say that it does.
         """
         self.make(teaches=False)
-        self.assertNotIn("spam</button>", self.browser.get(self.link(self.world.hold(), DELETE)).text)
+        self.assertNotIn(
+            "spam</button>", self.browser.get(self.link(self.world.hold(), DELETE)).text
+        )
