@@ -49,7 +49,6 @@ from mailgate.config.types import (
 from mailgate.finding import Kind
 from mailgate.wire.address import Address
 
-
 MAIL_COMMANDS = ("spam", "ham", "analyze", "digest")
 """The local parts of the addresses at which people tell the gateway something."""
 

@@ -228,7 +228,7 @@ class LinkPages:
 
     def _dead(self, visit: Visit, dead: _Dead) -> Answer:
         body = self._templates.render(
-            "link_dead.html",
+            "held_link_dead.html",
             visit,
             title=dead.title,
             sentence=dead.sentence,
