@@ -387,6 +387,7 @@ class Gateway(Service):
             status=self._health.status,
             releases=settings.quarantine.release,
             is_shared=FREE_MAIL.union(settings.checks.reputation.shared_domains).__contains__,
+            schedule=settings.digest.schedule if settings.sends_digests else "never",
         )
 
     def _upstream_for(self, recipient: Address) -> IDelivery | None:

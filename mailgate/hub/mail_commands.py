@@ -118,7 +118,7 @@ class MailCommands:
         @param hostname: what we call ourselves.
         @param queued: called when the outbox has something new.
         """
-        self.name = "mail-commands"
+        self.name = "mail commands"
         self.capabilities = Capabilities(frozenset(("8BITMIME", "SMTPUTF8")))
         self.failures = 0
         self.is_open = False

@@ -120,6 +120,8 @@ class DigestWriter:
             "for this mailbox alone: do not forward this mail."
             if digest.links
             else "",
+            "change": "Change when it comes:",
+            "settings": f"{self._base_url}/account/digest",
             "told": f"You get it {digest.schedule.in_words}, when something is new. "
             f"This was written by mailgate at {self._hostname}.",
         }
@@ -217,5 +219,6 @@ def _text(groups: Sequence[Group], values: dict[str, str]) -> str:
             if not item.links:
                 lines.append(filled(values["ask"], indent))
             blocks.append("\n".join(lines))
-    blocks.append("-- \n" + filled(" ".join(filter(None, (values["until"], values["told"])))))
+    foot = filled(" ".join(filter(None, (values["until"], values["told"]))))
+    blocks.append(f"-- \n{foot}\n{values['change']} {values['settings']}")
     return "\n\n".join(blocks)

@@ -15,6 +15,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from mailgate.config.model import Outbox, Policy, Web
+from mailgate.config.schedule import Schedule
 from mailgate.interfaces import ILearner, IRater, IReader
 from mailgate.people.rights import USERS_RELEASE
 from mailgate.quarantine.deciding import Decisions
@@ -26,6 +27,7 @@ from mailgate.web.front import LOG_IN, Asked, Front
 from mailgate.web.links import LogInLinks, Mail
 from mailgate.web.names import Names
 from mailgate.web.pages.account import AccountPages
+from mailgate.web.pages.digests import DigestPages
 from mailgate.web.pages.links import LinkPages
 from mailgate.web.pages.lists import ListsPage
 from mailgate.web.pages.message import MessagePage
@@ -86,6 +88,7 @@ def make_site(
     zone: tzinfo | None = None,
     releases: Collection[Kind] = USERS_RELEASE,
     is_shared: Callable[[str], bool] = lambda domain: False,
+    schedule: str = "never",
 ) -> ReviewSite:
     """
     Put the review pages together.
@@ -105,6 +108,7 @@ def make_site(
     @param zone: the time zone in which times are shown; C{None} is the machine's own.
     @param releases: the kinds that people release themselves.
     @param is_shared: tells whether everybody may have an address at a domain.
+    @param schedule: when digests come to those who have chosen nothing.
     """
     names = Names(web.base_url, web.hosts)
     templates = Templates()
@@ -153,6 +157,7 @@ def make_site(
             times,
             templates,
         ),
+        DigestPages(database, audit, Schedule.parse(schedule), templates),
         RequestsPage(desks, times, templates),
         PeoplePages(accounts, links, audit, times, templates),
     )
