@@ -34,6 +34,7 @@ from mailgate.classify.known import FREE_MAIL
 from mailgate.config.delivery import ANY_DOMAIN, MaildirUpstream, SmtpUpstream
 from mailgate.config.model import Settings
 from mailgate.config.problem import ConfigurationError
+from mailgate.config.schedule import Schedule
 from mailgate.delivery.deadline import ends_within
 from mailgate.delivery.routes import Routes, make_deliveries, make_routes
 from mailgate.edge.certificates import Certificates
@@ -387,7 +388,7 @@ class Gateway(Service):
             status=self._health.status,
             releases=settings.quarantine.release,
             is_shared=FREE_MAIL.union(settings.checks.reputation.shared_domains).__contains__,
-            schedule=settings.digest.schedule if settings.sends_digests else "never",
+            schedule=Schedule.parse(settings.digest.schedule) if settings.sends_digests else None,
         )
 
     def _upstream_for(self, recipient: Address) -> IDelivery | None:

@@ -197,7 +197,9 @@ class Digests:
         found = select(
             connection,
             "SELECT lower(held.owner) AS person, min(held) AS oldest, at, schedule, zone"
-            " FROM held LEFT JOIN digest_sent ON digest_sent.owner = lower(held.owner)"
+            # Without being told so, all that is held would be looked at.
+            " FROM held INDEXED BY held_owes_digest"
+            " LEFT JOIN digest_sent ON digest_sent.owner = lower(held.owner)"
             " LEFT JOIN digest_choice ON digest_choice.owner = lower(held.owner)"
             " WHERE owes_digest AND state = 'held' AND (:owner = '' OR lower(held.owner) = :owner)"
             " GROUP BY lower(held.owner) ORDER BY min(number) LIMIT :limit",
@@ -219,7 +221,8 @@ class Digests:
 
         def read(connection: sqlite3.Connection) -> tuple[Sequence[int], Sequence[HeldMessage]]:
             wanted = (
-                "FROM held{} WHERE owes_digest AND state = 'held' AND lower(owner) = ?"
+                "FROM held INDEXED BY held_owes_digest{}"
+                " WHERE owes_digest AND state = 'held' AND lower(owner) = ?"
                 " ORDER BY kind = 'malware', total, number DESC"
             )
             numbers = connection.execute(f"SELECT number {wanted.format('')}", (owner,)).fetchall()
@@ -293,7 +296,8 @@ def subject(number: int) -> str:
 
 def _nothing_is_owed(connection: sqlite3.Connection, owners: Sequence[str]) -> None:
     connection.execute(
-        "UPDATE held SET owes_digest = 0 WHERE owes_digest AND state = 'held'"
+        "UPDATE held INDEXED BY held_owes_digest SET owes_digest = 0"
+        " WHERE owes_digest AND state = 'held'"
         " AND lower(owner) IN (SELECT value FROM json_each(?))",
         (json.dumps(owners),),
     )

@@ -88,7 +88,7 @@ def make_site(
     zone: tzinfo | None = None,
     releases: Collection[Kind] = USERS_RELEASE,
     is_shared: Callable[[str], bool] = lambda domain: False,
-    schedule: str = "never",
+    schedule: Schedule | None = None,
 ) -> ReviewSite:
     """
     Put the review pages together.
@@ -108,7 +108,7 @@ def make_site(
     @param zone: the time zone in which times are shown; C{None} is the machine's own.
     @param releases: the kinds that people release themselves.
     @param is_shared: tells whether everybody may have an address at a domain.
-    @param schedule: when digests come to those who have chosen nothing.
+    @param schedule: when digests come to those who have chosen nothing; C{None} where none are sent.
     """
     names = Names(web.base_url, web.hosts)
     templates = Templates()
@@ -157,7 +157,7 @@ def make_site(
             times,
             templates,
         ),
-        DigestPages(database, audit, Schedule.parse(schedule), templates),
+        DigestPages(database, audit, schedule, templates),
         RequestsPage(desks, times, templates),
         PeoplePages(accounts, links, audit, times, templates),
     )

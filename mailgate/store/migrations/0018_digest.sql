@@ -3,7 +3,7 @@
 -- Whether a held message is still to be named in a digest. Of what lies here already nobody is told.
 ALTER TABLE held ADD COLUMN owes_digest INTEGER NOT NULL DEFAULT 0;
 
-CREATE INDEX held_owes_digest ON held (lower(owner), number)
+CREATE INDEX held_owes_digest ON held (lower(owner), number, held)
 WHERE owes_digest AND state = 'held';
 
 -- When somebody was last sent a digest; owner is in lower case, as in the next table.

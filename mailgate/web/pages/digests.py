@@ -37,11 +37,10 @@ class DigestPages:
     """
 
     def __init__(
-        self, database: Database, audit: Audit, configured: Schedule, templates: Templates
+        self, database: Database, audit: Audit, configured: Schedule | None, templates: Templates
     ) -> None:
         """
-        @param audit: gives the time of what is noted.
-        @param configured: what counts where nothing is chosen.
+        @param configured: what counts where nothing is chosen; C{None} where no digests are sent.
         """
         self._database = database
         self._audit = audit
@@ -91,7 +90,7 @@ class DigestPages:
             "digests.html",
             visit,
             rows=rows,
-            configured=self._configured.in_words,
+            configured="" if self._configured is None else self._configured.in_words,
             problem=problem,
             wrong=visit.value("address"),
             notice=words.notice(visit.notice),

@@ -44,6 +44,12 @@ class DigestPageTests(SynchronousTestCase):
         self.browser.post(PATH, address=OWN[1], schedule="", zone="")
         self.assertEqual(self.chosen(), [(OWN[1], "", "")])
 
+    def test_none_are_sent(self):
+        """
+        Where no digests are sent the page says so.
+        """
+        self.assertIn("At the moment none are sent here", self.browser.get(PATH).text)
+
     def test_wrong(self):
         """
         What is no schedule or no zone is told and stands there to be mended.
