@@ -108,7 +108,7 @@ def make_site(
     @param zone: the time zone in which times are shown; C{None} is the machine's own.
     @param releases: the kinds that people release themselves.
     @param is_shared: tells whether everybody may have an address at a domain.
-    @param schedule: when digests come to those who have chosen nothing; C{None} where none are sent.
+    @param schedule: of digests for those who have chosen nothing; C{None} where none are sent.
     """
     names = Names(web.base_url, web.hosts)
     templates = Templates()
