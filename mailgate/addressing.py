@@ -133,6 +133,7 @@ class Addressing:
             self._directory(lambda address: self._sources_of(address).of_queued),
             settings.verification.aliases is Aliases.REWRITE,
             self._trap_rule(settings, traps or Traps()),
+            settings.mail_commands.addresses,
         )
 
     def _directory(self, sources: Callable[[Address], Sequence[IRecipientSource]]) -> Directory:

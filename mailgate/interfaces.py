@@ -1094,6 +1094,13 @@ class IReader(Interface):
         @raise SandboxUnavailable: that has nothing to do with the message.
         """
 
+    def forwarded(data: bytes) -> Deferred[Sequence[bytes]]:
+        """
+        Give the messages attached to one.
+
+        @raise SandboxError: as above.
+        """
+
 
 class INotes(Interface):
     """

@@ -30,9 +30,11 @@ from twisted.python.threadpool import ThreadPool
 from mailgate import __version__, sandboxed
 from mailgate.checks.combined import CERTAIN_LOGIT, score_at
 from mailgate.checks.known import Known
+from mailgate.classify.known import FREE_MAIL
 from mailgate.config.delivery import ANY_DOMAIN, MaildirUpstream, SmtpUpstream
 from mailgate.config.model import Settings
 from mailgate.config.problem import ConfigurationError
+from mailgate.config.schedule import Schedule
 from mailgate.delivery.deadline import ends_within
 from mailgate.delivery.routes import Routes, make_deliveries, make_routes
 from mailgate.edge.certificates import Certificates
@@ -51,6 +53,7 @@ from mailgate.hub.health import Around, Health
 from mailgate.hub.hub import Hub
 from mailgate.hub.jobs import Job
 from mailgate.hub.lock import InUse
+from mailgate.hub.mail_commands import MailCommands
 from mailgate.hub.orders import (
     DNS_LIST_FAILED,
     DNS_LISTS,
@@ -73,14 +76,20 @@ from mailgate.net.confinement import bequeath_nothing
 from mailgate.net.dns.resolver import Resolver
 from mailgate.net.sandbox import Sandbox
 from mailgate.parts import FILE_THREADS, Parts
+from mailgate.quarantine.digest import SECONDS as DIGEST_SECONDS
+from mailgate.quarantine.digest import Digests
+from mailgate.quarantine.tokens import Tokens
 from mailgate.reporting.measures import Measured
 from mailgate.reporting.status import WorkerSeen
 from mailgate.rewrite.headers import HeaderRewriter
 from mailgate.store.schema import SchemaTooNew
 from mailgate.store.threads import Threads, immediate_result
+from mailgate.web.digest import DigestWriter
 from mailgate.web.health import HealthSite
 from mailgate.web.sign_in import FirstAdministrator, LogIns
 from mailgate.web.site import ReviewSite, make_site
+from mailgate.web.templates import Templates
+from mailgate.wire.address import Address
 from mailgate.worker import GROUP_SECONDS, Worker, upstream_states
 
 MOMENT = 1.0
@@ -175,7 +184,7 @@ class Gateway(Service):
         self._hub = Hub(
             reactor,
             storage,
-            lambda recipient: self._routes.upstream_for(recipient),
+            self._upstream_for,
             self._make_rewriter(settings),
             (
                 Job("look at the certificates", DAY, self._watch.look),
@@ -183,8 +192,28 @@ class Gateway(Service):
                 Job("look at the DNS servers", SECONDS, self._server_watch.look),
                 Job("test of the DNS lists", LISTS_SECONDS, self._test_lists),
                 Job("look at the sandbox", SANDBOX_SECONDS, self._look_at_sandbox),
+                Job("digests", DIGEST_SECONDS, lambda: self._digests.look()),
             ),
         )
+        self._digests = Digests(
+            storage.messages,
+            Tokens(storage.database),
+            storage.now,
+            settings.hostname,
+            self._hub.outbox.kick,
+        )
+        self._by_mail = MailCommands(
+            reactor,
+            storage.messages,
+            storage.now,
+            storage.reader,
+            storage.learning,
+            storage.traces,
+            self._digests,
+            settings.hostname,
+            self._hub.outbox.kick,
+        )
+        self._write_digests_by(settings)
         self._health = Health(
             reactor,
             storage,
@@ -357,6 +386,46 @@ class Gateway(Service):
             learner=storage.learning,
             rater=storage.reputations,
             status=self._health.status,
+            releases=settings.quarantine.release,
+            is_shared=FREE_MAIL.union(settings.checks.reputation.shared_domains).__contains__,
+            schedule=Schedule.parse(settings.digest.schedule) if settings.sends_digests else None,
+        )
+
+    def _upstream_for(self, recipient: Address) -> IDelivery | None:
+        """
+        Give where the outbox brings mail for somebody.
+        """
+        if self._by_mail.is_for(recipient):
+            return self._by_mail
+        return self._routes.upstream_for(recipient)
+
+    def _write_digests_by(self, settings: Settings) -> None:
+        """
+        Let digests, and what is done by mail, be as the configuration says.
+        """
+        digests = self._digests
+        digests.write = DigestWriter(
+            Templates(),
+            settings.policy,
+            score_at(CERTAIN_LOGIT, settings.checks.bayes),
+            # The name is that of the start.
+            self._storage.settings.hostname,
+            settings.web.base_url,
+        ).write
+        digests.take_up(
+            settings.digest,
+            settings.sends_digests,
+            settings.postmaster,
+            settings.digest_domains,
+            settings.quarantine.keep_days,
+            settings.quarantine.release,
+        )
+        upstream = settings.accounts.upstream
+        self._by_mail.take_up(
+            settings.mail_commands,
+            settings.postmaster,
+            settings.digest_domains,
+            f"@{upstream.domain}" if upstream is not None and upstream.domain else "",
         )
 
     # -- start -----------------------------------------------------------------------
@@ -603,6 +672,7 @@ class Gateway(Service):
         for delivery in leaving.values():
             delivery.close()
         self._hub.take_up(settings, self._make_rewriter(settings))
+        self._write_digests_by(settings)
         self._site = self._make_site(settings)
         if self._web is not None:
             cast(Any, self._web).factory = self._site

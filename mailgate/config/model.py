@@ -38,14 +38,19 @@ from mailgate.config.types import (
     Place,
     ReadPath,
     RelayName,
+    ScheduleText,
     Score,
     Seconds,
     Section,
     Sender,
     SubjectMark,
+    ZoneName,
 )
 from mailgate.finding import Kind
 from mailgate.wire.address import Address
+
+MAIL_COMMANDS = ("spam", "ham", "analyze", "digest")
+"""The local parts of the addresses at which people tell the gateway something."""
 
 
 class GatewayMode(StrEnum):
@@ -355,6 +360,46 @@ class Notices(Section):
     """How many notices recipients are sent in an hour, all together."""
 
 
+class Digest(Section):
+    """
+    C{[digest]}: what people are told by mail of what is held for them.
+    """
+
+    enabled: bool | None = None
+    """Whether any are sent; without it where C{base_url} is https."""
+
+    schedule: ScheduleText = "daily 08:00 16:00"
+    zone: ZoneName = ""
+    """Of these times; C{""} is the machine's own."""
+
+    link_days: Days = 7
+    """How long the links work."""
+
+    never: tuple[Sender, ...] = ()
+    """Addresses that get none, such as those of mailing lists."""
+
+
+class MailCommands(Section):
+    """
+    C{[mail_commands]}: what people of ours tell the gateway by mail.
+    """
+
+    domain: HostName | None = None
+    """Where the addresses are; without it there are none."""
+
+    per_hour: Count = 60
+    """How many messages of one person are taken in an hour."""
+
+    @property
+    def addresses(self) -> frozenset[str]:
+        """
+        Give all of them, in lower case.
+        """
+        if self.domain is None:
+            return frozenset()
+        return frozenset(f"{name}@{self.domain.lower()}" for name in MAIL_COMMANDS)
+
+
 class Trace(Section):
     """
     C{[trace]}: what is kept of each transaction.
@@ -495,6 +540,8 @@ class Settings(Section):
     quarantine: Quarantine = Quarantine()
     outbox: Outbox = Outbox()
     notices: Notices = Notices()
+    digest: Digest = Digest()
+    mail_commands: MailCommands = MailCommands()
     trace: Trace = Trace()
     log: Log = Log()
     accounts: AccountFile = AccountFile()
@@ -532,6 +579,23 @@ class Settings(Section):
             return values.parse_mailbox(self.notices.postmaster)
         named = (each for route in self.route for each in route.domains if each != ANY_DOMAIN)
         return Address("postmaster", next(named, self.hostname))
+
+    @property
+    def sends_digests(self) -> bool:
+        """
+        Tell whether people get digests: where nothing is said of it, only where their links can be
+        https, since whoever reads one on its way can use it.
+        """
+        if self.digest.enabled is not None:
+            return self.digest.enabled
+        return self.web.base_url.startswith("https:")
+
+    @property
+    def digest_domains(self) -> frozenset[str]:
+        """
+        Give the domains whose people get digests; a route for all others names nobody of ours.
+        """
+        return self.domains - {ANY_DOMAIN}
 
     @property
     def mailbox_upstreams(self) -> frozenset[str]:

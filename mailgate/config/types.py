@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
 
-from mailgate.config import credentials, queries, values
+from mailgate.config import credentials, queries, schedule, values
 
 
 def _absolute(path: Path, info: ValidationInfo) -> Path:
@@ -114,6 +114,10 @@ AuthservId = Annotated[
     ),
 ]
 BaseUrl = Annotated[str, AfterValidator(values.check_base_url), Field(description=values.BASE_URL)]
+ScheduleText = Annotated[
+    str, AfterValidator(schedule.check_schedule), Field(description=schedule.SCHEDULE)
+]
+ZoneName = Annotated[str, AfterValidator(schedule.check_zone), Field(description=schedule.ZONE)]
 Place = Annotated[str, AfterValidator(_place), Field(description=values.PLACE)]
 Extension = Annotated[
     str,

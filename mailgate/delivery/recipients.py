@@ -48,14 +48,17 @@ class Recipients:
         of_queued: Directory,
         rewrites: bool = False,
         traps: TrapRule | None = None,
+        commands: frozenset[str] = frozenset(),
     ) -> None:
         """
         @param directory: knows who exists.
         @param of_queued: the same for mail of people and machines of ours, which is queued.
         @param rewrites: whether an alias decides where its copy goes.
         @param traps: which addresses are traps; without, none is.
+        @param commands: the gateway's own addresses, in lower case.
         """
         self._traps = traps
+        self._commands = commands
         self._routes = routes
         self._directory = directory
         self._of_queued = of_queued
@@ -71,6 +74,8 @@ class Recipients:
         routes, sender = self._routes, envelope.sender
         delivery = routes.route_for(recipient)
         is_sent_from_here = envelope.session.is_trusted
+        if is_sent_from_here and recipient.key.lower() in self._commands:
+            return Admission(EXISTS, evolve(recipient, is_command=True))
         if delivery is None and not (is_sent_from_here and routes.default is not None):
             return Admission(NOT_OURS, recipient)
         full = routes.full_address(recipient)

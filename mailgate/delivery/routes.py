@@ -144,6 +144,9 @@ class Routes:
         """
         Give the upstream for a recipient who has been accepted, wherever that is.
         """
+        if recipient.is_command:
+            # It is queued, as all mail of people of ours, and only from there on goes its own way.
+            return self._all[0]
         return self.route_for(recipient) or self.default
 
     def deliveries(self) -> Sequence[IDelivery]:

@@ -7,7 +7,7 @@ every process reads those, with code of ours that is small and bounded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from twisted.internet.defer import Deferred
@@ -15,11 +15,12 @@ from zope.interface import implementer
 
 from mailgate.classify.evidence import Lore, decode_lore, encode_lore, lore_of
 from mailgate.interfaces import IReader, ISandbox, IThreads, SandboxFailed
+from mailgate.message.forwarded import decode_forwarded, encode_forwarded, forwarded
 from mailgate.message.page import Page, decode_page, encode_page, page_of
 
 T = TypeVar("T")
 
-PAGE, LORE = "page", "lore"
+PAGE, LORE, FORWARDED = "page", "lore", "forwarded"
 """The names of the jobs."""
 
 SECONDS = 20.0
@@ -28,6 +29,7 @@ SECONDS = 20.0
 JOBS: Mapping[str, Callable[[bytes], bytes]] = {
     PAGE: lambda data: encode_page(page_of(data)),
     LORE: lambda data: encode_lore(lore_of(data)),
+    FORWARDED: lambda data: encode_forwarded(forwarded(data)),
 }
 """What is done in the sandbox."""
 
@@ -58,6 +60,12 @@ class SandboxReader:
         """
         return _believed(self._sandbox.run(LORE, data, SECONDS), decode_lore)
 
+    def forwarded(self, data: bytes) -> Deferred[Sequence[bytes]]:
+        """
+        Give the messages attached to one.
+        """
+        return _believed(self._sandbox.run(FORWARDED, data, SECONDS), decode_forwarded)
+
 
 @implementer(IReader)
 class OwnReader:
@@ -79,6 +87,12 @@ class OwnReader:
         Read what can be learned of a message.
         """
         return self._threads.run(lore_of, data)
+
+    def forwarded(self, data: bytes) -> Deferred[Sequence[bytes]]:
+        """
+        Give the messages attached to one.
+        """
+        return self._threads.run(forwarded, data)
 
 
 def _believed(answer: Deferred[bytes], decode: Callable[[bytes], T]) -> Deferred[T]:

@@ -114,21 +114,26 @@ class Letter:
     about: str = ""
     """The Message-ID of the message that it is about, or C{""}."""
 
+    list_id: str = ""
+    """The name by which programs sort it (RFC 2919), a domain name of ours, or C{""}."""
+
     identity: str = field(factory=new_id)
 
-    def write(self, parts: Sequence[Part], report: str = "") -> Written:
+    def write(self, parts: Sequence[Part], report: str = "", alternative: bool = False) -> Written:
         """
         Put the message together.
 
         @param parts: one, or several.
         @param report: the C{report-type} of a multipart/report (RFC 6522), or C{""}.
+        @param alternative: whether all parts say the same, the plainest first.
         """
         is_8bit = any(part.encoding == "8bit" for part in parts) or not self.recipient.is_ascii
         fields = "".join(self._fields()).encode()
         if len(parts) == 1 and not report:
             content = fields + _part(parts[0])
         else:
-            content = fields + _multipart(parts, report)
+            kind = f"report; report-type={report}" if report else "mixed"
+            content = fields + _multipart(parts, "alternative" if alternative else kind)
         return Written(content, self.recipient, is_8bit)
 
     def _fields(self) -> Iterator[str]:
@@ -143,6 +148,8 @@ class Letter:
         if _MESSAGE_ID.fullmatch(about):
             yield _structured("In-Reply-To", about)
             yield _structured("References", about)
+        if self.list_id:
+            yield _structured("List-Id", f"<{self.list_id}>")
         yield f"Auto-Submitted: {automatic}\r\n"
         yield "Precedence: bulk\r\n"
         yield "X-Auto-Response-Suppress: All\r\n"
@@ -161,6 +168,14 @@ def text_part(text: str) -> Part:
         return Part("text/plain; charset=us-ascii", _lines(line.encode() for line in lines))
     content = _quoted_printable(line.encode() for line in lines)
     return Part("text/plain; charset=utf-8", content, "quoted-printable")
+
+
+def html_part(html: str) -> Part:
+    """
+    Give a page for people; whoever wrote it has escaped what strangers have said.
+    """
+    lines = html.encode("utf-8", "replace").split(b"\n")
+    return Part("text/html; charset=utf-8", _quoted_printable(lines), "quoted-printable")
 
 
 def fields_part(kind: str, groups: Sequence[Sequence[tuple[str, str]]]) -> Part:
@@ -328,8 +343,7 @@ def _part(part: Part) -> bytes:
     return head.encode("ascii") + part.content
 
 
-def _multipart(parts: Sequence[Part], report: str) -> bytes:
-    kind = f"report; report-type={report}" if report else "mixed"
+def _multipart(parts: Sequence[Part], kind: str) -> bytes:
     boundary = token_hex(16)
     encoding = "8bit" if any(part.encoding == "8bit" for part in parts) else "7bit"
     head = (

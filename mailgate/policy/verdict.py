@@ -118,8 +118,13 @@ class Policy:
         Nor is a trap ever refused where its check is enforced, so that it sees whatever is sent
         there.
 
+        What is sent to an address of the gateway's own is taken whatever it is: it is there to be
+        told of spam, and delivers it to nobody.
+
         @param may_refuse: where not, what would be refused is held.
         """
+        if recipient is not None and recipient.is_command:
+            return Verdict(Action.ACCEPT, (), 0.0, (recipient,))
         is_trap = recipient is not None and recipient.is_trap and self._springs
         spare = not may_refuse or is_trap or (recipient is not None and recipient.is_protected)
         seen: list[Finding] = []

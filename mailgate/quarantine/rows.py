@@ -29,6 +29,10 @@ _NOBODY = re.compile(r"\d{3} 5\.(1\.[0-9]+|2\.1)\b", re.ASCII)
 """Replies by which there is no such recipient, or no more (RFC 3463 sections 3.2 and 3.3)."""
 
 
+UNTOLD = frozenset((Kind.UNDELIVERABLE, Kind.REFUSED))
+"""Kinds that no digest tells of: of the first there are notices, the second was refused."""
+
+
 class State(StrEnum):
     """
     How far a held message has come.
@@ -181,7 +185,8 @@ def _insert(
     added = connection.execute(
         "INSERT INTO held (id, message, state, kind, owner, recipient_local, recipient_domain,"
         " notify, orcpt, action, total, findings, reason, held, words, owes_recipient,"
-        " owes_postmaster) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " owes_postmaster, owes_digest)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             identity,
             message,
@@ -200,6 +205,7 @@ def _insert(
             words,
             is_failure and owes_recipient(role, reason),
             is_failure,
+            kind not in UNTOLD,
         ),
     )
     assert added.lastrowid is not None

@@ -4,7 +4,7 @@ The review pages, put together, behind Twisted's HTTP server.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from datetime import tzinfo
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -15,14 +15,20 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from mailgate.config.model import Outbox, Policy, Web
+from mailgate.config.schedule import Schedule
 from mailgate.interfaces import ILearner, IRater, IReader
+from mailgate.people.rights import USERS_RELEASE
 from mailgate.quarantine.deciding import Decisions
 from mailgate.quarantine.desk import Desks
+from mailgate.quarantine.tokens import Tokens
+from mailgate.verdict import Kind
 from mailgate.web.channel import LimitedRequest, LimitedSite
 from mailgate.web.front import LOG_IN, Asked, Front
 from mailgate.web.links import LogInLinks, Mail
 from mailgate.web.names import Names
 from mailgate.web.pages.account import AccountPages
+from mailgate.web.pages.digests import DigestPages
+from mailgate.web.pages.links import LinkPages
 from mailgate.web.pages.lists import ListsPage
 from mailgate.web.pages.message import MessagePage
 from mailgate.web.pages.outbox import OutboxPage
@@ -80,6 +86,9 @@ def make_site(
     rater: IRater | None = None,
     status: Callable[[], Awaitable[Status]] | None = None,
     zone: tzinfo | None = None,
+    releases: Collection[Kind] = USERS_RELEASE,
+    is_shared: Callable[[str], bool] = lambda domain: False,
+    schedule: Schedule | None = None,
 ) -> ReviewSite:
     """
     Put the review pages together.
@@ -97,6 +106,9 @@ def make_site(
     @param rater: learns of senders from it; C{None} where nothing does.
     @param status: tells how the gateway is; C{None} where nobody can.
     @param zone: the time zone in which times are shown; C{None} is the machine's own.
+    @param releases: the kinds that people release themselves.
+    @param is_shared: tells whether everybody may have an address at a domain.
+    @param schedule: of digests for those who have chosen nothing; C{None} where none are sent.
     """
     names = Names(web.base_url, web.hosts)
     templates = Templates()
@@ -120,6 +132,17 @@ def make_site(
         sign_in,
         QuarantinePage(desks, policy, certain, keep_days, times, templates),
         MessagePage(desks, lists, policy, certain, keep_days, reader, times, templates),
+        LinkPages(
+            Tokens(database),
+            desks,
+            lists,
+            policy,
+            certain,
+            releases,
+            is_shared,
+            times,
+            templates,
+        ),
         ListsPage(lists, audit, times, templates),
         OutboxPage(queue, quarantine, outbox, times, templates),
         OverviewPage(statistics, status, hostname, times, templates),
@@ -134,6 +157,7 @@ def make_site(
             times,
             templates,
         ),
+        DigestPages(database, audit, schedule, templates),
         RequestsPage(desks, times, templates),
         PeoplePages(accounts, links, audit, times, templates),
     )

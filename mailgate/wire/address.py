@@ -37,6 +37,9 @@ class Address:
     is_trap: bool = field(default=False, eq=False)
     """Whether it is one that nobody uses, and whoever writes to it gives himself away."""
 
+    is_command: bool = field(default=False, eq=False)
+    """Whether it is one of the gateway's own, at which it is told something by people of ours."""
+
     def __attrs_post_init__(self) -> None:
         host = self.domain.lower()
         object.__setattr__(self, "host", host if host.isascii() else _to_ascii(host))

@@ -139,6 +139,22 @@ class RecipientTests(SynchronousTestCase):
         self.ask()
         self.assertEqual(len(self.one.journal), 2)
 
+    def test_own_addresses(self):
+        """
+        An address of the gateway's own is there for people of ours, in any spelling, without a
+        question; for strangers it is what its domain says.
+        """
+        directory = Directory(lambda address: [])
+        commands = frozenset(("spam@report.example.com",))
+        self.recipients = Recipients(self.routes, directory, directory, commands=commands)
+        ours = Address("Spam", "Report.example.COM")
+        self.assertEqual(self.ask(ours, role="submission"), (250, "2.1.5"))
+        self.assertEqual(self.ask(ours, role="mx"), (550, "5.7.1"))
+        session = evolve(SESSION, role="internal")
+        admission = self.recipients.ask(evolve(ENVELOPE, session=session), ours)
+        self.assertTrue(admission.recipient.is_command)
+        self.assertEqual(self.one.journal, [])
+
     def test_sent_from_here(self):
         """
         Of mail that is queued only a lasting refusal by the server of our own domain counts.

@@ -59,6 +59,14 @@ class RoutesTests(SynchronousTestCase):
         ):
             self.assertEqual(self.route("ada", domain), name, domain)
 
+    def test_own_addresses(self):
+        """
+        What is for the gateway itself can be queued though no route names its domain.
+        """
+        ours = Address("spam", "report.example.com", is_command=True)
+        self.assertIsNotNone(self.routes.upstream_for(ours))
+        self.assertIsNone(self.routes.route_for(ours))
+
     def test_postmaster(self):
         """
         C{postmaster} without a domain is the one of the first domain.

@@ -233,6 +233,15 @@ class ProtectedTests(SynchronousTestCase):
     Tests of postmaster and abuse.
     """
 
+    def test_own_addresses(self):
+        """
+        What is sent to an address of the gateway's own is taken whatever it is.
+        """
+        ours = Address("spam", "report.example.com", is_command=True)
+        for phase in (Phase.RCPT, Phase.END):
+            verdict = judge(seen("a", 99), phase=phase, recipient=ours)
+            self.assertEqual((verdict.action, verdict.findings), (Action.ACCEPT, ()))
+
     def test_by_score(self):
         """
         A total tags or holds for them, and never refuses.

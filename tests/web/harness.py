@@ -26,6 +26,7 @@ from mailgate.hub.reading import OwnReader
 from mailgate.interfaces import Hold, ILearner
 from mailgate.message.envelope import new_id
 from mailgate.message.message import MemoryMessage
+from mailgate.people.rights import USERS_RELEASE
 from mailgate.quarantine.rows import add_undeliverable
 from mailgate.rewrite.headers import HeaderRewriter
 from mailgate.store.threads import ImmediateThreads
@@ -87,9 +88,10 @@ class World:
     A store, its pages and a clock.
     """
 
-    def __init__(self, test, teaches=True, **web):
+    def __init__(self, test, teaches=True, releases=USERS_RELEASE, **web):
         """
         @param teaches: whether anything is learned from what is decided.
+        @param releases: the kinds that people release themselves.
         @param web: settings of the pages.
         """
         self.learner = RecordingLearner(self) if teaches else None
@@ -144,6 +146,8 @@ class World:
             learner=self.learner,
             status=lambda: succeed(STATUS),
             zone=UTC,
+            releases=releases,
+            is_shared={"gmail.com"}.__contains__,
         )
 
     async def mail(self, to, subject, paragraphs):

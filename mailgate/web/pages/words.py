@@ -338,6 +338,7 @@ _NOTICES = {
         "ok",
         "If this address signs in by links, one is on its way. It works for 15 minutes.",
     ),
+    "digest": ("ok", "ok", "It is kept when you get digests."),
     "language": ("ok", "ok", "The language is kept."),
     "person": ("ok", "ok", "The person is changed."),
     "person_added": ("ok", "ok", "The person is added."),
