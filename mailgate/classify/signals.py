@@ -81,7 +81,7 @@ SIGNALS: Sequence[Signal] = (
     Signal("bad_date", 1.0, "the Date is malformed"),
     Signal("random_mailer", 1.0, "the name of the program that wrote it is made of random letters"),
     Signal("high_priority", 0.7, "it is marked as urgent"),
-    Signal("to_nobody", 0.4, "it names nobody to whom it goes"),
+    Signal("to_nobody", 0.0, "it names nobody to whom it goes"),
     Signal("to_sender", 0.3, "it is addressed to its sender"),
     Signal("own_unsubscribe", -0.5, "unsubscribing leads to the sender"),
     Signal("one_click_unsubscribe", -0.5, "unsubscribing takes one click and leads to the sender"),

@@ -78,7 +78,12 @@ def work(path, words):
     clock = Clock()
     suspects = Suspects(None, "", Notes(Path(path)))
     pipeline = make_pipeline(
-        settings(), Known(), ImmediateThreads(), clock, lambda: NOW, suspects=suspects
+        settings(rules={"built_in": False}),
+        Known(),
+        ImmediateThreads(),
+        clock,
+        lambda: NOW,
+        suspects=suspects,
     )
     print(judge(pipeline, clock, ENVELOPE, ADA, message(words.encode())).total)
 

@@ -200,9 +200,11 @@ class HostileClientTests(EndToEndTestCase):
             (b"X: " + b"y" * 10**7 + b"\r\n", ["552"]),
             (b"X: y\r\n" * 100_000, ["552"]),
             (b"X: y\r\n" + b" y\r\n" * 200_000, ["552"]),
-            (b"X: y" + b"\r\n y" * 60_000 + b"\r\n", ["250"]),
-            (b"a:\r\n" * 60_000, ["250"]),
-            (b"Received:\r\n" * 20_000, ["554"]),
+            (b"X: y" + b"\r\n y" * 60_000 + b"\r\n", ["552"]),
+            (b"X: y" + b"\r\n y" * 9_000 + b"\r\n", ["250"]),
+            (b"a:\r\n" * 60_000, ["552"]),
+            (b"a:\r\n" * 990, ["250"]),
+            (b"Received:\r\n" * 900, ["554"]),
         ):
             before, _ = costs(gateway.process)
             client.envelope()

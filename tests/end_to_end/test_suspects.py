@@ -75,7 +75,9 @@ class SuspectTests(TestCase):
         """
         sandbox = Sandbox(reactor, program, Limits(cpu_seconds=1), jobs=1)
         self.addCleanup(sandbox.close)
-        given = settings(names={"mode": "off"}).model_copy(update={"data": self.folder})
+        given = settings(names={"mode": "off"}, rules={"built_in": False}).model_copy(
+            update={"data": self.folder}
+        )
         suspects = Suspects(sandbox, given.model_dump_json(), Notes(self.folder / "own"))
         suspects.hashes = hashes
         pipeline = make_pipeline(
