@@ -29,7 +29,7 @@ from mailgate.store.notes import Notes, read_notes
 from mailgate.store.threads import ImmediateThreads
 from mailgate.verdict import Action
 from tests.checks.given import NOW, settings
-from tests.end_to_end.poison import ADA, CHECKS, ENVELOPE, message
+from tests.end_to_end.poison import ADA, CHECKS, ENVELOPE, QUICK, message
 from tests.pipeline.events import events
 
 TOP = Path(tests.__file__).parents[1]
@@ -75,9 +75,7 @@ class SuspectTests(TestCase):
         """
         sandbox = Sandbox(reactor, program, Limits(cpu_seconds=1), jobs=1)
         self.addCleanup(sandbox.close)
-        given = settings(names={"mode": "off"}, rules={"built_in": False}).model_copy(
-            update={"data": self.folder}
-        )
+        given = settings(**QUICK, names={"mode": "off"}).model_copy(update={"data": self.folder})
         suspects = Suspects(sandbox, given.model_dump_json(), Notes(self.folder / "own"))
         suspects.hashes = hashes
         pipeline = make_pipeline(
