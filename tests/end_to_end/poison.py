@@ -84,7 +84,7 @@ def work(path, words):
     clock = Clock()
     suspects = Suspects(None, "", Notes(Path(path)))
     pipeline = make_pipeline(
-        settings(rules={"built_in": False}),
+        settings(**QUICK),
         Known(),
         ImmediateThreads(),
         clock,
