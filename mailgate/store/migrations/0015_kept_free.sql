@@ -1,2 +1,0 @@
--- Kept free for a step that comes from elsewhere; replaced when that is here.
-SELECT 1;
